@@ -1,0 +1,1 @@
+"""Stage 5: HTTP API and web pages: roles, portals, errors."""

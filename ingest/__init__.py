@@ -1,0 +1,1 @@
+"""Stage 1: device bytes -> readings. Decode, validate, store in one transaction, commit, then acknowledge."""

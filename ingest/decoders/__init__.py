@@ -1,0 +1,1 @@
+"""One file a protocol: the bytes of a frame to columnar readings. No I/O, no clock."""

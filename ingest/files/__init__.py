@@ -1,0 +1,1 @@
+"""Files to columnar readings: CSV by a declared mapping, GPX, Parquet."""

@@ -1,0 +1,1 @@
+"""Stage 3: features -> premium with its worksheet -> statement, adjustments."""

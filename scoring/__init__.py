@@ -1,0 +1,1 @@
+"""Stage 2: readings -> trips -> matched trips -> events, features -> driving score."""

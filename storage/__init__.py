@@ -1,0 +1,1 @@
+"""Stage 0: PostgreSQL. Mechanisms only: server, pool, roles, migrations, partitions, columnar COPY."""
