@@ -1,0 +1,48 @@
+"""The gateway and the API as one web server, or either alone; a port that is taken is said so before anything starts."""
+
+import errno
+import socket
+from typing import Literal
+
+import uvicorn
+from fastapi import FastAPI
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from cli.errors import PortInUse
+
+GATEWAY_PATHS = ("/v1/", "/osmand", "/readyz", "/livez")
+
+type Part = Literal["all", "gateway", "api"]
+
+
+def combined(gateway: FastAPI, api: FastAPI) -> ASGIApp:
+    """One application: device protocols go to the gateway, everything else to the API and its pages."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await api(scope, receive, send)
+            return
+        chosen = gateway if scope["path"].startswith(GATEWAY_PATHS) else api
+        await chosen(scope, receive, send)
+
+    return app
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A listening socket; `PortInUse` when somebody else has it. Port 0 takes any free one."""
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen(2048)
+    except OSError as error:
+        listener.close()
+        if error.errno == errno.EADDRINUSE:
+            raise PortInUse(host, port) from None
+        raise
+    return listener
+
+
+def server(app: ASGIApp) -> uvicorn.Server:
+    """A uvicorn server without an access log: a phone's credential stands in its query string and must not be written."""
+    return uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False, h11_max_incomplete_event_size=64 * 1024))

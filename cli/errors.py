@@ -1,0 +1,43 @@
+"""What the command itself refuses."""
+
+from dataclasses import dataclass
+
+
+class CliError(Exception):
+    """Base of the command's own errors."""
+
+
+@dataclass(eq=False)
+class BadTime(CliError):
+    """A moment that cannot be read as one."""
+
+    text: str
+
+    def __str__(self) -> str:
+        return (
+            f"{self.text!r} is not a time: give a date (2026-10-31, meaning the end of that day in UTC) "
+            "or a moment with its offset (2026-10-31T18:00:00Z)"
+        )
+
+
+@dataclass(eq=False)
+class PortInUse(CliError):
+    """Something else listens where we were told to."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"port {self.port} on {self.host} is in use: stop what listens there, or choose another with --port"
+
+
+@dataclass(eq=False)
+class NotFound(CliError):
+    """A thing the user named does not exist."""
+
+    what: str
+    name: str
+    hint: str
+
+    def __str__(self) -> str:
+        return f"no {self.what} {self.name!r}: {self.hint}"

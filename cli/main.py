@@ -1,0 +1,59 @@
+"""`wayrate`: every command, in the order in which the path is walked."""
+
+import sys
+
+import typer
+from rich.markup import escape
+
+from api.errors import ApiError
+from cli import book, demo, devices, files, serve, verify, work
+from cli.errors import CliError
+from cli.options import messages
+from ingest.errors import IngestError
+from pricing.errors import PricingError
+from scoring.errors import ScoringError
+from simulator.errors import SimulatorError
+from storage.errors import StorageError
+
+REFUSALS = (CliError, StorageError, IngestError, ScoringError, PricingError, SimulatorError, ApiError)
+
+app = typer.Typer(
+    name="wayrate",
+    help="Usage-based insurance, open: vehicle telemetry in, an explained premium out.\n\n"
+    "Start with `wayrate demo`. The database is an embedded PostgreSQL; set WAYRATE_DSN to use your own server.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+START, DRIVING, BOOK, OPERATIONS = "Start here", "From device bytes to a score", "From a score to a statement", "Operations"
+
+app.command("demo", rich_help_panel=START)(demo.demo)
+app.command("serve", rich_help_panel=START)(serve.serve)
+
+app.command("ingest", rich_help_panel=DRIVING)(files.ingest)
+app.command("work", rich_help_panel=DRIVING)(work.work)
+app.command("score", rich_help_panel=DRIVING)(files.score)
+
+app.command("close", rich_help_panel=BOOK)(book.close)
+app.command("statement", rich_help_panel=BOOK)(book.statement)
+app.add_typer(book.policies, name="policy", rich_help_panel=BOOK)
+
+app.add_typer(devices.devices, name="device", rich_help_panel=OPERATIONS)
+app.add_typer(devices.accounts, name="account", rich_help_panel=OPERATIONS)
+app.command("verify", rich_help_panel=OPERATIONS)(verify.verify)
+
+
+def main() -> None:
+    """Run the command; a refusal is one line on standard error and exit code 1."""
+    try:
+        app()
+    except REFUSALS as refusal:
+        messages.print(f"[bold red]wayrate:[/] {escape(str(refusal))}", soft_wrap=True)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

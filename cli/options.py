@@ -1,0 +1,65 @@
+"""Options that several commands share, and the two things every command needs: a database and a clock."""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+from time import monotonic
+from typing import Annotated
+
+import platformdirs
+import typer
+from rich.console import Console
+
+from cli.errors import BadTime
+from storage.open import open_database
+from storage.pool import Database
+
+# Messages go to standard error so that standard output holds only what was asked for.
+messages = Console(stderr=True, highlight=False)
+output = Console(highlight=False)
+
+DataDir = Annotated[
+    Path | None,
+    typer.Option("--data-dir", help="Folder of the embedded PostgreSQL. Default: the user data folder.", show_default=False),
+]
+AsOf = Annotated[
+    str | None,
+    typer.Option("--as-of", metavar="TIME", help="The clock to work by: a date (its end, UTC) or a time with offset. Default: now."),
+]
+Roads = Annotated[
+    Path | None,
+    typer.Option(
+        "--roads", envvar="WAYRATE_ROADS", help="OpenStreetMap extract (.osm.pbf) or GeoJSON lines (.geojson[.gz]) to match on."
+    ),
+]
+
+
+@contextmanager
+def database_of(data_dir: Path | None) -> Iterator[Database]:
+    """The database at WAYRATE_DSN, or the embedded one in `data_dir`: started if need be, migrated, closed at the end."""
+    folder = data_dir or Path(platformdirs.user_data_dir("wayrate"))
+    with open_database(folder, os.environ.get("WAYRATE_DSN")) as database:
+        yield database
+
+
+def moment(as_of: str | None) -> datetime:
+    """The time `--as-of` names, UTC; now when it is not given. A bare date is the last second of that day."""
+    if as_of is None:
+        return datetime.now(UTC)
+    try:
+        if len(as_of) == len("2026-10-31"):
+            return datetime.combine(date.fromisoformat(as_of), time(23, 59, 59), UTC)
+        parsed = datetime.fromisoformat(as_of)
+    except ValueError:
+        raise BadTime(as_of) from None
+    if parsed.tzinfo is None:
+        raise BadTime(as_of)
+    return parsed.astimezone(UTC)
+
+
+def running_clock(as_of: str | None) -> Callable[[], datetime]:
+    """A clock that starts at `as_of` and runs on; the real one when it is not given."""
+    start, began = moment(as_of), monotonic()
+    return lambda: start + timedelta(seconds=monotonic() - began)

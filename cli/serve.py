@@ -1,0 +1,31 @@
+"""`wayrate serve`: the gateway that devices upload to, and the API with its pages."""
+
+from typing import Annotated
+
+import typer
+
+from api.app import create_api
+from cli.asgi import Part, bind, combined, server
+from cli.options import AsOf, DataDir, Roads, database_of, messages, running_clock
+from ingest.gateway import create_gateway
+from scoring.extract import read_road_map
+
+
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on; 0 takes any free one.")] = 8080,
+    only: Annotated[Part, typer.Option(help="Serve the device gateway or the API with its pages alone.")] = "all",
+    roads: Roads = None,
+    data_dir: DataDir = None,
+    as_of: AsOf = None,
+) -> None:
+    """Serve the device gateway and the pages until Ctrl-C."""
+    listener = bind(host, port)
+    clock = running_clock(as_of)
+    with database_of(data_dir) as database:
+        gateway = create_gateway(database, clock)
+        api = create_api(database, read_road_map(roads) if roads else None, clock)
+        app = {"all": combined(gateway, api), "gateway": gateway, "api": api}[only]
+        address = f"http://{host}:{listener.getsockname()[1]}"
+        messages.print(f"Serving on {address} — devices post to {address}/v1/readings. Ctrl-C stops.")
+        server(app).run(sockets=[listener])

@@ -1,0 +1,35 @@
+"""`wayrate verify`: conservation of what was received, and digests of what was made of it."""
+
+import json
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from cli.options import DataDir, database_of, messages, output
+from scoring.verify import verify as verify_database
+
+
+def verify(
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Prove that received = stored + duplicate + quarantined for each device and day, and print digests of the tables.
+
+    Two systems that hold the same readings print the same digests, whatever the order the readings arrived in.
+    """
+    with database_of(data_dir) as database:
+        found = verify_database(database)
+    if as_json:
+        typer.echo(json.dumps(found.as_dict(), indent=2))
+    else:
+        table = Table("table", "rows", "digest", title="What is held")
+        for part in found.parts:
+            table.add_row(part.name, f"{part.rows:,}", part.digest)
+        output.print(table)
+    if found.breaks:
+        for broken in found.breaks:
+            messages.print(f"[red]not conserved:[/] {broken}")
+        raise typer.Exit(1)
+    messages.print(f"Conserved: {found.received:,} received = {found.stored:,} stored + {found.duplicate:,} duplicate "
+                   f"+ {found.quarantined:,} quarantined, on every device and day.")
