@@ -1,0 +1,136 @@
+"""Local accounts: argon2id passwords, short sessions under random tokens of which only the hash is stored."""
+
+import hashlib
+import secrets
+import threading
+from collections import defaultdict, deque
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from uuid import UUID, uuid4
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+
+from api import store
+from api.errors import AccountExists, TooManyAttempts, UnknownRole, WeakPassword, WrongCredentials
+from api.store import Account, StoredAccount
+from storage.pool import Conn
+
+ROLES = ("policyholder", "driver", "underwriter", "actuary", "support", "privacy_officer", "admin")
+PERSON_ROLES = ("policyholder", "driver")  # they are on policies, so their account hangs on a person
+SESSION_LENGTH = timedelta(hours=1)
+PASSWORD_LENGTH = (10, 200)
+ATTEMPT_WINDOW = timedelta(minutes=10)
+ATTEMPTS_IN_WINDOW = 8
+
+_HASHER = PasswordHasher()
+# Verified when the address is unknown, so that the time of the answer does not tell which addresses have accounts.
+_NOBODY = _HASHER.hash(secrets.token_urlsafe(16))
+_HASHING = threading.BoundedSemaphore(2)  # each hash takes 64 MiB: more at once would let strangers fill the memory
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A fresh session: the token goes into the browser's cookie and nowhere else."""
+
+    token: str
+    role: str
+    expires_at: datetime
+
+
+@dataclass(slots=True)
+class Attempts:
+    """Failed sign-ins by e-mail address within the window, in this process."""
+
+    failed_at: dict[str, deque[datetime]] = field(default_factory=lambda: defaultdict(deque))
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def check(self, email: str, as_of: datetime) -> None:
+        """Raises TooManyAttempts while the address has failed too often."""
+        with self.lock:
+            for address in [a for a, times in self.failed_at.items() if times[-1] <= as_of - ATTEMPT_WINDOW]:
+                del self.failed_at[address]
+            times = self.failed_at.get(email)
+            if times is None:
+                return
+            while times[0] <= as_of - ATTEMPT_WINDOW:
+                times.popleft()
+            if len(times) >= ATTEMPTS_IN_WINDOW:
+                raise TooManyAttempts(max(1, int((times[0] + ATTEMPT_WINDOW - as_of).total_seconds())))
+
+    def failed(self, email: str, as_of: datetime) -> None:
+        """Counts one more failure."""
+        with self.lock:
+            self.failed_at[email].append(as_of)
+
+    def succeeded(self, email: str) -> None:
+        """A right password clears the address."""
+        with self.lock:
+            self.failed_at.pop(email, None)
+
+
+def add_account(
+    conn: Conn, email: str, password: str, role: str, *, created_at: datetime, name: str | None = None
+) -> UUID:
+    """A new account; policyholders and drivers are tied to the person their policy names by this e-mail address.
+
+    `conn` has the policy role. A policyholder who is on no policy yet becomes a person named `name` (or the address).
+    Raises AccountExists, WeakPassword, UnknownRole.
+    """
+    if role not in ROLES:
+        raise UnknownRole(role, ROLES)
+    least, most = PASSWORD_LENGTH
+    if not least <= len(password) <= most:
+        raise WeakPassword(least, most)
+    email = normal_email(email)
+    person_key = store.fetch_person_key(conn, email)
+    if person_key is None and role in PERSON_ROLES:
+        person_key = uuid4()
+        store.insert_person(conn, person_key, name or email, email)
+    account = StoredAccount(uuid4(), email, _HASHER.hash(password), role, person_key if role in PERSON_ROLES else None)
+    if not store.insert_account(conn, account, created_at):
+        raise AccountExists(email)
+    return account.account_key
+
+
+def sign_in(conn: Conn, email: str, password: str, attempts: Attempts, as_of: datetime) -> Session:
+    """A session of one hour. Raises WrongCredentials or TooManyAttempts, the same for an unknown address."""
+    email = normal_email(email)
+    attempts.check(email, as_of)
+    account = store.fetch_stored_account(conn, email)
+    if not _verified(account.password_hash if account else _NOBODY, password) or account is None:
+        attempts.failed(email, as_of)
+        raise WrongCredentials
+    attempts.succeeded(email)
+    token = secrets.token_urlsafe(32)
+    expires_at = as_of + SESSION_LENGTH
+    store.insert_session(conn, token_hash(token), account.account_key, secrets.token_urlsafe(24), as_of, expires_at)
+    return Session(token, account.role, expires_at)
+
+
+def signed_in(conn: Conn, token: str, as_of: datetime) -> Account | None:
+    """The account behind a session token, or None when it is unknown or has expired."""
+    return store.fetch_signed_in(conn, token_hash(token), as_of)
+
+
+def sign_out(conn: Conn, token: str) -> None:
+    """Ends the session on the server, whatever the browser keeps."""
+    store.delete_session(conn, token_hash(token))
+
+
+def token_hash(token: str) -> bytes:
+    """SHA-256 of the token: it is random and long, so it needs no slow hash."""
+    return hashlib.sha256(token.encode()).digest()
+
+
+def normal_email(email: str) -> str:
+    """The form an address is stored and looked up in."""
+    return email.strip().lower()
+
+
+def _verified(password_hash: str, password: str) -> bool:
+    with _HASHING:
+        try:
+            return _HASHER.verify(password_hash, password[: PASSWORD_LENGTH[1] + 1])
+        except (VerificationError, InvalidHashError):
+            return False

@@ -1,0 +1,153 @@
+"""What can go wrong for a person at the pages or a program at the API: each error is a noun with its facts.
+
+The HTTP status and the advice stand with the error, the rendering (problem+json or a page) in `problems.py`.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+class ApiError(Exception):
+    """Base of this package's errors."""
+
+    status: ClassVar[int] = 500
+    title: ClassVar[str] = "Something went wrong"
+    advice: ClassVar[str] = "Try again; if it stays, tell support."
+
+
+@dataclass(eq=False)
+class NotFound(ApiError):
+    """No such object, or not one this account may know of: the two are never told apart."""
+
+    noun: str
+    name: str
+
+    status: ClassVar[int] = 404
+    title: ClassVar[str] = "Not found"
+    advice: ClassVar[str] = "Check the address, or go back to your overview."
+
+    def __str__(self) -> str:
+        return f"There is no {self.noun} {self.name!r} in your account."
+
+
+@dataclass(eq=False)
+class NotSignedIn(ApiError):
+    """A route that needs an account was asked without a valid session."""
+
+    status: ClassVar[int] = 401
+    title: ClassVar[str] = "Sign in first"
+    advice: ClassVar[str] = "Sign in at / and ask again."
+
+    def __str__(self) -> str:
+        return "This needs an account, and no valid session came with the request."
+
+
+@dataclass(eq=False)
+class WrongRole(ApiError):
+    """The session is valid, but the route belongs to other roles."""
+
+    role: str
+    needed: tuple[str, ...]
+
+    status: ClassVar[int] = 403
+    title: ClassVar[str] = "Not for this account"
+    advice: ClassVar[str] = "Sign in with an account of the right role."
+
+    def __str__(self) -> str:
+        return f"This page is for {' or '.join(self.needed)}; this account is {self.role}."
+
+
+@dataclass(eq=False)
+class FormExpired(ApiError):
+    """A form came back without its token, or with another one (cross-site request, or a page left open too long)."""
+
+    status: ClassVar[int] = 403
+    title: ClassVar[str] = "The form expired"
+    advice: ClassVar[str] = "Load the page again and send the form once more."
+
+    def __str__(self) -> str:
+        return "The form's token is missing or is not the one this browser was given."
+
+
+@dataclass(eq=False)
+class WrongCredentials(ApiError):
+    """E-mail and password do not belong together; which of the two is wrong is not said."""
+
+    status: ClassVar[int] = 401
+    title: ClassVar[str] = "That did not match"
+    advice: ClassVar[str] = "Check the e-mail address and the password."
+
+    def __str__(self) -> str:
+        return "The e-mail address and the password do not belong to an account."
+
+
+@dataclass(eq=False)
+class TooManyAttempts(ApiError):
+    """Sign-in for one address failed too often within the window."""
+
+    wait_s: int
+
+    status: ClassVar[int] = 429
+    title: ClassVar[str] = "Too many attempts"
+    advice: ClassVar[str] = "Wait, then try again."
+
+    def __str__(self) -> str:
+        return f"Signing in failed too often for this address; it opens again in {self.wait_s} seconds."
+
+
+@dataclass(eq=False)
+class AccountExists(ApiError):
+    """An account of that e-mail address is already there."""
+
+    email: str
+
+    status: ClassVar[int] = 409
+    title: ClassVar[str] = "The account exists"
+    advice: ClassVar[str] = "Use another e-mail address, or sign in with this one."
+
+    def __str__(self) -> str:
+        return f"there is already an account for {self.email}"
+
+
+@dataclass(eq=False)
+class WeakPassword(ApiError):
+    """The password is shorter than the least length, or longer than is hashed."""
+
+    least: int
+    most: int
+
+    status: ClassVar[int] = 422
+    title: ClassVar[str] = "The password does not fit"
+    advice: ClassVar[str] = "Choose a longer password; a sentence is fine."
+
+    def __str__(self) -> str:
+        return f"a password has {self.least} to {self.most} characters"
+
+
+@dataclass(eq=False)
+class UnknownRole(ApiError):
+    """A role outside the closed set."""
+
+    role: str
+    known: tuple[str, ...]
+
+    status: ClassVar[int] = 422
+    title: ClassVar[str] = "Unknown role"
+    advice: ClassVar[str] = "Use one of the known roles."
+
+    def __str__(self) -> str:
+        return f"there is no role {self.role!r}: use one of {', '.join(self.known)}"
+
+
+@dataclass(eq=False)
+class MissingBrowserLibrary(ApiError):
+    """The installed `maplibre` wheel does not hold the browser files that the map needs."""
+
+    file: str
+
+    status: ClassVar[int] = 500
+    title: ClassVar[str] = "The map library is missing"
+    advice: ClassVar[str] = "Install the packages again: uv sync."
+
+    def __str__(self) -> str:
+        return f"the installed package `maplibre` has no {self.file}: run `uv sync`"

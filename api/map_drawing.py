@@ -1,0 +1,210 @@
+"""A trip on its roads: as GeoJSON for the map library, and as SVG for print and for browsers without WebGL or script."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from markupsafe import Markup, escape
+from numpy.typing import NDArray
+
+from scoring.roads import ROAD_CLASSES, RoadMap
+
+type Floats = NDArray[np.float64]
+type Bounds = tuple[float, float, float, float]  # west, south, east, north
+
+BANDS = ("within", "over_0_10", "over_10_20", "over_20", "unknown")
+WIDTH, HEIGHT = 480.0, 340.0
+MOST_SVG_POINTS = 7_000
+MOST_GEOJSON_POINTS = 60_000
+GAP_S = 60.0  # between two fixes further apart the path is not drawn: nothing is known there
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """What of a trip can be drawn: n fixes, each array of shape (n,); NaN where not known."""
+
+    elapsed_s: Floats
+    latitude_deg: Floats
+    longitude_deg: Floats
+    speed_kmh: Floats
+    limit_kmh: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Marker:
+    """An event on the map, under its number in the list of events."""
+
+    number: int
+    title: str
+    detail: str
+    latitude_deg: float
+    longitude_deg: float
+
+
+class RoadLines:
+    """The road map's edges with their bounding boxes, made once, so that a trip's surroundings are found quickly."""
+
+    def __init__(self, roads: RoadMap) -> None:
+        self.roads = roads
+        starts = roads.shape_offset[:-1]
+        self.west = np.minimum.reduceat(roads.shape_longitude_deg, starts)
+        self.east = np.maximum.reduceat(roads.shape_longitude_deg, starts)
+        self.south = np.minimum.reduceat(roads.shape_latitude_deg, starts)
+        self.north = np.maximum.reduceat(roads.shape_latitude_deg, starts)
+
+    def within(self, bounds: Bounds, most_points: int) -> NDArray[np.intp]:
+        """Edges that touch `bounds`, most important first dropped last when there are more than `most_points` points."""
+        west, south, east, north = bounds
+        touching = (self.west <= east) & (self.east >= west) & (self.south <= north) & (self.north >= south)
+        edges = np.flatnonzero(touching)
+        edges = edges[np.argsort(self.roads.edge_class[edges], kind="stable")]
+        points = np.cumsum(np.diff(self.roads.shape_offset)[edges])
+        if len(points) == 0 or points[-1] <= most_points:
+            return edges
+        # Whole classes are dropped, never some streets of one.
+        last_class = int(self.roads.edge_class[edges[int(np.searchsorted(points, most_points))]])
+        return edges[self.roads.edge_class[edges] < max(last_class, 1)]
+
+    def line(self, edge: int) -> tuple[Floats, Floats]:
+        """Longitudes and latitudes of an edge's shape."""
+        rows = slice(int(self.roads.shape_offset[edge]), int(self.roads.shape_offset[edge + 1]))
+        return self.roads.shape_longitude_deg[rows], self.roads.shape_latitude_deg[rows]
+
+
+def bounds_of(track: Track, margin: float = 0.12) -> Bounds | None:
+    """The box round a track with a margin of its size, at least some 300 m wide; None when no fix has a place."""
+    placed = np.isfinite(track.latitude_deg) & np.isfinite(track.longitude_deg)
+    if not placed.any():
+        return None
+    longitude, latitude = track.longitude_deg[placed], track.latitude_deg[placed]
+    narrow = max(float(np.cos(np.radians(latitude.mean()))), 0.05)
+    high = max(float(np.ptp(latitude)), float(np.ptp(longitude)) * narrow * HEIGHT / WIDTH, 0.003)
+    wide = high * WIDTH / HEIGHT / narrow
+    half_high, half_wide = (0.5 + margin) * high, (0.5 + margin) * wide
+    middle_x = (float(longitude.min()) + float(longitude.max())) / 2
+    middle_y = (float(latitude.min()) + float(latitude.max())) / 2
+    return middle_x - half_wide, middle_y - half_high, middle_x + half_wide, middle_y + half_high
+
+
+def speed_bands(track: Track) -> NDArray[np.intp]:
+    """The band of each fix, an index into BANDS, shape (n,)."""
+    over = track.speed_kmh - track.limit_kmh
+    with np.errstate(invalid="ignore"):
+        band = np.digitize(over, [0.0, 10.0, 20.0], right=True)
+    return np.where(np.isfinite(over), band, BANDS.index("unknown"))
+
+
+def stretches(track: Track) -> list[tuple[str, NDArray[np.intp]]]:
+    """The path as (band, rows): rows run on while the band stays, and join the next stretch; gaps cut it."""
+    rows = np.flatnonzero(np.isfinite(track.latitude_deg) & np.isfinite(track.longitude_deg))
+    if len(rows) < 2:
+        return []
+    band = speed_bands(track)[rows]
+    after_gap = np.diff(track.elapsed_s[rows]) > GAP_S
+    changes = np.flatnonzero((np.diff(band) != 0) | after_gap) + 1
+    found = []
+    for start, stop in zip(np.concatenate(([0], changes)), np.concatenate((changes, [len(rows)])), strict=True):
+        joins = stop < len(rows) and not after_gap[stop - 1]
+        stretch = rows[start : stop + (1 if joins else 0)]
+        if len(stretch) >= 2:
+            found.append((BANDS[int(band[start])], stretch))
+    return found
+
+
+def roads_geojson(lines: RoadLines, bounds: Bounds) -> dict[str, object]:
+    """Road edges in the bounds as a FeatureCollection of class, name and limit in km/h."""
+    roads = lines.roads
+    features = []
+    for edge in lines.within(bounds, MOST_GEOJSON_POINTS):
+        longitude, latitude = lines.line(int(edge))
+        limit = float(roads.edge_limit_mps[edge]) * 3.6
+        properties = {
+            "class": ROAD_CLASSES[int(roads.edge_class[edge])],
+            "name": roads.names[int(roads.edge_name[edge])] if int(roads.edge_name[edge]) >= 0 else "",
+            "limit_kmh": round(limit) if np.isfinite(limit) else None,
+        }
+        features.append(_feature(_line_string(longitude, latitude), properties))
+    return {"type": "FeatureCollection", "features": features}
+
+
+def track_geojson(track: Track, markers: Sequence[Marker]) -> dict[str, object]:
+    """The trip's path by band and its events, with the bounds to show."""
+    features = [
+        _feature(_line_string(track.longitude_deg[rows], track.latitude_deg[rows]), {"kind": "path", "band": band})
+        for band, rows in stretches(track)
+    ]
+    features += [
+        _feature(
+            {"type": "Point", "coordinates": [round(marker.longitude_deg, 6), round(marker.latitude_deg, 6)]},
+            {"kind": "event", "number": marker.number, "title": marker.title, "detail": marker.detail},
+        )
+        for marker in markers
+    ]
+    bounds = bounds_of(track)
+    collection: dict[str, object] = {"type": "FeatureCollection", "features": features}
+    return collection | ({"bbox": [round(edge, 6) for edge in bounds]} if bounds else {})
+
+
+def trip_svg(track: Track, markers: Sequence[Marker], lines: RoadLines | None) -> Markup:
+    """Roads, path by band, start, end and numbered events; "" when no fix has a place."""
+    bounds = bounds_of(track)
+    if bounds is None:
+        return Markup("")
+    parts = [
+        f'<svg class="trip-map" role="img" viewBox="0 0 {WIDTH:.0f} {HEIGHT:.0f}" preserveAspectRatio="xMidYMid slice" '
+        'aria-label="Map of the trip: its path coloured by speed against the limit, and its events by number">'
+    ]
+    if lines is not None:
+        parts.append(_road_paths(lines, bounds))
+    for band, rows in stretches(track):
+        kept = rows[_thinned_rows(len(rows), 400)]
+        path = _path(*_to_svg(track.longitude_deg[kept], track.latitude_deg[kept], bounds))
+        parts.append(f'<path class="path {band}" d="{path}"/>')
+    placed = np.flatnonzero(np.isfinite(track.latitude_deg) & np.isfinite(track.longitude_deg))
+    for name, row in (("start", placed[0]), ("end", placed[-1])):
+        x, y = _to_svg(track.longitude_deg[row : row + 1], track.latitude_deg[row : row + 1], bounds)
+        parts.append(f'<circle class="{name}" cx="{x[0]:.1f}" cy="{y[0]:.1f}" r="5"><title>{name}</title></circle>')
+    for marker in markers:
+        x, y = _to_svg(np.array([marker.longitude_deg]), np.array([marker.latitude_deg]), bounds)
+        parts.append(
+            f'<g class="event"><title>{escape(marker.title)}: {escape(marker.detail)}</title>'
+            f'<circle cx="{x[0]:.1f}" cy="{y[0]:.1f}" r="8"/>'
+            f'<text x="{x[0]:.1f}" y="{y[0] + 3.4:.1f}" text-anchor="middle">{marker.number}</text></g>'
+        )
+    return Markup("".join(parts) + "</svg>")
+
+
+def _road_paths(lines: RoadLines, bounds: Bounds) -> str:
+    """One path element a road class, least important first, so that main roads lie on top."""
+    edges = lines.within(bounds, MOST_SVG_POINTS)
+    by_class: dict[int, list[str]] = {}
+    for edge in edges:
+        path = _path(*_to_svg(*lines.line(int(edge)), bounds))
+        by_class.setdefault(int(lines.roads.edge_class[edge]), []).append(path)
+    return "".join(
+        f'<path class="road {ROAD_CLASSES[number]}" d="{"".join(by_class[number])}"/>'
+        for number in sorted(by_class, reverse=True)
+    )
+
+
+def _to_svg(longitude: Floats, latitude: Floats, bounds: Bounds) -> tuple[Floats, Floats]:
+    west, south, east, north = bounds
+    return (longitude - west) / (east - west) * WIDTH, (north - latitude) / (north - south) * HEIGHT
+
+
+def _path(x: Floats, y: Floats) -> str:
+    return "M" + "L".join(f"{px:.1f} {py:.1f}" for px, py in zip(x, y, strict=True))
+
+
+def _thinned_rows(count: int, most: int) -> NDArray[np.intp]:
+    if count <= most:
+        return np.arange(count, dtype=np.intp)
+    return np.unique(np.linspace(0, count - 1, most).round().astype(np.intp))
+
+
+def _line_string(longitude: Floats, latitude: Floats) -> dict[str, object]:
+    return {"type": "LineString", "coordinates": np.round(np.column_stack((longitude, latitude)), 6).tolist()}
+
+
+def _feature(geometry: dict[str, object], properties: dict[str, object]) -> dict[str, object]:
+    return {"type": "Feature", "geometry": geometry, "properties": properties}

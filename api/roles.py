@@ -1,0 +1,60 @@
+"""The role is a type in each route's signature: `reader: Policyholder` is the whole permission check of a route."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from api import accounts
+from api.errors import NotSignedIn, WrongRole
+from api.store import Account
+from storage.pool import Database
+
+SESSION_COOKIE = "wayrate_session"
+
+
+def database_of(request: Request) -> Database:
+    """The database the app was made with."""
+    database: Database = request.app.state.database
+    return database
+
+
+def now_of(request: Request) -> datetime:
+    """The time by the clock the app was made with, UTC."""
+    clock: Callable[[], datetime] = request.app.state.clock
+    return clock()
+
+
+def account_of(request: Request) -> Account | None:
+    """The account whose session cookie came with the request."""
+    token = request.cookies.get(SESSION_COOKIE)
+    if not token:
+        return None
+    with database_of(request).role("policy") as conn:
+        return accounts.signed_in(conn, token, now_of(request))
+
+
+class SignedInAs:
+    """Dependency: the account, when its role is one of `roles`; else 401 or 403."""
+
+    def __init__(self, *roles: str) -> None:
+        self.roles = roles
+
+    def __call__(self, request: Request) -> Account:
+        """Raises NotSignedIn or WrongRole."""
+        account = account_of(request)
+        if account is None:
+            raise NotSignedIn
+        if account.role not in self.roles:
+            raise WrongRole(account.role, self.roles)
+        return account
+
+
+# The rows of the security matrix that these routes serve; a test holds each route against it.
+Policyholder = Annotated[Account, Depends(SignedInAs("policyholder", "driver"))]  # own objects only
+Underwriter = Annotated[Account, Depends(SignedInAs("underwriter"))]
+Anyone = Annotated[Account, Depends(SignedInAs(*accounts.ROLES))]  # any signed-in account
+
+Store = Annotated[Database, Depends(database_of)]
+Now = Annotated[datetime, Depends(now_of)]
