@@ -10,7 +10,9 @@ begin
             execute format('create role %I nologin', role_name);
         exception when duplicate_object or unique_violation then null;
         end;
-        execute format('grant %I to current_user', role_name);
+        if not pg_has_role(current_user, role_name, 'set') then
+            execute format('grant %I to current_user', role_name);
+        end if;
     end loop;
 end $$;
 

@@ -51,9 +51,12 @@ create table telemetry.quarantine (
 create index quarantine_by_reason on telemetry.quarantine (reason, received_at);
 
 -- One table, two engines: a hypertable where the server has TimescaleDB, declarative partitions where not.
+-- Available alone is not enough: an extension that the server did not preload ends the session that creates it. Its
+-- loader's settings show to every role whether it was.
 do $$
 declare
-    has_timescale boolean := exists (select from pg_available_extensions where name = 'timescaledb');
+    has_timescale boolean := exists (select from pg_available_extensions where name = 'timescaledb')
+                             and exists (select from pg_settings where name = 'timescaledb.disable_load');
     columns text := $columns$
         device_key      bigint      not null,
         fix_time        timestamptz not null,
@@ -84,6 +87,12 @@ begin
         execute format('create table telemetry.reading (%s)', columns);
         perform create_hypertable('telemetry.reading', 'fix_time', chunk_time_interval => interval '7 days',
                                   create_default_indexes => false);
+        -- Compression is under Timescale's own license; a server that runs the Apache part alone does without.
+        if current_setting('timescaledb.license', true) = 'timescale' then
+            alter table telemetry.reading set (timescaledb.compress, timescaledb.compress_segmentby = 'device_key',
+                                               timescaledb.compress_orderby = 'fix_time, content_hash');
+            perform add_compression_policy('telemetry.reading', interval '7 days');
+        end if;
     else
         execute format('create table telemetry.reading (%s) partition by range (fix_time)', columns);
     end if;

@@ -79,6 +79,8 @@ create trigger statement_is_not_truncated before truncate on policy.statement
     for each statement execute function policy.refuse_change();
 create trigger rate_plan_is_immutable before update or delete on policy.rate_plan
     for each row execute function policy.refuse_change();
+create trigger rate_plan_is_not_truncated before truncate on policy.rate_plan
+    for each statement execute function policy.refuse_change();
 
 grant select, insert, update, delete on all tables in schema policy to wayrate_policy;
 grant usage on all sequences in schema policy to wayrate_policy;

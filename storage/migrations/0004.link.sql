@@ -32,4 +32,3 @@ grant select, insert, update, delete on all tables in schema link to wayrate_lin
 -- Views run with their owner's rights, so pricing reads driving without any right on telemetry or on the link itself.
 grant usage on schema link to wayrate_policy;
 grant select on link.trip_of_policy, link.exposure_of_policy to wayrate_policy;
--- The person's own device, asked for by the pages with the link role, then drawn with the telemetry role.

@@ -1,0 +1,60 @@
+"""A PostgreSQL for the tests: one embedded server for all workers, one migrated template a worker, one copy a test."""
+
+import os
+from collections.abc import Iterator
+from itertools import count
+
+import psycopg
+import pytest
+from psycopg import conninfo, sql
+
+from storage.embedded import embedded_server
+from storage.migrate import migrate
+from storage.pool import Database
+
+_NUMBERS = count(1)
+
+
+@pytest.fixture(scope="session")
+def server_dsn(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A server whose login may create databases: WAYRATE_TEST_DSN, or the embedded one on a temporary folder."""
+    given = os.environ.get("WAYRATE_TEST_DSN")
+    if given:
+        yield given
+        return
+    base = tmp_path_factory.getbasetemp()
+    # Each pytest-xdist worker has a folder inside the run's: they share the server there.
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "server"
+    with embedded_server(folder) as dsn:
+        yield dsn
+
+
+@pytest.fixture(scope="session")
+def _template(server_dsn: str) -> Iterator[str]:
+    name = f"wayrate_template_{os.getpid()}"
+    _execute(server_dsn, "drop database if exists {} with (force)", name)
+    _execute(server_dsn, "create database {}", name)
+    migrate(conninfo.make_conninfo(server_dsn, dbname=name))
+    yield name
+    _execute(server_dsn, "drop database {} with (force)", name)
+
+
+@pytest.fixture
+def database_dsn(server_dsn: str, _template: str) -> Iterator[str]:
+    """The DSN of a fresh, migrated, empty database; dropped after the test."""
+    name = f"wayrate_test_{os.getpid()}_{next(_NUMBERS)}"
+    _execute(server_dsn, "create database {} template {}", name, _template)
+    yield conninfo.make_conninfo(server_dsn, dbname=name)
+    _execute(server_dsn, "drop database {} with (force)", name)
+
+
+@pytest.fixture
+def database(database_dsn: str) -> Iterator[Database]:
+    """A fresh, migrated, empty database, entered."""
+    with Database(database_dsn) as opened:
+        yield opened
+
+
+def _execute(dsn: str, statement: str, *names: str) -> None:
+    with psycopg.connect(dsn, autocommit=True) as conn:
+        conn.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))  # type: ignore[arg-type]
