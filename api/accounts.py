@@ -104,7 +104,14 @@ def sign_in(conn: Conn, email: str, password: str, attempts: Attempts, as_of: da
     attempts.succeeded(email)
     token = secrets.token_urlsafe(32)
     expires_at = as_of + SESSION_LENGTH
-    store.insert_session(conn, token_hash(token), account.account_key, secrets.token_urlsafe(24), as_of, expires_at)
+    store.insert_session(
+        conn,
+        token_hash(token),
+        account.account_key,
+        csrf_token=secrets.token_urlsafe(24),
+        created_at=as_of,
+        expires_at=expires_at,
+    )
     return Session(token, account.role, expires_at)
 
 

@@ -61,7 +61,7 @@ def effect_bar(effect: float, largest: float) -> Markup:
 
 
 def waterfall_bars(steps: Sequence[tuple[str, float]]) -> list[WaterfallBar]:
-    """Running bars of (kind, amount) steps: `base` and `total` stand on zero, every other step floats from the last end."""
+    """Running bars of (kind, amount) steps: `base` and `total` stand on zero, others float from the last end."""
     bars: list[WaterfallBar] = []
     level = 0.0
     for kind, amount in steps:
@@ -78,10 +78,11 @@ def waterfall_row(bar: WaterfallBar, lowest: float, highest: float) -> Markup:
     """One row of a waterfall on the common scale from `lowest` to `highest`."""
     span = max(highest - lowest, 1e-9)
     left, right = sorted(((bar.start - lowest) / span * 100, (bar.end - lowest) / span * 100))
+    place = f'x="{left:.2f}%" width="{max(right - left, 0.5):.2f}%"'
     return Markup(
         '<svg class="chart fall" aria-hidden="true" width="100%" height="18">'
         f'<rect class="axis" x="{-lowest / span * 100:.2f}%" y="0" width="1" height="18"/>'
-        f'<rect class="{escape(bar.kind)}" x="{left:.2f}%" y="3" width="{max(right - left, 0.5):.2f}%" height="12" rx="2"/>'
+        f'<rect class="{escape(bar.kind)}" {place} y="3" height="12" rx="2"/>'
         "</svg>"
     )
 
@@ -111,9 +112,8 @@ def month_bars(values: Sequence[tuple[str, float, str]]) -> Markup:
             f'height="{height:.1f}" rx="2"><title>{escape(label)}: {escape(text)}</title></rect>'
         )
         if index % every == 0:
-            parts.append(
-                f'<text class="tick" x="{(index + 0.5) * width:.2f}%" y="98" text-anchor="middle">{escape(label)}</text>'
-            )
+            middle = (index + 0.5) * width
+            parts.append(f'<text class="tick" x="{middle:.2f}%" y="98" text-anchor="middle">{escape(label)}</text>')
     parts.append('<rect class="axis" x="0" y="80" width="100%" height="1"/></svg>')
     return Markup("".join(parts))
 
@@ -140,7 +140,8 @@ def speed_chart(
     marks = "".join(
         f'<svg x="{np.clip(at / end, 0, 1) * 100:.2f}%" y="0" width="1" height="180" overflow="visible">'
         '<line class="event-line" x1="0" y1="14" x2="0" y2="180"/>'
-        f'<circle class="event-dot" cx="0" cy="8" r="8"/><text class="event-number" x="0" y="11.5" text-anchor="middle">{number}</text></svg>'
+        '<circle class="event-dot" cx="0" cy="8" r="8"/>'
+        f'<text class="event-number" x="0" y="11.5" text-anchor="middle">{number}</text></svg>'
         for at, number in events_s
     )
     return Markup(

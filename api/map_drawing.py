@@ -1,4 +1,4 @@
-"""A trip on its roads: as GeoJSON for the map library, and as SVG for print and for browsers without WebGL or script."""
+"""A trip on its roads: as GeoJSON for the map library, and as SVG for print and where there is no WebGL or script."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -53,7 +53,7 @@ class RoadLines:
         self.north = np.maximum.reduceat(roads.shape_latitude_deg, starts)
 
     def within(self, bounds: Bounds, most_points: int) -> NDArray[np.intp]:
-        """Edges that touch `bounds`, most important first dropped last when there are more than `most_points` points."""
+        """Edges that touch `bounds`, main roads first; past `most_points` points minor classes are left out."""
         west, south, east, north = bounds
         touching = (self.west <= east) & (self.east >= west) & (self.south <= north) & (self.north >= south)
         edges = np.flatnonzero(touching)

@@ -98,7 +98,7 @@ def insert_account(conn: Conn, account: StoredAccount, created_at: datetime) -> 
 
 
 def insert_session(
-    conn: Conn, token_hash: bytes, account_key: UUID, csrf_token: str, created_at: datetime, expires_at: datetime
+    conn: Conn, token_hash: bytes, account_key: UUID, *, csrf_token: str, created_at: datetime, expires_at: datetime
 ) -> None:
     """A new session; expired ones of anybody are dropped on the way, so the table stays small."""
     conn.execute(DELETE_EXPIRED, {"as_of": created_at})

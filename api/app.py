@@ -1,0 +1,67 @@
+"""The API and its pages as one application."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from fastapi import FastAPI
+from fastapi.responses import FileResponse, PlainTextResponse
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.staticfiles import StaticFiles
+
+from api import book_routes, data_routes, person_routes, session_routes
+from api.accounts import Attempts
+from api.errors import NotFound
+from api.map_drawing import RoadLines
+from api.problems import install_problems
+from api.rendering import STATIC, make_environment
+from api.security import SecurityHeaders
+from api.vendor import FILES, browser_files
+from scoring.roads import RoadMap
+from storage.pool import Database
+
+
+def create_api(database: Database, roads: RoadMap | None, clock: Callable[[], datetime]) -> FastAPI:
+    """The application on an open, migrated database; `roads` (None: maps show the path alone) is what maps draw.
+
+    Pages load nothing from elsewhere, so FastAPI's own documentation pages (they need a CDN) are off; the
+    description itself is at /openapi.json.
+    """
+    app = FastAPI(
+        title="Wayrate",
+        version="1",
+        summary="Trips, scores, statements and the worksheets behind every premium.",
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.database = database
+    app.state.clock = clock
+    app.state.roads = RoadLines(roads) if roads is not None else None
+    app.state.attempts = Attempts()
+    app.state.templates = make_environment()
+    install_problems(app)
+    for router in (session_routes.router, person_routes.router, book_routes.router, data_routes.router):
+        app.include_router(router)
+    _serve_files(app)
+    app.add_middleware(SecurityHeaders)
+    return app
+
+
+def _serve_files(app: FastAPI) -> None:
+    """Our own style and scripts, and the map library out of its wheel: compressed, as they hold no secret."""
+    paths = browser_files()
+
+    vendor = FastAPI(openapi_url=None)
+
+    @vendor.get("/{name}")
+    def vendor_file(name: str) -> FileResponse:
+        if name not in paths:
+            raise NotFound("file", name)
+        return FileResponse(paths[name], media_type=FILES[name])
+
+    install_problems(vendor)
+    app.mount("/vendor", GZipMiddleware(vendor))
+    app.mount("/static", GZipMiddleware(StaticFiles(directory=STATIC)))
+
+    @app.get("/health", include_in_schema=False, response_class=PlainTextResponse)
+    def health() -> str:
+        return "ok\n"

@@ -1,0 +1,89 @@
+"""Errors as answers: problem+json (RFC 9457) under /api, a page with the same words for people."""
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, RedirectResponse, Response
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+
+from api.errors import ApiError, NotSignedIn
+from api.rendering import page
+from api.roles import account_of
+from storage.errors import StorageError
+
+PROBLEM_TYPE = "application/problem+json"
+HTTP_TITLES = {404: "Not found", 405: "Not here"}
+HTTP_ADVICE = {404: "Check the address, or go back to your overview.", 405: "Use the page's own buttons and links."}
+
+
+class Problem(BaseModel):
+    """Every error of the API: what is wrong, with which facts, and what to do."""
+
+    title: str = Field(examples=["Not found"])
+    status: int = Field(examples=[404])
+    detail: str = Field(examples=["There is no trip '…' in your account."])
+    what_to_do: str = Field(examples=["Check the address, or go back to your overview."])
+    field: str | None = Field(default=None, description="The parameter that is wrong, where one is.")
+
+
+def install_problems(app: FastAPI) -> None:
+    """Every error that a route can raise gets its answer."""
+
+    @app.exception_handler(ApiError)
+    def _api_error(request: Request, error: ApiError) -> Response:
+        if isinstance(error, NotSignedIn) and _wants_page(request):
+            return RedirectResponse("/", status_code=303)
+        problem = Problem(title=error.title, status=error.status, detail=str(error), what_to_do=error.advice)
+        return _answer(request, problem)
+
+    @app.exception_handler(RequestValidationError)
+    def _invalid(request: Request, error: RequestValidationError) -> Response:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"][1:]) or None
+        problem = Problem(
+            title="The request does not fit",
+            status=422,
+            detail=f"{field or 'the request'}: {first['msg']}",
+            what_to_do="Correct that part and send it again.",
+            field=field,
+        )
+        return _answer(request, problem)
+
+    @app.exception_handler(HTTPException)
+    def _http(request: Request, error: HTTPException) -> Response:
+        problem = Problem(
+            title=HTTP_TITLES.get(error.status_code, "Not possible"),
+            status=error.status_code,
+            detail=str(error.detail),
+            what_to_do=HTTP_ADVICE.get(error.status_code, "Correct the request and send it again."),
+        )
+        return _answer(request, problem, dict(error.headers or {}))
+
+    @app.exception_handler(StorageError)
+    def _storage(request: Request, error: StorageError) -> Response:
+        problem = Problem(
+            title="The database does not answer",
+            status=503,
+            detail="Nothing was changed.",
+            what_to_do="Wait a moment, then try again.",
+        )
+        return _answer(request, problem, {"Retry-After": "5"}, known_reader=False)
+
+
+def _wants_page(request: Request) -> bool:
+    return not request.url.path.startswith("/api/") and request.url.path != "/openapi.json"
+
+
+def _answer(
+    request: Request, problem: Problem, headers: dict[str, str] | None = None, *, known_reader: bool = True
+) -> Response:
+    response: Response
+    if _wants_page(request):
+        reader = account_of(request) if known_reader else None
+        response = page(request, "problem.html", reader, status=problem.status, problem=problem)
+    else:
+        response = JSONResponse(
+            problem.model_dump(exclude_none=True), status_code=problem.status, media_type=PROBLEM_TYPE
+        )
+    response.headers.update(headers or {})
+    return response

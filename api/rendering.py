@@ -1,0 +1,40 @@
+"""Pages from Jinja templates: every value is escaped, and an unknown name in a template is an error."""
+
+import hashlib
+from pathlib import Path
+
+from fastapi import Request
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from api import wording
+from api.store import Account
+
+HERE = Path(__file__).parent
+STATIC = HERE / "static"
+
+
+def make_environment() -> Environment:
+    """The template environment; static files carry a hash of their content, so a changed file is fetched anew."""
+    environment = Environment(
+        loader=FileSystemLoader(HERE / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    for word in ("money", "km", "duration", "day", "long_day", "clock", "month", "words", "event_name", "peak"):
+        environment.filters[word] = getattr(wording, word)
+    for path in STATIC.iterdir():
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+        environment.globals[path.name.replace(".", "_").replace("-", "_")] = f"/static/{path.name}?{digest}"
+    return environment
+
+
+def page(
+    request: Request, template: str, reader: Account | None, *, status: int = 200, **values: object
+) -> HTMLResponse:
+    """One page; `reader` (None: nobody is signed in) decides what the head of the page offers."""
+    environment: Environment = request.app.state.templates
+    html = environment.get_template(template).render(reader=reader, path=request.url.path, **values)
+    return HTMLResponse(html, status_code=status)

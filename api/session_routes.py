@@ -1,0 +1,74 @@
+"""Signing in and out."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+
+from api import accounts
+from api.errors import TooManyAttempts, WrongCredentials
+from api.forms import check_form_token, check_session_form, issue_form_token, keep_form_token
+from api.rendering import page
+from api.roles import SESSION_COOKIE, Anyone, Now, Store, account_of
+
+router = APIRouter(include_in_schema=False)
+HOME = {"policyholder": "/home", "driver": "/home", "underwriter": "/book"}
+
+
+@router.get("/", response_class=HTMLResponse)
+def show_sign_in(request: Request) -> Response:
+    """The sign-in page, or the way home for somebody signed in."""
+    account = account_of(request)
+    if account is not None and account.role in HOME:
+        return RedirectResponse(HOME[account.role], status_code=303)
+    return _sign_in_page(request)
+
+
+@router.post("/sign-in", response_class=HTMLResponse)
+def sign_in(
+    request: Request,
+    database: Store,
+    now: Now,
+    *,
+    email: Annotated[str, Form(max_length=320)],
+    password: Annotated[str, Form(max_length=1000)],
+    form_token: Annotated[str, Form(max_length=200)] = "",
+) -> Response:
+    """A session cookie and the way home; the form again with what was wrong."""
+    check_form_token(request, form_token)
+    try:
+        with database.role("policy") as conn:
+            session = accounts.sign_in(conn, email, password, request.app.state.attempts, now)
+    except (WrongCredentials, TooManyAttempts) as error:
+        return _sign_in_page(request, status=error.status, email=email, error=f"{error.title}. {error}")
+    response = RedirectResponse(HOME.get(session.role, "/"), status_code=303)
+    response.set_cookie(
+        SESSION_COOKIE,
+        session.token,
+        httponly=True,
+        samesite="lax",
+        secure=request.url.scheme == "https",
+        max_age=int(accounts.SESSION_LENGTH.total_seconds()),
+        path="/",
+    )
+    return response
+
+
+@router.post("/sign-out", response_class=HTMLResponse)
+def sign_out(
+    request: Request, reader: Anyone, database: Store, form_token: Annotated[str, Form(max_length=200)] = ""
+) -> Response:
+    """Ends the session on the server and in the browser."""
+    check_session_form(reader, form_token)
+    with database.role("policy") as conn:
+        accounts.sign_out(conn, request.cookies[SESSION_COOKIE])
+    response = RedirectResponse("/", status_code=303)
+    response.delete_cookie(SESSION_COOKIE, path="/")
+    return response
+
+
+def _sign_in_page(request: Request, *, status: int = 200, email: str = "", error: str = "") -> Response:
+    token = issue_form_token(request)
+    response = page(request, "sign_in.html", None, status=status, form_token=token, email=email, error=error)
+    keep_form_token(request, response, token)
+    return response
