@@ -1,0 +1,77 @@
+"""Accounts on a real database: what is stored, what opens a session, and when a session ends."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from api import accounts
+from api.accounts import SESSION_LENGTH, Attempts, add_account, sign_in, sign_out, signed_in
+from api.errors import AccountExists, TooManyAttempts, UnknownRole, WeakPassword, WrongCredentials
+from storage.pool import Database
+
+NOON = datetime(2026, 10, 1, 12, tzinfo=UTC)
+EMAIL, PASSWORD = "driver@example.org", "a quiet road at night"
+
+
+def test_neither_password_nor_token_is_stored(database: Database) -> None:
+    with database.role("policy") as conn:
+        add_account(conn, EMAIL, PASSWORD, "policyholder", created_at=NOON)
+        session = sign_in(conn, EMAIL, PASSWORD, Attempts(), NOON)
+        row = conn.execute("select password_hash from policy.account").fetchone()
+        token = conn.execute("select token_hash from policy.session").fetchone()
+    assert row is not None
+    assert str(row[0]).startswith("$argon2id$")
+    assert token == (accounts.token_hash(session.token),)
+
+
+def test_a_session_ends_after_its_length_and_at_sign_out(database: Database) -> None:
+    with database.role("policy") as conn:
+        add_account(conn, EMAIL, PASSWORD, "policyholder", created_at=NOON)
+        session = sign_in(conn, EMAIL.upper(), PASSWORD, Attempts(), NOON)
+        reader = signed_in(conn, session.token, NOON + SESSION_LENGTH - timedelta(seconds=1))
+        assert reader is not None
+        assert reader.email == EMAIL
+        assert signed_in(conn, session.token, NOON + SESSION_LENGTH) is None
+        sign_out(conn, session.token)
+        assert signed_in(conn, session.token, NOON) is None
+
+
+@pytest.mark.parametrize(("email", "password"), [(EMAIL, "not the password"), ("nobody@example.org", PASSWORD)])
+def test_wrong_password_and_unknown_address_are_the_same_error(database: Database, email: str, password: str) -> None:
+    with database.role("policy") as conn:
+        add_account(conn, EMAIL, PASSWORD, "underwriter", created_at=NOON)
+        with pytest.raises(WrongCredentials):
+            sign_in(conn, email, password, Attempts(), NOON)
+
+
+def test_the_ninth_attempt_within_ten_minutes_waits(database: Database) -> None:
+    attempts = Attempts()
+    for minute in range(accounts.ATTEMPTS_IN_WINDOW):
+        attempts.failed(EMAIL, NOON + timedelta(seconds=minute))
+    with database.role("policy") as conn:
+        add_account(conn, EMAIL, PASSWORD, "underwriter", created_at=NOON)
+        with pytest.raises(TooManyAttempts) as error:
+            sign_in(conn, EMAIL, PASSWORD, attempts, NOON + timedelta(minutes=5))
+        assert error.value.wait_s == 300
+        sign_in(conn, EMAIL, PASSWORD, attempts, NOON + timedelta(minutes=10, seconds=1))
+
+
+def test_a_policyholder_is_the_person_their_policy_names(database: Database) -> None:
+    person = "6f1e36c1-58a0-4b56-9d33-4b4b9c1d2c11"
+    with database.role("policy") as conn:
+        conn.execute("insert into policy.person values (%s, 'On the policy', %s)", (person, EMAIL))
+        add_account(conn, EMAIL, PASSWORD, "policyholder", created_at=NOON)
+        add_account(conn, "desk@example.org", PASSWORD, "underwriter", created_at=NOON)
+        rows = conn.execute("select role, person_key::text from policy.account order by role").fetchall()
+    assert rows == [("policyholder", person), ("underwriter", None)]
+
+
+def test_refused_accounts(database: Database) -> None:
+    with database.role("policy") as conn:
+        add_account(conn, EMAIL, PASSWORD, "policyholder", created_at=NOON)
+        with pytest.raises(AccountExists):
+            add_account(conn, f" {EMAIL.upper()} ", PASSWORD, "policyholder", created_at=NOON)
+        with pytest.raises(WeakPassword):
+            add_account(conn, "short@example.org", "short", "policyholder", created_at=NOON)
+        with pytest.raises(UnknownRole, match="use one of policyholder"):
+            add_account(conn, "other@example.org", PASSWORD, "owner", created_at=NOON)
