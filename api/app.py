@@ -11,7 +11,6 @@ from starlette.staticfiles import StaticFiles
 from api import book_routes, data_routes, person_routes, session_routes
 from api.accounts import Attempts
 from api.errors import NotFound
-from api.map_drawing import RoadLines
 from api.problems import install_problems
 from api.rendering import STATIC, make_environment
 from api.security import SecurityHeaders
@@ -35,7 +34,7 @@ def create_api(database: Database, roads: RoadMap | None, clock: Callable[[], da
     )
     app.state.database = database
     app.state.clock = clock
-    app.state.roads = RoadLines(roads) if roads is not None else None
+    app.state.roads = roads
     app.state.attempts = Attempts()
     app.state.templates = make_environment()
     install_problems(app)

@@ -7,6 +7,7 @@ import numpy as np
 from markupsafe import Markup, escape
 from numpy.typing import NDArray
 
+from scoring.geodesy import wrapped_deg
 from scoring.roads import ROAD_CLASSES, RoadMap
 
 type Floats = NDArray[np.float64]
@@ -41,34 +42,17 @@ class Marker:
     longitude_deg: float
 
 
-class RoadLines:
-    """The road map's edges with their bounding boxes, made once, so that a trip's surroundings are found quickly."""
-
-    def __init__(self, roads: RoadMap) -> None:
-        self.roads = roads
-        starts = roads.shape_offset[:-1]
-        self.west = np.minimum.reduceat(roads.shape_longitude_deg, starts)
-        self.east = np.maximum.reduceat(roads.shape_longitude_deg, starts)
-        self.south = np.minimum.reduceat(roads.shape_latitude_deg, starts)
-        self.north = np.maximum.reduceat(roads.shape_latitude_deg, starts)
-
-    def within(self, bounds: Bounds, most_points: int) -> NDArray[np.intp]:
-        """Edges that touch `bounds`, main roads first; past `most_points` points minor classes are left out."""
-        west, south, east, north = bounds
-        touching = (self.west <= east) & (self.east >= west) & (self.south <= north) & (self.north >= south)
-        edges = np.flatnonzero(touching)
-        edges = edges[np.argsort(self.roads.edge_class[edges], kind="stable")]
-        points = np.cumsum(np.diff(self.roads.shape_offset)[edges])
-        if len(points) == 0 or points[-1] <= most_points:
-            return edges
-        # Whole classes are dropped, never some streets of one.
-        last_class = int(self.roads.edge_class[edges[int(np.searchsorted(points, most_points))]])
-        return edges[self.roads.edge_class[edges] < max(last_class, 1)]
-
-    def line(self, edge: int) -> tuple[Floats, Floats]:
-        """Longitudes and latitudes of an edge's shape."""
-        rows = slice(int(self.roads.shape_offset[edge]), int(self.roads.shape_offset[edge + 1]))
-        return self.roads.shape_longitude_deg[rows], self.roads.shape_latitude_deg[rows]
+def edges_to_draw(roads: RoadMap, bounds: Bounds, most_points: int) -> NDArray[np.intp]:
+    """Edges that touch `bounds`, main roads first; past `most_points` points minor classes are left out."""
+    west, south, east, north = bounds
+    edges = roads.edges_within(south, west, north, east).astype(np.intp)
+    edges = edges[np.argsort(roads.edge_class[edges], kind="stable")]
+    points = np.cumsum(np.diff(roads.shape_offset)[edges])
+    if len(points) == 0 or points[-1] <= most_points:
+        return edges
+    # Whole classes are dropped, never some streets of one.
+    last_class = int(roads.edge_class[edges[int(np.searchsorted(points, most_points))]])
+    return edges[roads.edge_class[edges] < max(last_class, 1)]
 
 
 def bounds_of(track: Track, margin: float = 0.12) -> Bounds | None:
@@ -76,7 +60,9 @@ def bounds_of(track: Track, margin: float = 0.12) -> Bounds | None:
     placed = np.isfinite(track.latitude_deg) & np.isfinite(track.longitude_deg)
     if not placed.any():
         return None
-    longitude, latitude = track.longitude_deg[placed], track.latitude_deg[placed]
+    latitude = track.latitude_deg[placed]
+    first_deg = track.longitude_deg[placed][0]
+    longitude = first_deg + wrapped_deg(track.longitude_deg[placed] - first_deg)  # whole across longitude 180
     narrow = max(float(np.cos(np.radians(latitude.mean()))), 0.05)
     high = max(float(np.ptp(latitude)), float(np.ptp(longitude)) * narrow * HEIGHT / WIDTH, 0.003)
     wide = high * WIDTH / HEIGHT / narrow
@@ -111,16 +97,15 @@ def stretches(track: Track) -> list[tuple[str, NDArray[np.intp]]]:
     return found
 
 
-def roads_geojson(lines: RoadLines, bounds: Bounds) -> dict[str, object]:
+def roads_geojson(roads: RoadMap, bounds: Bounds) -> dict[str, object]:
     """Road edges in the bounds as a FeatureCollection of class, name and limit in km/h."""
-    roads = lines.roads
     features = []
-    for edge in lines.within(bounds, MOST_GEOJSON_POINTS):
-        longitude, latitude = lines.line(int(edge))
+    for edge in edges_to_draw(roads, bounds, MOST_GEOJSON_POINTS):
+        latitude, longitude = roads.edge_shape(int(edge))
         limit = float(roads.edge_limit_mps[edge]) * 3.6
-        properties = {
+        properties: dict[str, object] = {
             "class": ROAD_CLASSES[int(roads.edge_class[edge])],
-            "name": roads.names[int(roads.edge_name[edge])] if int(roads.edge_name[edge]) >= 0 else "",
+            "name": roads.names[int(roads.edge_name[edge])],
             "limit_kmh": round(limit) if np.isfinite(limit) else None,
         }
         features.append(_feature(_line_string(longitude, latitude), properties))
@@ -145,7 +130,7 @@ def track_geojson(track: Track, markers: Sequence[Marker]) -> dict[str, object]:
     return collection | ({"bbox": [round(edge, 6) for edge in bounds]} if bounds else {})
 
 
-def trip_svg(track: Track, markers: Sequence[Marker], lines: RoadLines | None) -> Markup:
+def trip_svg(track: Track, markers: Sequence[Marker], roads: RoadMap | None) -> Markup:
     """Roads, path by band, start, end and numbered events; "" when no fix has a place."""
     bounds = bounds_of(track)
     if bounds is None:
@@ -154,8 +139,8 @@ def trip_svg(track: Track, markers: Sequence[Marker], lines: RoadLines | None) -
         f'<svg class="trip-map" role="img" viewBox="0 0 {WIDTH:.0f} {HEIGHT:.0f}" preserveAspectRatio="xMidYMid slice" '
         'aria-label="Map of the trip: its path coloured by speed against the limit, and its events by number">'
     ]
-    if lines is not None:
-        parts.append(_road_paths(lines, bounds))
+    if roads is not None:
+        parts.append(_road_paths(roads, bounds))
     for band, rows in stretches(track):
         kept = rows[_thinned_rows(len(rows), 400)]
         path = _path(*_to_svg(track.longitude_deg[kept], track.latitude_deg[kept], bounds))
@@ -174,13 +159,13 @@ def trip_svg(track: Track, markers: Sequence[Marker], lines: RoadLines | None) -
     return Markup("".join(parts) + "</svg>")
 
 
-def _road_paths(lines: RoadLines, bounds: Bounds) -> str:
+def _road_paths(roads: RoadMap, bounds: Bounds) -> str:
     """One path element a road class, least important first, so that main roads lie on top."""
-    edges = lines.within(bounds, MOST_SVG_POINTS)
     by_class: dict[int, list[str]] = {}
-    for edge in edges:
-        path = _path(*_to_svg(*lines.line(int(edge)), bounds))
-        by_class.setdefault(int(lines.roads.edge_class[edge]), []).append(path)
+    for edge in edges_to_draw(roads, bounds, MOST_SVG_POINTS):
+        latitude, longitude = roads.edge_shape(int(edge))
+        path = _path(*_to_svg(longitude, latitude, bounds))
+        by_class.setdefault(int(roads.edge_class[edge]), []).append(path)
     return "".join(
         f'<path class="road {ROAD_CLASSES[number]}" d="{"".join(by_class[number])}"/>'
         for number in sorted(by_class, reverse=True)
@@ -189,7 +174,8 @@ def _road_paths(lines: RoadLines, bounds: Bounds) -> str:
 
 def _to_svg(longitude: Floats, latitude: Floats, bounds: Bounds) -> tuple[Floats, Floats]:
     west, south, east, north = bounds
-    return (longitude - west) / (east - west) * WIDTH, (north - latitude) / (north - south) * HEIGHT
+    from_middle_deg = wrapped_deg(longitude - (west + east) / 2)
+    return (from_middle_deg / (east - west) + 0.5) * WIDTH, (north - latitude) / (north - south) * HEIGHT
 
 
 def _path(x: Floats, y: Floats) -> str:

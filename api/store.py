@@ -1,10 +1,15 @@
-"""Accounts and sessions (policy schema). Only hashes of passwords and session tokens are stored."""
+"""Accounts and sessions, and whose is what: visibility stands in the query, so a foreign object is simply not found.
 
+Everything here is read with the policy role, which cannot reach a coordinate. Only hashes of passwords and session
+tokens are stored.
+"""
+
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 
-from psycopg.rows import class_row
+from psycopg.rows import class_row, scalar_row
 
 from storage.pool import Conn
 
@@ -42,6 +47,85 @@ SIGNED_IN = """
 DELETE_SESSION = "delete from policy.session where token_hash = %(token_hash)s"
 DELETE_EXPIRED = "delete from policy.session where expires_at <= %(as_of)s"
 
+_POLICY_COLUMNS = """
+    select p.policy_key, p.policy_id, h.name as policyholder, p.starts_on, p.ends_on, p.plan_name, p.pay_plan,
+           p.covers, p.factors, p.declared_km_per_year, p.time_zone
+      from policy.policy p
+      join policy.person h using (person_key)
+"""
+
+OWN_POLICIES = f"{_POLICY_COLUMNS} where p.person_key = %(person_key)s order by p.starts_on desc, p.policy_id"
+
+POLICIES = f"{_POLICY_COLUMNS} order by p.policy_id"
+
+_TRIP_COLUMNS = """
+    select t.trip_id, p.policy_id, t.started_at, t.ended_at, t.time_zone, t.local_month, t.distance_m, t.gap_m,
+           t.duration_s, t.excluded, t.grade, t.quality, t.not_measurable, t.totals, t.features, t.score, t.versions
+      from link.trip_of_policy t
+      join policy.policy p using (policy_key)
+"""
+
+TRIPS_OF_POLICY = f"{_TRIP_COLUMNS} where t.policy_key = %(policy_key)s order by t.started_at desc"
+
+OWN_TRIP = f"{_TRIP_COLUMNS} where t.trip_id = %(trip_id)s and p.person_key = %(person_key)s"
+
+EXPOSURE_OF_TRIP = """
+    select road_class, hour_band, over_limit_band, distance_m
+      from link.exposure_of_policy
+     where trip_id = %(trip_id)s
+     order by distance_m desc, road_class, hour_band, over_limit_band
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """A contract as its pages show it."""
+
+    policy_key: UUID
+    policy_id: str
+    policyholder: str
+    starts_on: date
+    ends_on: date
+    plan_name: str
+    pay_plan: str
+    covers: list[str]
+    factors: Mapping[str, object]
+    declared_km_per_year: int
+    time_zone: str
+
+
+@dataclass(frozen=True, slots=True)
+class Trip:
+    """A trip's numbers, without a place; None in `score`: not scored."""
+
+    trip_id: UUID
+    policy_id: str
+    started_at: datetime
+    ended_at: datetime
+    time_zone: str
+    local_month: str
+    distance_m: int
+    gap_m: int
+    duration_s: int
+    excluded: str | None
+    grade: str
+    quality: Mapping[str, object]
+    not_measurable: list[str]
+    totals: Mapping[str, int]
+    features: Mapping[str, float]
+    score: Mapping[str, object] | None
+    versions: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class TripExposure:
+    """Metres of one trip on a road class, in an hour band, in an over-limit band."""
+
+    road_class: str
+    hour_band: str
+    over_limit_band: str
+    distance_m: int
+
 
 @dataclass(frozen=True, slots=True)
 class StoredAccount:
@@ -75,8 +159,9 @@ def fetch_stored_account(conn: Conn, email: str) -> StoredAccount | None:
 
 def fetch_person_key(conn: Conn, email: str) -> UUID | None:
     """The person known by this e-mail address, as a policy file brought them."""
-    row = conn.execute(PERSON_BY_EMAIL, {"email": email}).fetchone()
-    return row[0] if row else None
+    with conn.cursor(row_factory=scalar_row) as cur:
+        key: UUID | None = cur.execute(PERSON_BY_EMAIL, {"email": email}).fetchone()
+        return key
 
 
 def insert_person(conn: Conn, person_key: UUID, name: str, email: str) -> None:
@@ -121,3 +206,33 @@ def fetch_signed_in(conn: Conn, token_hash: bytes, as_of: datetime) -> Account |
 def delete_session(conn: Conn, token_hash: bytes) -> None:
     """Ends one session at once; ending one that is gone does nothing."""
     conn.execute(DELETE_SESSION, {"token_hash": token_hash})
+
+
+def fetch_own_policies(conn: Conn, person_key: UUID | None) -> list[Policy]:
+    """The policies of a person, the latest first; none for an account without a person."""
+    with conn.cursor(row_factory=class_row(Policy)) as cur:
+        return cur.execute(OWN_POLICIES, {"person_key": person_key}).fetchall()
+
+
+def fetch_policies(conn: Conn) -> list[Policy]:
+    """Every policy of the book: for underwriters."""
+    with conn.cursor(row_factory=class_row(Policy)) as cur:
+        return cur.execute(POLICIES).fetchall()
+
+
+def fetch_trips(conn: Conn, policy_key: UUID) -> list[Trip]:
+    """The trips driven under a policy, the latest first."""
+    with conn.cursor(row_factory=class_row(Trip)) as cur:
+        return cur.execute(TRIPS_OF_POLICY, {"policy_key": policy_key}).fetchall()
+
+
+def fetch_own_trip(conn: Conn, trip_id: UUID, person_key: UUID | None) -> Trip | None:
+    """One trip, when it was driven under a policy of this person."""
+    with conn.cursor(row_factory=class_row(Trip)) as cur:
+        return cur.execute(OWN_TRIP, {"trip_id": trip_id, "person_key": person_key}).fetchone()
+
+
+def fetch_trip_exposure(conn: Conn, trip_id: UUID) -> list[TripExposure]:
+    """Where in the plan's cells a trip's measured metres lie."""
+    with conn.cursor(row_factory=class_row(TripExposure)) as cur:
+        return cur.execute(EXPOSURE_OF_TRIP, {"trip_id": trip_id}).fetchall()
