@@ -51,7 +51,7 @@ def edges_to_draw(roads: RoadMap, bounds: Bounds, most_points: int) -> NDArray[n
     if len(points) == 0 or points[-1] <= most_points:
         return edges
     # Whole classes are dropped, never some streets of one.
-    last_class = int(roads.edge_class[edges[int(np.searchsorted(points, most_points))]])
+    last_class = int(roads.edge_class[edges[int(np.searchsorted(points, most_points, side="right"))]])
     return edges[roads.edge_class[edges] < max(last_class, 1)]
 
 
