@@ -1,0 +1,52 @@
+"""Distances and local plane coordinates on the sphere, safe across the antimeridian."""
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+type Float64s = NDArray[np.float64]
+
+EARTH_RADIUS_M = 6_371_008.8  # mean radius of WGS 84 (IUGG R1)
+METRES_PER_DEGREE = EARTH_RADIUS_M * np.pi / 180.0
+
+
+def wrapped_deg(difference_deg: ArrayLike) -> Float64s:
+    """A difference of longitudes or headings as the shortest turn, in [-180, 180)."""
+    return np.mod(np.asarray(difference_deg, dtype=np.float64) + 180.0, 360.0) - 180.0
+
+
+def haversine_m(
+    from_latitude_deg: ArrayLike, from_longitude_deg: ArrayLike, to_latitude_deg: ArrayLike, to_longitude_deg: ArrayLike
+) -> Float64s:
+    """Great-circle distances in metres by the haversine formula (Sinnott 1984); arguments broadcast, NaN stays NaN."""
+    from_latitude = np.radians(np.asarray(from_latitude_deg, dtype=np.float64))
+    to_latitude = np.radians(np.asarray(to_latitude_deg, dtype=np.float64))
+    from_longitude = np.asarray(from_longitude_deg, dtype=np.float64)
+    half_turn = np.radians(np.asarray(to_longitude_deg, dtype=np.float64) - from_longitude) / 2.0
+    chord = (
+        np.sin((to_latitude - from_latitude) / 2.0) ** 2
+        + np.cos(from_latitude) * np.cos(to_latitude) * np.sin(half_turn) ** 2
+    )
+    distance_m: Float64s = 2.0 * EARTH_RADIUS_M * np.arcsin(np.sqrt(np.clip(chord, 0.0, 1.0)))
+    return distance_m
+
+
+def local_xy_m(
+    latitude_deg: ArrayLike, longitude_deg: ArrayLike, origin_latitude_deg: ArrayLike, origin_longitude_deg: ArrayLike
+) -> tuple[Float64s, Float64s]:
+    """East and north of the origin in metres (equirectangular), for some 10 km, also across longitude 180."""
+    origin_latitude = np.asarray(origin_latitude_deg, dtype=np.float64)
+    east_deg = wrapped_deg(np.asarray(longitude_deg, dtype=np.float64) - np.asarray(origin_longitude_deg))
+    x_m: Float64s = east_deg * METRES_PER_DEGREE * np.cos(np.radians(origin_latitude))
+    y_m: Float64s = (np.asarray(latitude_deg, dtype=np.float64) - origin_latitude) * METRES_PER_DEGREE
+    return x_m, y_m
+
+
+def from_local_xy_m(
+    x_m: ArrayLike, y_m: ArrayLike, origin_latitude_deg: ArrayLike, origin_longitude_deg: ArrayLike
+) -> tuple[Float64s, Float64s]:
+    """Latitude and longitude of points given in metres east and north of the origin: the inverse of `local_xy_m`."""
+    origin_latitude = np.asarray(origin_latitude_deg, dtype=np.float64)
+    latitude_deg: Float64s = origin_latitude + np.asarray(y_m, dtype=np.float64) / METRES_PER_DEGREE
+    metres_per_degree_east = METRES_PER_DEGREE * np.cos(np.radians(origin_latitude))
+    longitude_deg = np.asarray(origin_longitude_deg) + np.asarray(x_m, dtype=np.float64) / metres_per_degree_east
+    return latitude_deg, wrapped_deg(longitude_deg)
