@@ -1,0 +1,105 @@
+"""Every number that scoring decides by, in frozen values whose content hash is their version."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+
+def version_of(settings: Any, name: str) -> str:
+    """`name-` and 12 hex digits of the SHA-256 of a settings dataclass's content: equal numbers, equal version."""
+    content = json.dumps(asdict(settings), sort_keys=True, separators=(",", ":"))
+    return f"{name}-{hashlib.sha256(content.encode()).hexdigest()[:12]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Cutting:
+    """How readings become trips.
+
+    A stop of five minutes ends a trip: signals, level crossings and school runs are shorter, an errand is longer; it is
+    also what a large open tracking server uses for parking. A silence of five minutes ends it too, because what the car
+    did meanwhile is not known: it is a gap, and shorter silences (tunnels) are gaps inside a trip.
+    """
+
+    max_gap_s: float = 300.0
+    stop_limit_s: float = 300.0
+    stop_box_m: float = 120.0  # a car that stays in such a square for the stop limit stands: wider than 30 m of jitter
+    stop_near_m: float = 30.0  # arrival is the first still reading this near to the middle of the stop
+    still_reported_mps: float = 1.0
+    still_derived_mps: float = 0.7  # of positions over 20 s: above the noise of 5 m fixes
+    ignition_off_s: float = 30.0  # shorter is a toggling contact
+    teleport_mps: float = 70.0  # 252 km/h
+    teleport_slack_m: float = 50.0  # two noisy fixes 0.1 s apart are no teleport
+    spike_limit_s: float = 10.0  # an excursion this short that comes back is a bad fix, not a journey
+    least_extent_m: float = 100.0  # what never leaves such a square is no trip
+    gap_floor_s: float = 20.0  # inside a trip, a silence over this and over `gap_factor` intervals is a gap
+    gap_factor: float = 3.0
+    least_gap_m: float = 300.0  # a shorter way between two segments is drift and walking out of a garage
+    short_trip_m: float = 200.0
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """What counts as an event for one vehicle class. Public practice spans 0.28 to 0.68 g for a car's hard brake."""
+
+    brake_mps2: float = 3.0
+    acceleration_mps2: float = 2.6
+    corner_mps2: float = 3.5
+    leave_share: float = 0.6  # hysteresis: a manoeuvre lasts until it falls under this share of the threshold
+    derivative_half_window_s: float = 1.05
+    merge_s: float = 2.0  # two exceedances closer than this are one manoeuvre
+    longest_interval_s: float = 1.1  # at longer sampling intervals a manoeuvre of some 3 s is not resolved
+    corner_least_turn_deg: float = 15.0
+    corner_least_speed_mps: float = 4.0
+    speeding_tolerance_mps: float = 5.0 / 3.6
+    speeding_least_s: float = 5.0
+    speeding_longest_interval_s: float = 30.0
+    phone_least_s: float = 3.0
+    phone_least_speed_mps: float = 3.0
+    belt_least_s: float = 10.0
+
+    @property
+    def version(self) -> str:
+        """The content hash that every event carries."""
+        return version_of(self, "thresholds")
+
+
+CAR = Thresholds()
+# Geotab's classes scale about so: heavier vehicles brake, accelerate and corner less hard for the same alarm.
+THRESHOLDS: dict[str, Thresholds] = {
+    "car": CAR,
+    "light_truck": Thresholds(brake_mps2=2.8, acceleration_mps2=2.4, corner_mps2=2.7),
+    "heavy_truck": Thresholds(brake_mps2=2.0, acceleration_mps2=1.8, corner_mps2=2.0),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """What the grades of the data-quality certificate ask for. A grade needs all of its lower bounds."""
+
+    coverage: tuple[float, float, float] = (0.95, 0.80, 0.50)  # A, B, C: share of the trip's time without gaps
+    longest_interval_s: tuple[float, float, float] = (2.5, 15.0, 60.0)
+    most_conflicts: tuple[float, float, float] = (0.01, 0.05, 0.20)
+    most_dropped_fixes: tuple[float, float, float] = (0.01, 0.05, 0.20)  # spikes over all fixes
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All of the stage's settings but the score model."""
+
+    cutting: Cutting = field(default_factory=Cutting)
+    thresholds: Thresholds = field(default_factory=Thresholds)
+    certificate: Certificate = field(default_factory=Certificate)
+
+    @property
+    def version(self) -> str:
+        """The content hash of cutting, thresholds and certificate together."""
+        return version_of(self, "settings")
+
+
+DEFAULT_SETTINGS = Settings()
+
+
+def settings_for(vehicle_class: str) -> Settings:
+    """The settings of a vehicle class; an unknown class raises `KeyError`, so the caller must check `THRESHOLDS`."""
+    return Settings(thresholds=THRESHOLDS[vehicle_class])
