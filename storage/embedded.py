@@ -231,17 +231,20 @@ def _run(cluster: _Cluster, program: str, *arguments: str) -> str:
     # Into files: a pipe would stay open as long as the server that pg_ctl leaves behind.
     with tempfile.TemporaryFile("w+") as out:
         command = [str(_binaries() / program), *arguments]
-        done = subprocess.run(  # noqa: S603
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=subprocess.STDOUT,
-            cwd="/",
-            user=cluster.user,
-            group=cluster.group,
-            extra_groups=[] if cluster.user else None,
-            check=False,
-        )
+        try:
+            done = subprocess.run(  # noqa: S603
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                cwd="/",
+                user=cluster.user,
+                group=cluster.group,
+                extra_groups=[] if cluster.user else None,
+                check=False,
+            )
+        except OSError as err:  # a file system mounted noexec, or a wheel unpacked for its owner only
+            raise ServerDoesNotStart(cluster.folder, f"{command[0]} cannot be run as {cluster.user}: {err}") from err
         out.seek(0)
         said = out.read().strip()
     if done.returncode != 0:
