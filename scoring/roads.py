@@ -60,7 +60,7 @@ class RoadMap:
         return self.shape_latitude_deg[points][::step], self.shape_longitude_deg[points][::step]
 
     def position_on_edge(self, edge: Int32s, along_m: Float64s) -> tuple[Float64s, Float64s]:
-        """Latitudes and longitudes `along_m` metres from the drawn start of each edge, clipped to it; all shapes (n,)."""
+        """Latitudes and longitudes `along_m` metres from the start of each edge, clipped to it; all shapes (n,)."""
         latitude_deg, longitude_deg = self.shape_latitude_deg, self.shape_longitude_deg
         # One running distance over all points: within an edge its differences are metres along the edge.
         step_m = haversine_m(latitude_deg[:-1], longitude_deg[:-1], latitude_deg[1:], longitude_deg[1:])

@@ -1,0 +1,102 @@
+"""Map matching: a trip's fixes onto the edges of a road map. The fixes themselves are never changed."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scoring.match_lattice import (
+    MatchSettings,
+    Placed,
+    choose_chains,
+    fill_lattice,
+    new_lattice,
+    new_placed,
+    place_fixes,
+)
+from scoring.match_network import build_network, new_search
+from scoring.roads import RoadMap
+
+__all__ = ["HiddenMarkovMatcher", "MatchSettings", "Matched", "Matcher", "unmatched"]
+
+type Float64s = NDArray[np.float64]
+type Bools = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Matched:
+    """Where each fix of one trip lies on the map, all shape (n,); an unmatched fix has edge -1 and NaN distances."""
+
+    edge: NDArray[np.int32]  # index into the RoadMap's edges
+    distance_m: Float64s  # from the fix to its place on the edge
+    along_m: Float64s  # of that place, from the drawn start of the edge
+    backward: Bools  # driven against the drawn direction
+    breaks: Bools  # no drive was found to this fix from the matched ones before it
+    map_version: str
+
+    def __len__(self) -> int:
+        return len(self.edge)
+
+
+class Matcher(Protocol):
+    """Anything that puts a trip on a road map."""
+
+    def match(
+        self, fix_time_us: NDArray[np.int64], latitude_deg: Float64s, longitude_deg: Float64s, accuracy_m: Float64s
+    ) -> Matched:
+        """The fixes of one trip in the order of their times, shapes (n,)."""
+        ...
+
+
+def unmatched(count: int, map_version: str) -> Matched:
+    """`count` fixes of which none is on the map."""
+    nowhere = np.full(count, np.nan)
+    no, off = np.zeros(count, dtype=np.bool_), np.full(count, -1, dtype=np.int32)
+    return Matched(off, nowhere, nowhere.copy(), no, no.copy(), map_version)
+
+
+class HiddenMarkovMatcher:
+    """Matches by the hidden Markov model of Newson and Krumm (2009) on one road map.
+
+    The same fixes give the same places, whatever was matched before. One matcher may be used from several threads.
+    """
+
+    def __init__(self, roads: RoadMap, settings: MatchSettings | None = None) -> None:
+        self._network = build_network(roads)
+        self._settings = settings or MatchSettings()
+        self._map_version = roads.version
+
+    def match(
+        self, fix_time_us: NDArray[np.int64], latitude_deg: Float64s, longitude_deg: Float64s, accuracy_m: Float64s
+    ) -> Matched:
+        """The fixes of one trip in the order of `fix_time_us`, shapes (n,), degrees and metres.
+
+        A fix without position (NaN), or farther than `settings.radius_m` from every road, is unmatched; so is a whole
+        trip outside the map. `accuracy_m` (NaN: not reported) widens the error that a fix is allowed. Times give the
+        order only: positions decide. Raises ValueError when the shapes differ or the times fall.
+        """
+        columns = (latitude_deg, longitude_deg, accuracy_m)
+        if any(column.shape != fix_time_us.shape for column in columns) or fix_time_us.ndim != 1:
+            raise ValueError("times, positions and accuracies of a trip must have one shape (n,)")
+        if np.any(np.diff(fix_time_us) < 0):
+            raise ValueError("the fixes of a trip must be in the order of their times")
+        latitude, longitude, accuracy = (np.ascontiguousarray(column, dtype=np.float64) for column in columns)
+        known = np.flatnonzero(np.isfinite(latitude) & np.isfinite(longitude))
+        matched = unmatched(len(fix_time_us), self._map_version)
+        placed = self._place(latitude[known], longitude[known], accuracy[known])
+        matched.edge[known] = placed.edge
+        matched.distance_m[known] = placed.distance_m
+        matched.along_m[known] = placed.along_m
+        matched.backward[known] = placed.backward
+        matched.breaks[known] = placed.breaks
+        return matched
+
+    def _place(self, latitude_deg: Float64s, longitude_deg: Float64s, accuracy_m: Float64s) -> Placed:
+        network, settings, count = self._network, self._settings, len(latitude_deg)
+        search, lattice = new_search(network), new_lattice(count)
+        placed = new_placed(count, len(network.node_first_way) - 1)
+        columns = fill_lattice(network, settings, latitude_deg, longitude_deg, accuracy_m, lattice)
+        choose_chains(network, search, settings, latitude_deg, longitude_deg, lattice, columns)
+        place_fixes(network, search, settings, latitude_deg, longitude_deg, lattice, columns, placed)
+        return placed
