@@ -157,7 +157,7 @@ def _grid(top_kmh: float) -> str:
     for kmh in np.arange(0, top_kmh + 1, step):
         y = 180 - 164 * kmh / top_kmh
         parts.append(f'<line class="grid" x1="0" x2="100%" y1="{y:.1f}" y2="{y:.1f}"/>')
-        parts.append(f'<text class="tick" x="0" y="{y - 4:.1f}">{kmh:.0f}{" km/h" if kmh == 0 else ""}</text>')
+        parts.append(f'<text class="tick" x="-7" y="{y + 4:.1f}" text-anchor="end">{kmh:.0f}</text>')
     return "".join(parts)
 
 

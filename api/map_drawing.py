@@ -15,7 +15,8 @@ type Bounds = tuple[float, float, float, float]  # west, south, east, north
 
 BANDS = ("within", "over_0_10", "over_10_20", "over_20", "unknown")
 WIDTH, HEIGHT = 480.0, 340.0
-MOST_SVG_POINTS = 7_000
+SVG_BESIDE = 0.35
+MOST_SVG_POINTS = 8_000
 MOST_GEOJSON_POINTS = 60_000
 GAP_S = 60.0  # between two fixes further apart the path is not drawn: nothing is known there
 
@@ -136,7 +137,7 @@ def trip_svg(track: Track, markers: Sequence[Marker], roads: RoadMap | None) -> 
     if bounds is None:
         return Markup("")
     parts = [
-        f'<svg class="trip-map" role="img" viewBox="0 0 {WIDTH:.0f} {HEIGHT:.0f}" preserveAspectRatio="xMidYMid slice" '
+        f'<svg class="trip-map" role="img" viewBox="0 0 {WIDTH:.0f} {HEIGHT:.0f}" preserveAspectRatio="xMidYMid meet" '
         'aria-label="Map of the trip: its path coloured by speed against the limit, and its events by number">'
     ]
     if roads is not None:
@@ -162,7 +163,9 @@ def trip_svg(track: Track, markers: Sequence[Marker], roads: RoadMap | None) -> 
 def _road_paths(roads: RoadMap, bounds: Bounds) -> str:
     """One path element a road class, least important first, so that main roads lie on top."""
     by_class: dict[int, list[str]] = {}
-    for edge in edges_to_draw(roads, bounds, MOST_SVG_POINTS):
+    west, south, east, north = bounds
+    beside = SVG_BESIDE * (east - west)  # a frame wider than the drawing shows roads there too
+    for edge in edges_to_draw(roads, (west - beside, south, east + beside, north), MOST_SVG_POINTS):
         latitude, longitude = roads.edge_shape(int(edge))
         path = _path(*_to_svg(longitude, latitude, bounds))
         by_class.setdefault(int(roads.edge_class[edge]), []).append(path)
