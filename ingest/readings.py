@@ -6,6 +6,7 @@ SI units and UTC; conversion ends in the decoder. "Not reported" is NaN here and
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from enum import IntFlag
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,8 +78,12 @@ class Readings:
 
 
 _FLOAT64 = ("latitude_deg", "longitude_deg", "odometer_m")
-_INTEGER = {"device_key": np.dtype(np.int64), "fix_time_us": np.dtype(np.int64), "flags": np.dtype(np.int32)}
-COLUMN_DTYPES: dict[str, np.dtype[np.generic]] = {
+_INTEGER: dict[str, np.dtype[Any]] = {
+    "device_key": np.dtype(np.int64),
+    "fix_time_us": np.dtype(np.int64),
+    "flags": np.dtype(np.int32),
+}
+COLUMN_DTYPES: dict[str, np.dtype[Any]] = {
     field.name: _INTEGER.get(field.name, np.dtype(np.float64 if field.name in _FLOAT64 else np.float32))
     for field in fields(Readings)
 }
@@ -87,7 +92,7 @@ CONTENT_COLUMNS = tuple(name for name in COLUMN_DTYPES if name not in _INTEGER)
 
 
 def make_readings(count: int, **columns: object) -> Readings:
-    """`count` readings from the columns given (arrays or scalars); what is not given is not reported (NaN; 0 for flags)."""
+    """`count` readings from the columns given (arrays or scalars); others are not reported (NaN; 0 for flags)."""
     unknown = set(columns) - set(COLUMN_DTYPES)
     if unknown:
         raise TypeError(f"not columns of Readings: {', '.join(sorted(unknown))}")

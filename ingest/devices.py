@@ -1,0 +1,85 @@
+"""Devices and their credentials. Who a device is comes from its token alone, never from what it sends.
+
+Of a token only the SHA-256 is stored: it is random and long, so a slow hash would protect nothing more.
+"""
+
+import re
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from hashlib import sha256
+from typing import Literal
+
+from ingest import store
+from ingest.errors import BadDeviceId, DeviceExists, UnknownDevice
+from ingest.store import Device
+from storage.pool import Conn
+
+type Tier = Literal["claim", "bound_network", "tls", "signed"]
+
+TOKEN_BYTES = 24  # 192 bits
+ROTATION_OVERLAP = timedelta(days=7)
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{22,128}", re.ASCII)
+_DEVICE_ID = re.compile(r"[a-z0-9-]{1,64}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolled:
+    """A device's key and the token it shall send: shown once, stored nowhere."""
+
+    device_key: int
+    token: str
+
+
+def enrol(conn: Conn, device_id: str, tier: Tier, as_of: datetime, vehicle_class: str = "car") -> Enrolled:
+    """A device that may send from now on. Raises `BadDeviceId`, `DeviceExists`."""
+    check_device_id(device_id)
+    device_key = secrets.randbits(63)
+    if not store.insert_device(conn, device_key, device_id, as_of, vehicle_class):
+        raise DeviceExists(device_id)
+    return Enrolled(device_key, _issue(conn, device_key, tier, as_of))
+
+
+def rotate(conn: Conn, device_id: str, tier: Tier, as_of: datetime, overlap: timedelta = ROTATION_OVERLAP) -> Enrolled:
+    """Another token for an enrolled device; its earlier ones end after `overlap`. Raises `UnknownDevice`."""
+    device = find_device(conn, device_id)
+    store.end_credentials(conn, device.device_key, as_of + overlap)
+    return Enrolled(device.device_key, _issue(conn, device.device_key, tier, as_of))
+
+
+def revoke(conn: Conn, device_id: str, as_of: datetime) -> None:
+    """End a device and all of its tokens now. Raises `UnknownDevice`."""
+    device = find_device(conn, device_id)
+    store.end_credentials(conn, device.device_key, as_of)
+    store.end_device(conn, device.device_key, as_of)
+
+
+def authenticate(conn: Conn, token: str, as_of: datetime) -> Device | None:
+    """The device whose token this is, None when it is nobody's (or ended)."""
+    if not _TOKEN.fullmatch(token):
+        return None
+    return store.fetch_device_by_token(conn, _hashed(token), as_of)
+
+
+def find_device(conn: Conn, device_id: str) -> Device:
+    """The enrolled device of that id. Raises `UnknownDevice`."""
+    device = store.fetch_device(conn, device_id) if _DEVICE_ID.fullmatch(device_id) else None
+    if device is None:
+        raise UnknownDevice(device_id)
+    return device
+
+
+def check_device_id(device_id: str) -> None:
+    """Raises `BadDeviceId` unless it is 1 to 64 of a-z, 0-9 and hyphen."""
+    if not _DEVICE_ID.fullmatch(device_id):
+        raise BadDeviceId(device_id)
+
+
+def _issue(conn: Conn, device_key: int, tier: Tier, as_of: datetime) -> str:
+    token = secrets.token_urlsafe(TOKEN_BYTES)
+    store.insert_credential(conn, _hashed(token), device_key, tier, as_of)
+    return token
+
+
+def _hashed(token: str) -> bytes:
+    return sha256(token.encode()).digest()
