@@ -27,6 +27,8 @@ from storage.errors import DataFolderReadOnly, DataFolderUnusable, ServerDoesNot
 
 SYSTEM_USER = "wayrate-postgres"  # PostgreSQL refuses to run as root
 START_TIMEOUT_S = 120  # recovery after a crash may have much to replay
+_NO_PROCESS = str(2**22 + 1)  # beyond the kernel's largest process number
+_PID_FILE_SOCKET = 4  # the line of postmaster.pid that names the socket's folder
 _MAX_SOCKET_PATH = 100  # bytes; the kernel's limit is 108 with the file's name
 SETTINGS = {
     "synchronous_commit": "on",  # an acknowledged reading is durable
@@ -167,22 +169,44 @@ def _check_owner_and_version(cluster: _Cluster) -> None:
 
 
 def _running_dsn(cluster: _Cluster) -> str | None:
-    """The DSN of the server that runs on this folder, None when there is none (and no stale trace of one either)."""
-    try:
-        lines = (cluster.data / "postmaster.pid").read_text().splitlines()
-    except FileNotFoundError:
-        return None
-    if len(lines) >= 5 and lines[4]:
-        dsn = _dsn(lines[4].strip())
-        for _ in range(3):
-            if _answers(dsn):
-                return dsn
-            time.sleep(0.1)
-    # After a restart of a container the dead server's pid is often another process's: the server would then refuse.
-    name = Path(f"/proc/{lines[0].strip()}/comm") if lines else Path("/proc/0/comm")
-    if Path("/proc/self").exists() and not (name.exists() and name.read_text().startswith("postgres")):
-        (cluster.data / "postmaster.pid").unlink(missing_ok=True)
+    """The DSN of the server that runs on this folder (it may be recovering still), None when there is none."""
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while lines := _pid_file_lines(cluster):
+        if not _is_server_of(cluster, lines[0]):
+            return None
+        if len(lines) > _PID_FILE_SOCKET and _answers(dsn := _dsn(lines[_PID_FILE_SOCKET])):
+            return dsn
+        if time.monotonic() > deadline:
+            raise ServerDoesNotStart(cluster.folder, f"a server runs there as process {lines[0]} and does not answer")
+        time.sleep(0.1)
     return None
+
+
+def _pid_file_lines(cluster: _Cluster) -> list[str]:
+    try:
+        return [line.strip() for line in (cluster.data / "postmaster.pid").read_text().splitlines()]
+    except FileNotFoundError:
+        return []
+
+
+def _is_server_of(cluster: _Cluster, pid: str) -> bool:
+    """Whether process `pid` is this folder's server; a trace that names somebody else's process is made harmless.
+
+    After a restart of a container the dead server's number is often another process's, and PostgreSQL would refuse to
+    start. The trace itself must stay: by it PostgreSQL sees whether children of the dead server still write.
+    """
+    process = Path("/proc") / pid
+    if not process.parent.exists():  # no such file system here: an answer on the socket has to do
+        return _answers(_dsn(str(cluster.data)))
+    try:
+        if process.joinpath("cwd").samefile(cluster.data):
+            return True
+    except OSError:
+        pass
+    if process.exists():
+        trace = cluster.data / "postmaster.pid"
+        trace.write_text("\n".join([_NO_PROCESS, *trace.read_text().splitlines()[1:]]) + "\n")
+    return False
 
 
 def _answers(dsn: str) -> bool:
@@ -220,10 +244,8 @@ def _start(cluster: _Cluster, settings: Mapping[str, str]) -> str:
 def _stop(cluster: _Cluster) -> None:
     """Stop the server if it still runs; a server that is gone already is as good."""
     if (cluster.data / "postmaster.pid").exists():
-        try:
+        with suppress(ServerDoesNotStart):
             _run(cluster, "pg_ctl", "-D", str(cluster.data), "-m", "fast", "-w", "-t", "60", "stop")
-        except ServerDoesNotStart:
-            _running_dsn(cluster)
 
 
 def _run(cluster: _Cluster, program: str, *arguments: str) -> str:
