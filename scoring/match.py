@@ -1,21 +1,14 @@
 """Map matching: a trip's fixes onto the edges of a road map. The fixes themselves are never changed."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.match_lattice import (
-    MatchSettings,
-    Placed,
-    choose_chains,
-    fill_lattice,
-    new_lattice,
-    new_placed,
-    place_fixes,
-)
+from scoring.match_lattice import MatchSettings, choose_chains, fill_lattice, new_lattice
 from scoring.match_network import build_network, new_search
+from scoring.match_placing import Placed, new_placed, place_fixes
 from scoring.roads import RoadMap
 
 __all__ = ["HiddenMarkovMatcher", "MatchSettings", "Matched", "Matcher", "unmatched"]
@@ -34,6 +27,9 @@ class Matched:
     backward: Bools  # driven against the drawn direction
     breaks: Bools  # no drive was found to this fix from the matched ones before it
     map_version: str
+    # Every edge driven over and its direction, in order, shape (r,): also those so short that they carry no fix.
+    route_edge: NDArray[np.int32] = field(default_factory=lambda: np.empty(0, dtype=np.int32))
+    route_backward: Bools = field(default_factory=lambda: np.empty(0, dtype=np.bool_))
 
     def __len__(self) -> int:
         return len(self.edge)
@@ -84,19 +80,21 @@ class HiddenMarkovMatcher:
         latitude, longitude, accuracy = (np.ascontiguousarray(column, dtype=np.float64) for column in columns)
         known = np.flatnonzero(np.isfinite(latitude) & np.isfinite(longitude))
         matched = unmatched(len(fix_time_us), self._map_version)
-        placed = self._place(latitude[known], longitude[known], accuracy[known])
+        placed, route_edge, route_backward = self._place(latitude[known], longitude[known], accuracy[known])
         matched.edge[known] = placed.edge
         matched.distance_m[known] = placed.distance_m
         matched.along_m[known] = placed.along_m
         matched.backward[known] = placed.backward
         matched.breaks[known] = placed.breaks
-        return matched
+        return replace(matched, route_edge=route_edge, route_backward=route_backward)
 
-    def _place(self, latitude_deg: Float64s, longitude_deg: Float64s, accuracy_m: Float64s) -> Placed:
+    def _place(
+        self, latitude_deg: Float64s, longitude_deg: Float64s, accuracy_m: Float64s
+    ) -> tuple[Placed, NDArray[np.int32], Bools]:
         network, settings, count = self._network, self._settings, len(latitude_deg)
         search, lattice = new_search(network), new_lattice(count)
         placed = new_placed(count, len(network.node_first_way) - 1)
         columns = fill_lattice(network, settings, latitude_deg, longitude_deg, accuracy_m, lattice)
         choose_chains(network, search, settings, latitude_deg, longitude_deg, lattice, columns)
-        place_fixes(network, search, settings, latitude_deg, longitude_deg, lattice, columns, placed)
-        return placed
+        route = place_fixes(network, search, settings, latitude_deg, longitude_deg, lattice, columns, placed)
+        return placed, *route

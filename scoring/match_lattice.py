@@ -1,4 +1,4 @@
-"""The hidden Markov model of matching, compiled: candidates of thinned fixes, the cheapest chain, all put on it.
+"""The hidden Markov model of matching, compiled: candidates of thinned fixes, and the cheapest chain of them.
 
 Costs are negative logarithms of likelihoods. Newson and Krumm, "Hidden Markov map matching through noise and
 sparseness" (2009), with two additions: a state is an edge AND a driving direction, so turning round has a price, and a
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from scoring.compiled import compiled
 from scoring.geodesy import METRES_PER_DEGREE
-from scoring.match_network import MAX_EDGES, Network, Search, drive_from, nearby_edges, project
+from scoring.match_network import MAX_EDGES, Network, Search, drive_from, nearby_edges
 
 STATES = 2 * MAX_EDGES
 
@@ -52,20 +52,6 @@ class Lattice(NamedTuple):
     gap_m: NDArray[np.float64]  # (1,), scratch
 
 
-class Placed(NamedTuple):
-    """What is told of each fix, shape (n,); and scratch for one route between two columns."""
-
-    edge: NDArray[np.int32]
-    distance_m: NDArray[np.float64]
-    along_m: NDArray[np.float64]
-    backward: NDArray[np.bool_]
-    breaks: NDArray[np.bool_]
-    route_edge: NDArray[np.int32]
-    route_backward: NDArray[np.bool_]
-    route_low_m: NDArray[np.float64]
-    route_high_m: NDArray[np.float64]
-
-
 def new_lattice(fixes: int) -> Lattice:
     """Room for all fixes; untouched memory costs nothing."""
     shape = (fixes, STATES)
@@ -83,21 +69,6 @@ def new_lattice(fixes: int) -> Lattice:
         chosen=np.full(fixes, -1, dtype=np.int64),
         reach_m=np.empty((STATES, STATES)),
         gap_m=np.empty(1),
-    )
-
-
-def new_placed(fixes: int, nodes: int) -> Placed:
-    """All fixes unmatched."""
-    return Placed(
-        edge=np.full(fixes, -1, dtype=np.int32),
-        distance_m=np.full(fixes, np.nan),
-        along_m=np.full(fixes, np.nan),
-        backward=np.zeros(fixes, dtype=np.bool_),
-        breaks=np.zeros(fixes, dtype=np.bool_),
-        route_edge=np.empty(nodes + 2, dtype=np.int32),
-        route_backward=np.empty(nodes + 2, dtype=np.bool_),
-        route_low_m=np.empty(nodes + 2),
-        route_high_m=np.empty(nodes + 2),
     )
 
 
@@ -151,7 +122,8 @@ def fill_lattice(
 
 
 @compiled
-def _entry(network: Network, edge: int, backward: bool) -> int:
+def entry_node(network: Network, edge: int, backward: bool) -> int:
+    """The node where an edge is entered; with the other direction, where it is left."""
     node: int = network.edge_to_node[edge] if backward else network.edge_from_node[edge]
     return node
 
@@ -163,7 +135,7 @@ def _measure_reach(
     """Driving distances from where each state before leaves its edge to where each state after enters its own."""
     mark, marked = search.runs[0] + 1, 0
     for j in range(lattice.states[after]):
-        node = _entry(network, lattice.edge[after, j], lattice.backward[after, j])
+        node = entry_node(network, lattice.edge[after, j], lattice.backward[after, j])
         if search.wanted[node] != mark:
             search.wanted[node] = mark
             marked += 1
@@ -174,10 +146,10 @@ def _measure_reach(
         lattice.reach_m[i, :] = np.inf
         if lattice.cost[before, i] > cheapest + settings.beam_cost:
             continue
-        source = _entry(network, lattice.edge[before, i], not lattice.backward[before, i])
+        source = entry_node(network, lattice.edge[before, i], not lattice.backward[before, i])
         drive_from(network, search, source, bound_m, mark, marked)
         for j in range(lattice.states[after]):
-            node = _entry(network, lattice.edge[after, j], lattice.backward[after, j])
+            node = entry_node(network, lattice.edge[after, j], lattice.backward[after, j])
             if search.run[node] == search.runs[0]:
                 lattice.reach_m[i, j] = search.distance_m[node]
 
@@ -198,8 +170,7 @@ def _step_cost(
     if lattice.backward[before, i] != lattice.backward[after, j]:
         driven_m = abs(remaining_m - next_at_m)
         cost = settings.turn_round_cost + abs(driven_m - gap_m) / beta_m
-        return cost
-    if next_at_m >= at_m - settings.jitter_m:
+    elif next_at_m >= at_m - settings.jitter_m:
         back_m = max(0.0, at_m - next_at_m)
         cost = min(cost, (abs(abs(next_at_m - at_m) - gap_m) + back_m) / beta_m)
     return cost
@@ -281,118 +252,3 @@ def choose_chains(
         before += 1  # the first column that could not be joined starts its own chain
         _start_chain(lattice, before)
         column = before + 1
-
-
-@compiled
-def _route(
-    network: Network, search: Search, settings: MatchSettings, lattice: Lattice, before: int, after: int, placed: Placed
-) -> int:
-    """Writes the stretches driven between the chosen states of two joined columns, in order; returns how many."""
-    i, j = lattice.chosen[before], lattice.chosen[after]
-    edge, backward, at_m = lattice.edge[before, i], lattice.backward[before, i], lattice.at_m[before, i]
-    next_edge, next_backward = lattice.edge[after, j], lattice.backward[after, j]
-    next_at_m = lattice.at_m[after, j]
-    same = edge == next_edge and backward == next_backward
-    if edge == next_edge and (not same or next_at_m >= at_m - settings.jitter_m):
-        first_m = network.edge_length_m[edge] - at_m if not same else at_m
-        _stretch(network, placed, 0, edge, next_backward, min(first_m, next_at_m), max(first_m, next_at_m))
-        return 1
-    source = _entry(network, edge, not backward)
-    target = _entry(network, next_edge, next_backward)
-    mark = search.runs[0] + 1
-    search.wanted[target] = mark
-    drive_from(network, search, source, np.inf, mark, 1)
-    count = 2
-    node = target
-    while node != source:
-        way = search.reached_by[node]
-        node = _entry(network, network.way_edge[way], network.way_backward[way])
-        count += 1
-    _stretch(network, placed, 0, edge, backward, at_m, network.edge_length_m[edge])
-    _stretch(network, placed, count - 1, next_edge, next_backward, 0.0, next_at_m)
-    node = target
-    for place in range(count - 2, 0, -1):
-        way = search.reached_by[node]
-        through, through_backward = network.way_edge[way], network.way_backward[way]
-        _stretch(network, placed, place, through, through_backward, 0.0, network.edge_length_m[through])
-        node = _entry(network, through, through_backward)
-    return count
-
-
-@compiled
-def _stretch(
-    network: Network, placed: Placed, place: int, edge: int, backward: bool, from_m: float, to_m: float
-) -> None:
-    """One stretch of a route, from and to as driven, kept as low and high along the edge as drawn."""
-    length_m = network.edge_length_m[edge]
-    placed.route_edge[place], placed.route_backward[place] = edge, backward
-    placed.route_low_m[place] = length_m - to_m if backward else from_m
-    placed.route_high_m[place] = length_m - from_m if backward else to_m
-
-
-@compiled
-def _place(
-    network: Network,
-    settings: MatchSettings,
-    latitude_deg: NDArray[np.float64],
-    longitude_deg: NDArray[np.float64],
-    fix: int,
-    stretches: int,
-    placed: Placed,
-) -> None:
-    """Puts a fix on the nearest point of the route, when that is near enough and nearer than its present place."""
-    nearest_m = settings.radius_m
-    if placed.edge[fix] >= 0:
-        nearest_m = placed.distance_m[fix]
-    for place in range(stretches):
-        edge, low_m, high_m = placed.route_edge[place], placed.route_low_m[place], placed.route_high_m[place]
-        for segment in range(network.edge_first_segment[edge], network.edge_first_segment[edge + 1]):
-            start_m = network.segment_along_m[segment]
-            if start_m > high_m or start_m + network.segment_length_m[segment] < low_m:
-                continue
-            distance_m, along_m = project(network, segment, latitude_deg[fix], longitude_deg[fix], low_m, high_m)
-            if distance_m < nearest_m:
-                nearest_m = distance_m
-                placed.edge[fix], placed.backward[fix] = edge, placed.route_backward[place]
-                placed.distance_m[fix], placed.along_m[fix] = distance_m, along_m
-
-
-@compiled
-def place_fixes(
-    network: Network,
-    search: Search,
-    settings: MatchSettings,
-    latitude_deg: NDArray[np.float64],
-    longitude_deg: NDArray[np.float64],
-    lattice: Lattice,
-    columns: int,
-    placed: Placed,
-) -> None:
-    """Puts the chosen fixes where their states are, and all others on the route between the chosen ones around them."""
-    before = -1
-    for column in range(columns + 1):
-        if column < columns and lattice.chosen[column] < 0:
-            continue
-        last = lattice.fix[column] if column < columns else len(latitude_deg)
-        joined = before >= 0 and column < columns and lattice.column_before[column] == before
-        if joined:
-            stretches = _route(network, search, settings, lattice, before, column, placed)
-            for fix in range(lattice.fix[before] + 1, last):
-                _place(network, settings, latitude_deg, longitude_deg, fix, stretches, placed)
-        else:  # fixes at a loose end stay on the edges of the chosen fixes beside them
-            for side in (before, column):
-                if 0 <= side < columns and before >= 0:
-                    state = lattice.chosen[side]
-                    edge, backward = lattice.edge[side, state], lattice.backward[side, state]
-                    _stretch(network, placed, 0, edge, backward, 0.0, network.edge_length_m[edge])
-                    for fix in range(lattice.fix[before] + 1, last):
-                        _place(network, settings, latitude_deg, longitude_deg, fix, 1, placed)
-        if column < columns:
-            state = lattice.chosen[column]
-            edge, backward, fix = lattice.edge[column, state], lattice.backward[column, state], lattice.fix[column]
-            placed.edge[fix], placed.backward[fix] = edge, backward
-            placed.distance_m[fix] = lattice.distance_m[column, state]
-            at_m = lattice.at_m[column, state]
-            placed.along_m[fix] = network.edge_length_m[edge] - at_m if backward else at_m
-            placed.breaks[fix] = before >= 0 and not joined
-            before = column

@@ -1,0 +1,196 @@
+"""Puts every fix of a trip on the route that the matching model chose, compiled."""
+# ruff: noqa: PLR0917  compiled functions are called by position
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scoring.compiled import compiled
+from scoring.match_lattice import Lattice, MatchSettings, entry_node
+from scoring.match_network import Network, Search, drive_from, project
+
+
+class Placed(NamedTuple):
+    """What is told of each fix, shape (n,); and scratch for one route between two columns."""
+
+    edge: NDArray[np.int32]
+    distance_m: NDArray[np.float64]
+    along_m: NDArray[np.float64]
+    backward: NDArray[np.bool_]
+    breaks: NDArray[np.bool_]
+    route_edge: NDArray[np.int32]
+    route_backward: NDArray[np.bool_]
+    route_low_m: NDArray[np.float64]
+    route_high_m: NDArray[np.float64]
+
+
+def new_placed(fixes: int, nodes: int) -> Placed:
+    """All fixes unmatched."""
+    return Placed(
+        edge=np.full(fixes, -1, dtype=np.int32),
+        distance_m=np.full(fixes, np.nan),
+        along_m=np.full(fixes, np.nan),
+        backward=np.zeros(fixes, dtype=np.bool_),
+        breaks=np.zeros(fixes, dtype=np.bool_),
+        route_edge=np.empty(nodes + 2, dtype=np.int32),
+        route_backward=np.empty(nodes + 2, dtype=np.bool_),
+        route_low_m=np.empty(nodes + 2),
+        route_high_m=np.empty(nodes + 2),
+    )
+
+
+@compiled
+def _route(
+    network: Network, search: Search, settings: MatchSettings, lattice: Lattice, before: int, after: int, placed: Placed
+) -> int:
+    """Writes the stretches driven between the chosen states of two joined columns, in order; returns how many."""
+    i, j = lattice.chosen[before], lattice.chosen[after]
+    edge, backward, at_m = lattice.edge[before, i], lattice.backward[before, i], lattice.at_m[before, i]
+    next_edge, next_backward = lattice.edge[after, j], lattice.backward[after, j]
+    next_at_m = lattice.at_m[after, j]
+    same = edge == next_edge and backward == next_backward
+    if edge == next_edge and (not same or next_at_m >= at_m - settings.jitter_m):
+        first_m = network.edge_length_m[edge] - at_m if not same else at_m
+        _stretch(network, placed, 0, edge, next_backward, min(first_m, next_at_m), max(first_m, next_at_m))
+        return 1
+    source = entry_node(network, edge, not backward)
+    target = entry_node(network, next_edge, next_backward)
+    mark = search.runs[0] + 1
+    search.wanted[target] = mark
+    drive_from(network, search, source, np.inf, mark, 1)
+    count = 2
+    node = target
+    while node != source:
+        way = search.reached_by[node]
+        node = entry_node(network, network.way_edge[way], network.way_backward[way])
+        count += 1
+    _stretch(network, placed, 0, edge, backward, at_m, network.edge_length_m[edge])
+    _stretch(network, placed, count - 1, next_edge, next_backward, 0.0, next_at_m)
+    node = target
+    for place in range(count - 2, 0, -1):
+        way = search.reached_by[node]
+        through, through_backward = network.way_edge[way], network.way_backward[way]
+        _stretch(network, placed, place, through, through_backward, 0.0, network.edge_length_m[through])
+        node = entry_node(network, through, through_backward)
+    return count
+
+
+@compiled
+def _stretch(
+    network: Network, placed: Placed, place: int, edge: int, backward: bool, from_m: float, to_m: float
+) -> None:
+    """One stretch of a route, from and to as driven, kept as low and high along the edge as drawn."""
+    length_m = network.edge_length_m[edge]
+    placed.route_edge[place], placed.route_backward[place] = edge, backward
+    placed.route_low_m[place] = length_m - to_m if backward else from_m
+    placed.route_high_m[place] = length_m - from_m if backward else to_m
+
+
+@compiled
+def _place(
+    network: Network,
+    settings: MatchSettings,
+    latitude_deg: NDArray[np.float64],
+    longitude_deg: NDArray[np.float64],
+    fix: int,
+    stretches: int,
+    placed: Placed,
+) -> None:
+    """Puts a fix on the nearest point of the route, when that is near enough and nearer than its present place."""
+    nearest_m = settings.radius_m
+    if placed.edge[fix] >= 0:
+        nearest_m = placed.distance_m[fix]
+    for place in range(stretches):
+        edge, low_m, high_m = placed.route_edge[place], placed.route_low_m[place], placed.route_high_m[place]
+        for segment in range(network.edge_first_segment[edge], network.edge_first_segment[edge + 1]):
+            start_m = network.segment_along_m[segment]
+            if start_m > high_m or start_m + network.segment_length_m[segment] < low_m:
+                continue
+            distance_m, along_m = project(network, segment, latitude_deg[fix], longitude_deg[fix], low_m, high_m)
+            if distance_m < nearest_m:
+                nearest_m = distance_m
+                placed.edge[fix], placed.backward[fix] = edge, placed.route_backward[place]
+                placed.distance_m[fix], placed.along_m[fix] = distance_m, along_m
+
+
+@compiled
+def _place_between(
+    network: Network,
+    settings: MatchSettings,
+    latitude_deg: NDArray[np.float64],
+    longitude_deg: NDArray[np.float64],
+    lattice: Lattice,
+    before: int,
+    after: int,
+    stretches: int,
+    placed: Placed,
+) -> None:
+    """Puts the fixes between two chosen columns on the route; without one, on the edges of these columns."""
+    first = lattice.fix[before] + 1
+    last = lattice.fix[after] if after < len(lattice.fix) and lattice.chosen[after] >= 0 else len(latitude_deg)
+    if stretches:
+        for fix in range(first, last):
+            _place(network, settings, latitude_deg, longitude_deg, fix, stretches, placed)
+        return
+    for side in (before, after):
+        if side < len(lattice.fix) and lattice.chosen[side] >= 0:
+            edge, backward = lattice.edge[side, lattice.chosen[side]], lattice.backward[side, lattice.chosen[side]]
+            _stretch(network, placed, 0, edge, backward, 0.0, network.edge_length_m[edge])
+            for fix in range(first, last):
+                _place(network, settings, latitude_deg, longitude_deg, fix, 1, placed)
+
+
+@compiled
+def _place_column(network: Network, lattice: Lattice, column: int, placed: Placed) -> None:
+    """Puts a chosen fix where its state is."""
+    state, fix = lattice.chosen[column], lattice.fix[column]
+    edge, backward, at_m = lattice.edge[column, state], lattice.backward[column, state], lattice.at_m[column, state]
+    placed.edge[fix], placed.backward[fix] = edge, backward
+    placed.distance_m[fix] = lattice.distance_m[column, state]
+    placed.along_m[fix] = network.edge_length_m[edge] - at_m if backward else at_m
+
+
+@compiled
+def place_fixes(
+    network: Network,
+    search: Search,
+    settings: MatchSettings,
+    latitude_deg: NDArray[np.float64],
+    longitude_deg: NDArray[np.float64],
+    lattice: Lattice,
+    columns: int,
+    placed: Placed,
+) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
+    """Puts the chosen fixes where their states are, and all others on the route between the chosen ones around them.
+
+    Returns the edges driven over and their directions, in order, with those that carry no fix.
+    """
+    driven, driven_backward, count = np.empty(256, dtype=np.int32), np.empty(256, dtype=np.bool_), 0
+    before = -1
+    for column in range(columns):
+        if lattice.chosen[column] < 0:
+            continue
+        stretches = 0
+        if lattice.column_before[column] >= 0:
+            stretches = _route(network, search, settings, lattice, before, column, placed)
+        if before >= 0:
+            _place_between(network, settings, latitude_deg, longitude_deg, lattice, before, column, stretches, placed)
+            placed.breaks[lattice.fix[column]] = stretches == 0
+        _place_column(network, lattice, column, placed)
+        if stretches == 0:
+            placed.route_edge[0] = lattice.edge[column, lattice.chosen[column]]
+            placed.route_backward[0] = lattice.backward[column, lattice.chosen[column]]
+        # The first stretch of a route goes on along the edge where the route before it ended.
+        begin = 1 if stretches and driven_backward[count - 1] == placed.route_backward[0] else 0
+        end = max(stretches, 1)
+        while count + end > len(driven):
+            driven = np.concatenate((driven, np.empty_like(driven)))
+            driven_backward = np.concatenate((driven_backward, np.empty_like(driven_backward)))
+        driven[count : count + end - begin] = placed.route_edge[begin:end]
+        driven_backward[count : count + end - begin] = placed.route_backward[begin:end]
+        count += end - begin
+        before = column
+    if before >= 0:
+        _place_between(network, settings, latitude_deg, longitude_deg, lattice, before, len(lattice.fix), 0, placed)
+    return driven[:count], driven_backward[:count]
