@@ -7,29 +7,20 @@ import numpy as np
 from markupsafe import Markup, escape
 from numpy.typing import NDArray
 
+from scoring.exposure import OVER_LIMIT_BANDS
 from scoring.geodesy import wrapped_deg
 from scoring.roads import ROAD_CLASSES, RoadMap
+from scoring.tracks import Track
 
 type Floats = NDArray[np.float64]
 type Bounds = tuple[float, float, float, float]  # west, south, east, north
 
-BANDS = ("within", "over_0_10", "over_10_20", "over_20", "unknown")
 WIDTH, HEIGHT = 480.0, 340.0
 SVG_BESIDE = 0.35
 MOST_SVG_POINTS = 8_000
 MOST_GEOJSON_POINTS = 60_000
+BAND_EDGES_KMH = np.array([0.0, 10.0, 20.0]) + 1e-3  # a stored float32 speed at the limit is not over it
 GAP_S = 60.0  # between two fixes further apart the path is not drawn: nothing is known there
-
-
-@dataclass(frozen=True, slots=True)
-class Track:
-    """What of a trip can be drawn: n fixes, each array of shape (n,); NaN where not known."""
-
-    elapsed_s: Floats
-    latitude_deg: Floats
-    longitude_deg: Floats
-    speed_kmh: Floats
-    limit_kmh: Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +65,11 @@ def bounds_of(track: Track, margin: float = 0.12) -> Bounds | None:
 
 
 def speed_bands(track: Track) -> NDArray[np.intp]:
-    """The band of each fix, an index into BANDS, shape (n,)."""
-    over = track.speed_kmh - track.limit_kmh
+    """The index into OVER_LIMIT_BANDS of each fix, shape (n,)."""
+    over = (track.speed_mps - track.limit_mps) * 3.6
     with np.errstate(invalid="ignore"):
-        band = np.digitize(over, [0.0, 10.0, 20.0], right=True)
-    return np.where(np.isfinite(over), band, BANDS.index("unknown"))
+        band = np.digitize(over, BAND_EDGES_KMH, right=True)
+    return np.where(np.isfinite(over), band, OVER_LIMIT_BANDS.index("unknown"))
 
 
 def stretches(track: Track) -> list[tuple[str, NDArray[np.intp]]]:
@@ -87,14 +78,14 @@ def stretches(track: Track) -> list[tuple[str, NDArray[np.intp]]]:
     if len(rows) < 2:
         return []
     band = speed_bands(track)[rows]
-    after_gap = np.diff(track.elapsed_s[rows]) > GAP_S
+    after_gap = np.diff(track.t_s[rows]) > GAP_S
     changes = np.flatnonzero((np.diff(band) != 0) | after_gap) + 1
     found = []
     for start, stop in zip(np.concatenate(([0], changes)), np.concatenate((changes, [len(rows)])), strict=True):
         joins = stop < len(rows) and not after_gap[stop - 1]
         stretch = rows[start : stop + (1 if joins else 0)]
         if len(stretch) >= 2:
-            found.append((BANDS[int(band[start])], stretch))
+            found.append((OVER_LIMIT_BANDS[int(band[start])], stretch))
     return found
 
 

@@ -5,7 +5,6 @@ import pytest
 
 from api.map_drawing import (
     Marker,
-    Track,
     bounds_of,
     edges_to_draw,
     roads_geojson,
@@ -15,6 +14,7 @@ from api.map_drawing import (
     trip_svg,
 )
 from scoring.roads import ROAD_CLASSES, RoadMap
+from scoring.tracks import Track
 
 NAN = float("nan")
 
@@ -26,7 +26,8 @@ def track(speed_kmh: list[float], limit_kmh: float = 50.0, gap_after: int | None
         elapsed[gap_after + 1 :] += 600
     north = 60.17 + np.arange(count) * 1e-4
     longitude = (np.full(count, east) + np.arange(count) * 1e-3 + 180) % 360 - 180
-    return Track(elapsed, north, longitude, np.array(speed_kmh, dtype=np.float64), np.full(count, limit_kmh))
+    speed_mps = np.array(speed_kmh, dtype=np.float64) / 3.6
+    return Track(elapsed, north, longitude, speed_mps, np.full(count, limit_kmh / 3.6), np.ones(count, dtype=np.bool_))
 
 
 def crossroads() -> RoadMap:
@@ -74,7 +75,7 @@ def test_the_box_is_as_wide_as_the_trip_also_across_the_antimeridian(east: float
 
 
 def test_a_trip_without_any_place_has_no_drawing() -> None:
-    nowhere = Track(*(np.full(3, NAN) for _ in range(5)))
+    nowhere = Track(*(np.full(3, NAN) for _ in range(5)), np.zeros(3, dtype=np.bool_))
     assert bounds_of(nowhere) is None
     assert trip_svg(nowhere, [], None) == ""
 

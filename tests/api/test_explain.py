@@ -1,0 +1,53 @@
+"""What a page says of a score agrees with the model: points, what would change it, where it settles."""
+
+import math
+
+import pytest
+
+from api.explain import outlook, score_of_trips, score_view, settled_value
+from scoring.score import PRIOR_MODEL, score_totals
+
+TOTALS = {
+    "trips": 10, "distance_m": 400_000, "limit_known_m": 400_000, "over_0_10_m": 40_000, "over_10_20_m": 12_000,
+    "over_20_m": 40_000, "night_m": 4_000, "brake_measurable_m": 400_000, "hard_brake_events": 4,
+}  # fmt: skip
+
+
+def test_no_measured_metre_is_no_score() -> None:
+    assert score_of_trips([]) is None
+    assert score_of_trips([{"trips": 1, "distance_m": 0}]) is None
+
+
+def test_the_score_of_trips_is_the_score_of_their_sums() -> None:
+    half = {name: count // 2 for name, count in TOTALS.items()}
+    assert score_of_trips([half, half]) == score_totals(TOTALS)
+
+
+def test_what_would_change_it_is_what_the_model_says_then() -> None:
+    score = score_totals(TOTALS)
+    better = score_totals(TOTALS | {"over_20_m": 0})
+    assert f"more than 20 km/h over the limit it would be {better.value:.0f}." in outlook(score)
+
+
+def test_it_settles_where_a_million_kilometres_of_the_same_driving_stand() -> None:
+    score = score_totals(TOTALS)
+    # The same shares over 2,500 times the way; hard brakes alone have a larger K.
+    long_run = score_totals({name: count * 2500 for name, count in TOTALS.items()})
+    assert settled_value(score) == pytest.approx(long_run.value, abs=0.2)
+
+
+def test_points_of_a_reason_are_the_score_without_it() -> None:
+    score = score_totals(TOTALS)
+    speeding = next(reason for reason in score.reasons if reason.feature == "over_20_km_share")
+    without = 100 * math.exp(math.log(score.value / 100) + speeding.effect)
+    view = score_view(score, 10)
+    assert view.reasons[0].name == "More than 20 km/h over the limit"
+    assert view.reasons[0].sentence.startswith(f"{without - score.value:.1f} points fewer")
+    assert view.reasons[0].value == "10.0 % of km"
+
+
+def test_what_was_not_measurable_says_so() -> None:
+    view = score_view(score_totals(TOTALS), 10)
+    phone = next(reason for reason in view.reasons if reason.name == "Phone in hand while driving")
+    assert phone.value == "not measurable"
+    assert len(view.reasons) == len(PRIOR_MODEL.weights)
