@@ -30,7 +30,7 @@ def usable(readings: Readings) -> Bools:
 
 
 def clean_readings(readings: Readings) -> CleanReadings:
-    """Usable readings by fix time; where several share one, the one with most satellites, then the smallest content hash.
+    """Usable readings by fix time; of several at one time that with most satellites, then the smallest content hash.
 
     A function of the set of readings: order and repetition in the input make no difference.
     """

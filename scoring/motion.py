@@ -1,4 +1,4 @@
-"""What a stretch of readings says of the movement: plane coordinates, speed, standing still, and whether speeds agree."""
+"""What a stretch of readings says of the movement: plane coordinates, speed, standing, and whether speeds agree."""
 
 from dataclasses import dataclass
 
@@ -56,7 +56,7 @@ def taken_rows(readings: Readings, moving_mps: float) -> Indices:
 
 
 def observe(readings: Readings, standing: Bools | None, cutting: Cutting) -> Motion:
-    """The movement of one stretch. `standing` marks readings already known to stand; they have no part in the agreement."""
+    """The movement of one stretch. `standing` marks readings known to stand: they have no part in the agreement."""
     t_s = seconds(readings)
     x_m, y_m = _plane(readings, t_s, cutting)
     derived_mps, still_derived = _derived_speed(t_s, x_m, y_m, cutting)

@@ -1,8 +1,9 @@
-"""Whole-array and compiled steps on time series that trips and events share. Times rise strictly; NaN is not reported."""
+"""Whole-array and compiled steps on time series. Times rise strictly; NaN is not reported."""
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from scoring.compiled import compiled
 
 type Floats = NDArray[np.float64]
 type Bools = NDArray[np.bool_]
@@ -15,7 +16,7 @@ def runs(mask: Bools) -> list[tuple[int, int]]:
     return [(int(start), int(stop)) for start, stop in edges.reshape(-1, 2)]
 
 
-@njit(cache=True)
+@compiled
 def local_slope(t_s: Floats, value: Floats, half_window_s: float) -> Floats:
     """The slope of a straight line fitted around each sample, per second, shape (n,).
 
@@ -50,7 +51,7 @@ def local_slope(t_s: Floats, value: Floats, half_window_s: float) -> Floats:
     return slope
 
 
-@njit(cache=True)
+@compiled
 def local_mean(t_s: Floats, value: Floats, half_window_s: float) -> Floats:
     """The mean of the samples within `half_window_s` of each sample, shape (n,). No NaN may be in `value`."""
     n = len(t_s)
@@ -69,7 +70,7 @@ def local_mean(t_s: Floats, value: Floats, half_window_s: float) -> Floats:
     return mean
 
 
-@njit(cache=True)
+@compiled
 def within_box(t_s: Floats, x_m: Floats, y_m: Floats, box_m: float, least_s: float) -> Bools:
     """True for samples in some stretch of at least `least_s` that stays in a square of side `box_m`, shape (n,).
 

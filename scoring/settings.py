@@ -47,7 +47,7 @@ class Thresholds:
     corner_mps2: float = 3.5
     leave_share: float = 0.6  # hysteresis: a manoeuvre lasts until it falls under this share of the threshold
     derivative_half_window_s: float = 1.05
-    merge_s: float = 2.0  # two exceedances closer than this are one manoeuvre
+    merge_s: float = 1.05  # two exceedances this close are one manoeuvre
     longest_interval_s: float = 1.1  # at longer sampling intervals a manoeuvre of some 3 s is not resolved
     corner_least_turn_deg: float = 15.0
     corner_least_speed_mps: float = 4.0

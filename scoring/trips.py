@@ -1,5 +1,6 @@
-"""Clean readings to trips. Cutting is a function of one segment, so re-cutting a window gives what cutting all would."""
+"""Clean readings to trips. Cutting is a function of one segment: re-cutting a window gives what cutting all would."""
 
+import itertools
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -61,16 +62,14 @@ def segment_rows(fix_time_us: Int64s, max_gap_s: float) -> list[tuple[int, int]]
     """Half-open (start, stop) rows of the runs of readings whose inner silences are at most `max_gap_s`."""
     breaks = np.flatnonzero(np.diff(fix_time_us) > max_gap_s * 1e6) + 1
     edges = [0, *(int(row) for row in breaks), len(fix_time_us)]
-    return [(start, stop) for start, stop in zip(edges[:-1], edges[1:], strict=True) if stop > start]
+    return [(start, stop) for start, stop in itertools.pairwise(edges) if stop > start]
 
 
 def lead_in(previous: Place | None, first: Place, cutting: Cutting) -> LeadIn:
     """The way from the last place before a segment to its first place."""
     if previous is None:
         return LeadIn(0.0, False)
-    way_m = float(
-        haversine_m(previous.latitude_deg, previous.longitude_deg, first.latitude_deg, first.longitude_deg)
-    )
+    way_m = float(haversine_m(previous.latitude_deg, previous.longitude_deg, first.latitude_deg, first.longitude_deg))
     elapsed_s = (first.fix_time_us - previous.fix_time_us) / 1e6
     if way_m > cutting.teleport_slack_m + cutting.teleport_mps * elapsed_s:
         return LeadIn(0.0, True)
@@ -89,9 +88,7 @@ def cut_segment(segment: CleanReadings, before: LeadIn, cutting: Cutting) -> lis
             trip = _trip(readings, conflicts, motion, slice(start, stop), cutting)
             trips.append(replace(trip, spikes=piece.spikes, teleport=piece.teleport and first))
     if trips:
-        trips[0] = replace(
-            trips[0], gap_m=trips[0].gap_m + before.gap_m, teleport=trips[0].teleport or before.teleport
-        )
+        trips[0] = replace(trips[0], gap_m=trips[0].gap_m + before.gap_m, teleport=trips[0].teleport or before.teleport)
     return trips
 
 
@@ -113,7 +110,7 @@ def _pieces(readings: Readings, cutting: Cutting) -> list[_Piece]:
         return np.asarray(way_m > limit_m)
 
     starts = np.concatenate(([0], np.flatnonzero(jumps(slice(0, -1), slice(1, None))) + 1, [len(t_s)]))
-    parts = [own[start:stop] for start, stop in zip(starts[:-1], starts[1:], strict=True)]
+    parts = [own[start:stop] for start, stop in itertools.pairwise(starts)]
     pieces: list[_Piece] = []
     rows, spikes, teleport = parts[0], 0, False
     index = 1
@@ -133,9 +130,7 @@ def _pieces(readings: Readings, cutting: Cutting) -> list[_Piece]:
 
 def _standing(readings: Readings, motion: Motion, cutting: Cutting) -> Bools:
     """Readings in a stop: within a small square for the stop limit, or still with the ignition off."""
-    standing = within_box(
-        motion.t_s, motion.smooth_x_m, motion.smooth_y_m, cutting.stop_box_m, cutting.stop_limit_s
-    )
+    standing = within_box(motion.t_s, motion.smooth_x_m, motion.smooth_y_m, cutting.stop_box_m, cutting.stop_limit_s)
     for start, stop in runs(readings.ignition == 0.0):
         if motion.t_s[stop - 1] - motion.t_s[start] >= cutting.ignition_off_s and motion.still[start:stop].all():
             standing[start:stop] = True

@@ -1,0 +1,58 @@
+"""A trip on the roads: for each reading the edge, its class and its posted limit, from fixes that the matcher saw."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scoring.match import Matcher
+from scoring.roads import ROAD_CLASSES, RoadMap
+from scoring.series import Bools, Floats
+from scoring.trips import Trip
+
+UNMATCHED = len(ROAD_CLASSES)
+EXPOSURE_CLASSES = (*ROAD_CLASSES, "unmatched")
+CARRY_S = 15.0  # how long a matched fix speaks for readings without a fix of their own
+
+
+@dataclass(frozen=True, slots=True)
+class Driven:
+    """What the roads say of a trip's n readings, arrays of shape (n,)."""
+
+    road_class: NDArray[np.intp]  # index into EXPOSURE_CLASSES
+    limit_mps: Floats  # posted limit of the map; NaN unknown
+    matched: Bools
+    map_version: str | None  # None: no map was asked
+    discontinuities: int
+
+
+def on_roads(trip: Trip, matcher: Matcher | None, roads: RoadMap | None) -> Driven:
+    """The trip matched fix by fix. Without a matcher nothing is matched and no limit is known."""
+    count = len(trip.t_s)
+    if matcher is None or roads is None:
+        nothing = np.full(count, UNMATCHED, dtype=np.intp)
+        return Driven(nothing, np.full(count, np.nan), np.zeros(count, dtype=np.bool_), None, 0)
+    fixes = np.flatnonzero(~trip.held)
+    readings = trip.readings.take(fixes)
+    found = matcher.match(
+        readings.fix_time_us, readings.latitude_deg, readings.longitude_deg, readings.accuracy_m.astype(np.float64)
+    )
+    nearest = _nearest(trip.t_s[fixes], trip.t_s)
+    edge = np.where(np.abs(trip.t_s[fixes][nearest] - trip.t_s) <= CARRY_S, found.edge[nearest], -1)
+    matched = edge >= 0
+    safe = np.where(matched, edge, 0)
+    return Driven(
+        road_class=np.where(matched, roads.edge_class[safe], UNMATCHED).astype(np.intp),
+        limit_mps=np.where(matched, roads.edge_limit_mps[safe], np.nan),
+        matched=matched,
+        map_version=found.map_version,
+        discontinuities=int(np.count_nonzero(found.breaks[1:])),
+    )
+
+
+def _nearest(known_s: Floats, wanted_s: Floats) -> NDArray[np.intp]:
+    """The index of the known time nearest to each wanted one; the earlier of two as near."""
+    after = np.clip(np.searchsorted(known_s, wanted_s), 0, len(known_s) - 1)
+    before = np.maximum(after - 1, 0)
+    nearest: NDArray[np.intp] = np.where(wanted_s - known_s[before] <= known_s[after] - wanted_s, before, after)
+    return nearest

@@ -1,0 +1,249 @@
+"""Events of a trip: one manoeuvre is one event, and what the sampling cannot resolve is not measurable, never 0."""
+
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from scoring.driven import Driven
+from scoring.geodesy import wrapped_deg
+from scoring.series import Bools, Floats, local_slope, runs
+from scoring.settings import Thresholds
+from scoring.trips import Trip
+
+KINDS = (
+    "hard_brake",
+    "hard_acceleration",
+    "hard_corner",
+    "speeding",
+    "phone_use",
+    "seat_belt_off",
+    "suspected_crash",
+)
+KNOWN_SHARE = 0.9  # of a trip's readings must report what a kind of event is read from
+DEVICE_SHARE = 0.5  # phone and belt: held states, reported on change by some devices
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One finding. `peak` is in `peak_unit`: mps2 (positive), kmh_over, or s for a state that lasted."""
+
+    kind: str
+    started_us: int
+    ended_us: int
+    peak: float
+    peak_unit: str
+    latitude_deg: float
+    longitude_deg: float
+    source: str
+    sampling_interval_s: float
+    thresholds_version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """The events of a trip in order of start, and the kinds that could not be measured on it."""
+
+    events: tuple[Event, ...]
+    not_measurable: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Finder:
+    kind: str
+    measurable: Callable[[Trip, Driven, Thresholds], bool]
+    find: Callable[[Trip, Driven, Thresholds], list[Event]]
+
+
+def find_events(trip: Trip, driven: Driven, limits: Thresholds) -> Findings:
+    """Every kind of `KINDS` either looked for or named as not measurable."""
+    events: list[Event] = []
+    unmeasured = []
+    for finder in FINDERS:
+        if finder.measurable(trip, driven, limits):
+            events += finder.find(trip, driven, limits)
+        else:
+            unmeasured.append(finder.kind)
+    # A crash needs an accelerometer calibrated to the vehicle's axes, which this stage does not read yet.
+    unmeasured.append("suspected_crash")
+    events.sort(key=lambda event: (event.started_us, KINDS.index(event.kind)))
+    return Findings(tuple(events), tuple(unmeasured))
+
+
+def acceleration_mps2(trip: Trip, limits: Thresholds) -> Floats:
+    """Forward acceleration of the reported speed, shape (n,): line fitted over some 2 s, NaN over silences."""
+    return local_slope(trip.t_s, _reported_speed(trip), limits.derivative_half_window_s)
+
+
+def lateral_mps2(trip: Trip, limits: Thresholds) -> Floats:
+    """Lateral acceleration speed x turn rate, shape (n,), positive to the right; NaN where too slow for a heading.
+
+    Headings are unwound first, so north is no jump: 359 to 1 is 2 degrees.
+    """
+    speed = _reported_speed(trip)
+    heading = trip.readings.heading_deg.astype(np.float64)
+    known = np.isfinite(heading) & (speed >= limits.corner_least_speed_mps)
+    turn = np.full(len(heading), np.nan)
+    turn[known] = _unwound_deg(heading[known])
+    rate = np.radians(local_slope(trip.t_s, turn, limits.derivative_half_window_s))
+    return np.where(known, rate * speed, np.nan)
+
+
+def over_limit_mps(trip: Trip, driven: Driven) -> Floats:
+    """Speed minus the map's posted limit, shape (n,); NaN where no limit is known."""
+    return trip.speed_mps - driven.limit_mps
+
+
+def _reported_speed(trip: Trip) -> Floats:
+    return np.where(trip.reported, trip.speed_mps, np.nan)
+
+
+def _unwound_deg(heading_deg: Floats) -> Floats:
+    if not len(heading_deg):
+        return heading_deg
+    return heading_deg[0] + np.concatenate(([0.0], np.cumsum(wrapped_deg(np.diff(heading_deg)))))
+
+
+def _dense_speed(trip: Trip, driven: Driven, limits: Thresholds) -> bool:
+    return trip.sampling_interval_s <= limits.longest_interval_s and float(trip.reported.mean()) >= KNOWN_SHARE
+
+
+def _dense_heading(trip: Trip, driven: Driven, limits: Thresholds) -> bool:
+    moving = trip.speed_mps >= limits.corner_least_speed_mps
+    known = np.isfinite(trip.readings.heading_deg[moving])
+    return _dense_speed(trip, driven, limits) and len(known) > 0 and float(known.mean()) >= KNOWN_SHARE
+
+
+def _limit_known(trip: Trip, driven: Driven, limits: Thresholds) -> bool:
+    frequent = trip.sampling_interval_s <= limits.speeding_longest_interval_s
+    return frequent and bool(np.isfinite(driven.limit_mps).any())
+
+
+def _phone_reported(trip: Trip, driven: Driven, limits: Thresholds) -> bool:
+    return float(np.isfinite(trip.readings.phone_in_use).mean()) >= DEVICE_SHARE
+
+
+def _belt_reported(trip: Trip, driven: Driven, limits: Thresholds) -> bool:
+    return float(np.isfinite(trip.readings.belt_fastened).mean()) >= DEVICE_SHARE
+
+
+def _hard_brakes(trip: Trip, driven: Driven, limits: Thresholds) -> list[Event]:
+    return _manoeuvres("hard_brake", trip, -acceleration_mps2(trip, limits), limits.brake_mps2, limits)
+
+
+def _hard_accelerations(trip: Trip, driven: Driven, limits: Thresholds) -> list[Event]:
+    forward = acceleration_mps2(trip, limits)
+    return _manoeuvres("hard_acceleration", trip, forward, limits.acceleration_mps2, limits)
+
+
+def _hard_corners(trip: Trip, driven: Driven, limits: Thresholds) -> list[Event]:
+    lateral = lateral_mps2(trip, limits)
+    heading = trip.readings.heading_deg.astype(np.float64)
+    found = []
+    # Left and right apart: the two bends of an S are two manoeuvres.
+    for side in (lateral, -lateral):
+        for start, stop in _exceedances(trip, side, limits.corner_mps2, limits):
+            known = heading[max(start - 1, 0) : stop + 1]
+            turned = abs(float(wrapped_deg(np.diff(known[np.isfinite(known)])).sum()))
+            if turned >= limits.corner_least_turn_deg:
+                peak = float(np.nanmax(side[start:stop]))
+                found.append(
+                    _event(trip, start, stop, limits, kind="hard_corner", source="gps_heading", peak=peak, unit="mps2")
+                )
+    return found
+
+
+def _speeding(trip: Trip, driven: Driven, limits: Thresholds) -> list[Event]:
+    over = over_limit_mps(trip, driven)
+    found = []
+    for start, stop in _held_runs(trip, over > 0.0, limits):
+        above = over[start:stop] > limits.speeding_tolerance_mps
+        rows = start + np.flatnonzero(above)
+        # Only the stretch from the first to the last reading above the tolerance, so creeping over the limit is none.
+        if len(rows) >= 2 and trip.t_s[rows[-1]] - trip.t_s[rows[0]] >= limits.speeding_least_s:
+            first, last = int(rows[0]), int(rows[-1])
+            peak = float(over[first : last + 1].max()) * 3.6
+            found.append(
+                _event(trip, first, last + 1, limits, kind="speeding", source="map_limit", peak=peak, unit="kmh_over")
+            )
+    return found
+
+
+def _phone_use(trip: Trip, driven: Driven, limits: Thresholds) -> list[Event]:
+    using = (trip.readings.phone_in_use == 1.0) & (trip.speed_mps >= limits.phone_least_speed_mps)
+    return _states("phone_use", trip, using, limits.phone_least_s, limits)
+
+
+def _seat_belt_off(trip: Trip, driven: Driven, limits: Thresholds) -> list[Event]:
+    off = (trip.readings.belt_fastened == 0.0) & (trip.speed_mps >= limits.phone_least_speed_mps)
+    return _states("seat_belt_off", trip, off, limits.belt_least_s, limits)
+
+
+def _manoeuvres(kind: str, trip: Trip, signal: Floats, threshold: float, limits: Thresholds) -> list[Event]:
+    found = []
+    for start, stop in _exceedances(trip, signal, threshold, limits):
+        peak = float(np.nanmax(signal[start:stop]))
+        found.append(_event(trip, start, stop, limits, (kind, "gps_speed", "mps2"), peak))
+    return found
+
+
+def _exceedances(trip: Trip, signal: Floats, threshold: float, limits: Thresholds) -> list[tuple[int, int]]:
+    """Half-open rows where the signal stays above the leaving level and somewhere reaches the threshold."""
+    with np.errstate(invalid="ignore"):
+        above, reached = signal > limits.leave_share * threshold, signal >= threshold
+    return [(start, stop) for start, stop in _held_runs(trip, above, limits) if reached[start:stop].any()]
+
+
+def _held_runs(trip: Trip, mask: Bools, limits: Thresholds) -> list[tuple[int, int]]:
+    """Runs of `mask`, cut at gaps, joined where at most `merge_s` lies between two."""
+    joined: list[tuple[int, int]] = []
+    for start, stop in runs(mask):
+        cuts = [start, *(start + 1 + int(row) for row in np.flatnonzero(trip.in_gap[start : stop - 1])), stop]
+        for first, after in itertools.pairwise(cuts):
+            if joined and first == start and trip.t_s[first] - trip.t_s[joined[-1][1] - 1] <= limits.merge_s:
+                joined[-1] = (joined[-1][0], after)
+            else:
+                joined.append((first, after))
+    return joined
+
+
+def _states(kind: str, trip: Trip, mask: Bools, least_s: float, limits: Thresholds) -> list[Event]:
+    found = []
+    for start, stop in _held_runs(trip, mask, limits):
+        last = min(stop, len(trip.t_s) - 1)  # a state holds until the next reading says otherwise
+        if last == stop and trip.in_gap[stop - 1]:
+            last = stop - 1
+        duration_s = float(trip.t_s[last] - trip.t_s[start])
+        if duration_s >= least_s:
+            found.append(_event(trip, start, last + 1, limits, (kind, "device", "s"), duration_s))
+    return found
+
+
+def _event(
+    trip: Trip, start: int, stop: int, limits: Thresholds, *, kind: str, source: str, peak: float, unit: str
+) -> Event:
+    readings = trip.readings
+    return Event(
+        kind=kind,
+        started_us=int(readings.fix_time_us[start]),
+        ended_us=int(readings.fix_time_us[stop - 1]),
+        peak=round(peak, 3),
+        peak_unit=unit,
+        latitude_deg=float(readings.latitude_deg[start]),
+        longitude_deg=float(readings.longitude_deg[start]),
+        source=source,
+        sampling_interval_s=round(trip.sampling_interval_s, 3),
+        thresholds_version=limits.version,
+    )
+
+
+# The list: what is looked for, when it can be measured, and how.
+FINDERS = (
+    _Finder("hard_brake", _dense_speed, _hard_brakes),
+    _Finder("hard_acceleration", _dense_speed, _hard_accelerations),
+    _Finder("hard_corner", _dense_heading, _hard_corners),
+    _Finder("speeding", _limit_known, _speeding),
+    _Finder("phone_use", _phone_reported, _phone_use),
+    _Finder("seat_belt_off", _belt_reported, _seat_belt_off),
+)

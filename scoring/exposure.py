@@ -1,0 +1,125 @@
+"""Where, when and how fast a trip was driven: integer cells that sum exactly to its measured metres and seconds."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scoring.driven import EXPOSURE_CLASSES, UNMATCHED, Driven
+from scoring.events import Findings, over_limit_mps
+from scoring.place_time import HOUR_BANDS, hour_bands
+from scoring.series import Floats, largest_remainder
+from scoring.settings import Thresholds
+from scoring.trips import Trip
+
+OVER_LIMIT_BANDS = ("within", "over_0_10", "over_10_20", "over_20", "unknown")
+_BAND_EDGES_MPS = np.array([0.0, 10.0, 20.0]) / 3.6
+_ROUNDING_MPS = 1e-4  # a float32 speed at the limit is not over it
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """Metres and seconds driven in one road class, hour band and over-limit band."""
+
+    road_class: str
+    hour_band: str
+    over_limit_band: str
+    distance_m: int
+    duration_s: int
+
+
+def exposure_cells(trip: Trip, driven: Driven) -> tuple[Cell, ...]:
+    """The trip's measured steps by class, hour and band of the reading they begin at; cells without both are left out.
+
+    Metres sum to the trip's distance, seconds to its duration without gaps, both rounded once.
+    """
+    readings = trip.readings
+    hours = hour_bands(readings.fix_time_us, readings.latitude_deg, readings.longitude_deg)
+    number = (driven.road_class * len(HOUR_BANDS) + hours) * len(OVER_LIMIT_BANDS) + over_limit_bands(trip, driven)
+    cells, inverse = np.unique(number[:-1], return_inverse=True)
+    metres = _whole(np.bincount(inverse, trip.step_m, len(cells)))
+    seconds = _whole(np.bincount(inverse, np.where(trip.in_gap, 0.0, trip.step_s), len(cells)))
+    found = []
+    for cell, distance_m, duration_s in zip(cells.tolist(), metres.tolist(), seconds.tolist(), strict=True):
+        rest, band = divmod(cell, len(OVER_LIMIT_BANDS))
+        road_class, hour = divmod(rest, len(HOUR_BANDS))
+        if distance_m or duration_s:
+            found.append(
+                Cell(EXPOSURE_CLASSES[road_class], HOUR_BANDS[hour], OVER_LIMIT_BANDS[band], distance_m, duration_s)
+            )
+    return tuple(found)
+
+
+def over_limit_bands(trip: Trip, driven: Driven) -> NDArray[np.intp]:
+    """The index into OVER_LIMIT_BANDS of each reading, shape (n,)."""
+    over = over_limit_mps(trip, driven)
+    band = np.searchsorted(_BAND_EDGES_MPS + _ROUNDING_MPS, np.nan_to_num(over), side="left")
+    return np.where(np.isnan(over), OVER_LIMIT_BANDS.index("unknown"), band).astype(np.intp)
+
+
+def trip_totals(
+    trip: Trip, driven: Driven, findings: Findings, cells: tuple[Cell, ...], limits: Thresholds
+) -> dict[str, int]:
+    """The additive counters of one trip: the features of any set of trips are made of their sums."""
+    totals = _cell_totals(cells)
+    distance_m = totals["distance_m"]
+    totals |= {
+        "trips": 1,
+        "gap_m": round(trip.gap_m),
+        "duration_s": round(float(trip.t_s[-1])),
+        "gap_s": round(float(trip.step_s[trip.in_gap].sum())),
+    }
+    for kind, name in (("hard_brake", "brake"), ("hard_acceleration", "acceleration"), ("hard_corner", "corner")):
+        totals[f"{name}_measurable_m"] = 0 if kind in findings.not_measurable else distance_m
+    for kind in ("hard_brake", "hard_acceleration", "hard_corner", "speeding"):
+        totals[f"{kind}_events"] = sum(event.kind == kind for event in findings.events)
+    return totals | _state_totals(trip, findings, limits)
+
+
+def _cell_totals(cells: tuple[Cell, ...]) -> dict[str, int]:
+    def metres(**wanted: str) -> int:
+        return sum(cell.distance_m for cell in cells if all(getattr(cell, key) == wanted[key] for key in wanted))
+
+    totals = {
+        "distance_m": metres(),
+        "measured_s": sum(cell.duration_s for cell in cells),
+        "night_m": metres(hour_band="night"),
+        "limit_known_m": metres() - metres(over_limit_band="unknown"),
+        "limit_known_s": sum(cell.duration_s for cell in cells if cell.over_limit_band != "unknown"),
+    }
+    for band in OVER_LIMIT_BANDS[1:4]:
+        totals[f"{band}_m"] = metres(over_limit_band=band)
+        totals[f"{band}_s"] = sum(cell.duration_s for cell in cells if cell.over_limit_band == band)
+    for road_class in EXPOSURE_CLASSES:
+        totals[f"{road_class}_m"] = metres(road_class=road_class)
+    totals["matched_m"] = totals["distance_m"] - totals[f"{EXPOSURE_CLASSES[UNMATCHED]}_m"]
+    return totals
+
+
+def _state_totals(trip: Trip, findings: Findings, limits: Thresholds) -> dict[str, int]:
+    """Seconds and metres of what the device reports: phone, belt and its own posted limit."""
+    readings = trip.readings
+    moving = (trip.speed_mps >= limits.phone_least_speed_mps)[:-1] & ~trip.in_gap
+    phone, belt = readings.phone_in_use[:-1], readings.belt_fastened[:-1]
+    reported = readings.reported_limit_mps[:-1].astype(np.float64)
+    has_limit = np.isfinite(reported) & ~trip.in_gap
+    phone_known = moving & np.isfinite(phone) & ("phone_use" not in findings.not_measurable)
+    belt_known = moving & np.isfinite(belt) & ("seat_belt_off" not in findings.not_measurable)
+    over_reported = has_limit & (trip.speed_mps[:-1] > reported + _ROUNDING_MPS)
+
+    def seconds(mask: NDArray[np.bool_]) -> int:
+        return round(float(trip.step_s[mask].sum()))
+
+    return {
+        "phone_measurable_s": seconds(phone_known),
+        "phone_measurable_m": round(float(trip.step_m[phone_known].sum())),
+        "phone_s": seconds(phone_known & (phone == 1.0)),
+        "belt_measurable_s": seconds(belt_known),
+        "belt_off_s": seconds(belt_known & (belt == 0.0)),
+        "reported_limit_s": seconds(has_limit),
+        "reported_over_s": seconds(over_reported),
+    }
+
+
+def _whole(shares: Floats) -> NDArray[np.int64]:
+    return largest_remainder(shares, round(float(shares.sum())))

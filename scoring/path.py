@@ -1,0 +1,175 @@
+"""The list of the stage: readings of one device to scored trips. Pure: the same readings give the same trips."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, replace
+from uuid import UUID
+
+from ingest.readings import Readings
+from scoring.clean import CleanReadings, clean_readings
+from scoring.driven import on_roads
+from scoring.events import KINDS, Event, find_events
+from scoring.exposure import Cell, exposure_cells, trip_totals
+from scoring.features import features_of
+from scoring.match import Matcher
+from scoring.place_time import local_month, zone_at
+from scoring.quality import Quality, certify
+from scoring.roads import RoadMap
+from scoring.score import PRIOR_MODEL, score_totals
+from scoring.settings import DEFAULT_SETTINGS, Settings
+from scoring.tracks import Track, pack, track_of
+from scoring.trips import LeadIn, Place, Trip, cut_segment, lead_in, segment_rows
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredTrip:
+    """Everything that is stored of a trip. Where nobody reported the way (`unobserved`) it has 0 m and no track."""
+
+    trip_id: UUID
+    started_us: int
+    ended_us: int
+    time_zone: str
+    local_month: str
+    distance_m: int
+    gap_m: int
+    duration_s: int
+    sampling_interval_s: float | None
+    excluded: str | None
+    grade: str
+    quality: dict[str, object]
+    not_measurable: tuple[str, ...]
+    totals: dict[str, int]
+    features: dict[str, float | None]
+    score: dict[str, object] | None
+    versions: dict[str, str | None]
+    exposure: tuple[Cell, ...]
+    events: tuple[Event, ...]
+    track: Track | None
+
+    @property
+    def content_digest(self) -> bytes:
+        """SHA-256 of everything but the id: two scorings that agree in it are the same trip to the last byte."""
+        content = asdict(replace(self, track=None))
+        del content["trip_id"], content["track"]
+        digest = hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode())
+        digest.update(b"" if self.track is None else pack(self.track))
+        return digest.digest()
+
+
+def score_readings(
+    readings: Readings,
+    matcher: Matcher | None,
+    roads: RoadMap | None,
+    settings: Settings = DEFAULT_SETTINGS,
+    *,
+    device: str | int,
+    previous: Place | None = None,
+) -> list[ScoredTrip]:
+    """The scored trips of one device's readings, in order of start.
+
+    `readings` come in any order, with any repetition. `previous` is the last usable place before them. `device` (its
+    key, or its id where there is no database) makes the trips' ids.
+    """
+    scored = []
+    clean = clean_readings(readings)
+    for start, stop in segment_rows(clean.readings.fix_time_us, settings.cutting.max_gap_s):
+        segment = CleanReadings(clean.readings.take(slice(start, stop)), clean.conflicts[start:stop])
+        before = lead_in(previous, _place(segment.readings, 0), settings.cutting)
+        trips = cut_segment(segment, before, settings.cutting)
+        for trip in trips:
+            lead_in_gap_m = before.gap_m if trip is trips[0] else 0.0
+            scored.append(score_trip(trip, matcher, roads, settings, lead_in_gap_m=lead_in_gap_m, device=device))
+        if not trips and before.gap_m > 0:
+            scored.append(unobserved(segment.readings, before, settings, device))
+        previous = _place(segment.readings, -1)
+    return scored
+
+
+def score_trip(
+    trip: Trip,
+    matcher: Matcher | None,
+    roads: RoadMap | None,
+    settings: Settings,
+    *,
+    lead_in_gap_m: float,
+    device: str | int,
+) -> ScoredTrip:
+    """One trip to its score. The order of these lines is the order of the stage."""
+    driven = on_roads(trip, matcher, roads)
+    findings = find_events(trip, driven, settings.thresholds)
+    cells = exposure_cells(trip, driven)
+    totals = trip_totals(trip, driven, findings, cells, settings.thresholds)
+    quality = certify(trip, driven, lead_in_gap_m, settings.cutting, settings.certificate)
+    score = None if quality.excluded else score_totals(totals)
+    started_us, ended_us = int(trip.readings.fix_time_us[0]), int(trip.readings.fix_time_us[-1])
+    zone = zone_at(float(trip.readings.latitude_deg[0]), float(trip.readings.longitude_deg[0]))
+    return ScoredTrip(
+        trip_id=trip_id(device, started_us),
+        started_us=started_us,
+        ended_us=ended_us,
+        time_zone=zone,
+        local_month=local_month(started_us, zone),
+        distance_m=totals["distance_m"],
+        gap_m=totals["gap_m"],
+        duration_s=totals["duration_s"],
+        sampling_interval_s=round(trip.sampling_interval_s, 3),
+        excluded=quality.excluded,
+        grade=quality.grade,
+        quality=quality.as_json(),
+        not_measurable=findings.not_measurable,
+        totals=totals,
+        features=features_of(totals),
+        score=None if score is None else score.as_json(),
+        versions=_versions(settings, driven.map_version),
+        exposure=cells,
+        events=findings.events,
+        track=track_of(trip, driven),
+    )
+
+
+def unobserved(readings: Readings, before: LeadIn, settings: Settings, device: str | int) -> ScoredTrip:
+    """A way that nobody reported: the device was seen elsewhere, then stood here. 0 km measured, never 0 silently."""
+    first = _place(readings, 0)
+    zone = zone_at(first.latitude_deg, first.longitude_deg)
+    quality = Quality("uncertified", 0.0, ("gap_before",), ("unobserved",), None, 0, 1, 0, 0, None, 0)
+    totals = {"trips": 0, "distance_m": 0, "gap_m": round(before.gap_m), "duration_s": 0}
+    return ScoredTrip(
+        trip_id=trip_id(device, first.fix_time_us),
+        started_us=first.fix_time_us,
+        ended_us=first.fix_time_us,
+        time_zone=zone,
+        local_month=local_month(first.fix_time_us, zone),
+        distance_m=0,
+        gap_m=totals["gap_m"],
+        duration_s=0,
+        sampling_interval_s=None,
+        excluded=None,
+        grade=quality.grade,
+        quality=quality.as_json(),
+        not_measurable=KINDS,
+        totals=totals,
+        features=features_of(totals),
+        score=None,
+        versions=_versions(settings, None),
+        exposure=(),
+        events=(),
+        track=None,
+    )
+
+
+def trip_id(device: str | int, started_us: int) -> UUID:
+    """The id of the trip that a device began at an instant: re-cutting the same readings gives the same id."""
+    return UUID(bytes=hashlib.blake2b(f"{device}/{started_us}".encode(), digest_size=16).digest())
+
+
+def _place(readings: Readings, row: int) -> Place:
+    return Place(int(readings.fix_time_us[row]), float(readings.latitude_deg[row]), float(readings.longitude_deg[row]))
+
+
+def _versions(settings: Settings, map_version: str | None) -> dict[str, str | None]:
+    return {
+        "map": map_version,
+        "settings": settings.version,
+        "thresholds": settings.thresholds.version,
+        "model": PRIOR_MODEL.version,
+    }

@@ -1,0 +1,132 @@
+"""The data-quality certificate of a trip: a grade, its reasons, and whether this is insured driving at all."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ingest.readings import Flag
+from scoring.driven import Driven
+from scoring.settings import Certificate, Cutting
+from scoring.trips import Trip
+
+GRADES = ("A", "B", "C", "uncertified")
+WALK_MPS = 3.5
+FASTEST_CAR_MPS = 65.0  # 234 km/h held for a twentieth of a trip is no car on a road
+WALK_LEAST_S = 180.0
+# The best grade that a remark still allows.
+_CEILINGS = {"unsynced_clock": "C", "speed_mismatch": "C", "teleport": "B", "gap_before": "B"}
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """A certificate. "uncertified": may never raise a premium. `excluded`: why it is no insured driving."""
+
+    grade: str
+    coverage: float
+    flags: tuple[str, ...]
+    reasons: tuple[str, ...]
+    excluded: str | None
+    readings: int
+    gaps: int
+    conflicts: int
+    spikes: int
+    matched_share: float | None
+    discontinuities: int
+
+    @property
+    def blocks_surcharges(self) -> bool:
+        """Whether pricing must not let this trip raise a premium."""
+        return self.grade == "uncertified"
+
+    def as_json(self) -> dict[str, object]:
+        """The certificate as it is stored and sent."""
+        return {
+            "grade": self.grade,
+            "blocks_surcharges": self.blocks_surcharges,
+            "coverage": self.coverage,
+            "flags": list(self.flags),
+            "reasons": list(self.reasons),
+            "readings": self.readings,
+            "gaps": self.gaps,
+            "conflicts": self.conflicts,
+            "spikes": self.spikes,
+            "matched_share": self.matched_share,
+            "discontinuities": self.discontinuities,
+        }
+
+
+def certify(trip: Trip, driven: Driven, lead_in_gap_m: float, cutting: Cutting, wanted: Certificate) -> Quality:
+    """The certificate of a trip; each reason names what kept it from grade A."""
+    count = len(trip.t_s)
+    duration_s = float(trip.t_s[-1])
+    coverage = 1.0 - float(trip.step_s[trip.in_gap].sum()) / duration_s
+    conflicts = int(trip.conflicts.sum())
+    flags = _flags(trip, lead_in_gap_m, conflicts)
+    grades = {
+        "coverage": _at_least(coverage, wanted.coverage),
+        "sampling_interval": _at_most(trip.sampling_interval_s, wanted.longest_interval_s),
+        "conflicting_readings": _at_most(conflicts / (count + conflicts), wanted.most_conflicts),
+        "dropped_fixes": _at_most(trip.spikes / (count + trip.spikes), wanted.most_dropped_fixes),
+    }
+    grades |= {flag: _CEILINGS[flag] for flag in flags if flag in _CEILINGS}
+    excluded = exclusion(trip, cutting)
+    reasons = [f"{name}:{grade}" for name, grade in grades.items() if grade != "A"]
+    matched = driven.matched[:-1]
+    way_m = float(trip.step_m.sum())
+    if driven.map_version is None:
+        reasons.append("no_road_map")
+    elif not matched.any():
+        reasons.append("unmatched")
+    return Quality(
+        grade=max(grades.values(), key=GRADES.index),
+        coverage=round(coverage, 4),
+        flags=flags,
+        reasons=tuple(reasons),
+        excluded=excluded,
+        readings=count,
+        gaps=int(np.count_nonzero(trip.in_gap)),
+        conflicts=conflicts,
+        spikes=trip.spikes,
+        matched_share=None
+        if driven.map_version is None or way_m <= 0
+        else round(float(trip.step_m[matched].sum()) / way_m, 4),
+        discontinuities=driven.discontinuities,
+    )
+
+
+def exclusion(trip: Trip, cutting: Cutting) -> str | None:
+    """Why this is no insured driving, or None: `too_short`, `not_driving` (on foot, or faster than cars), `towed`."""
+    if trip.step_m.sum() + trip.gap_m < cutting.short_trip_m:
+        return "too_short"
+    moving = trip.speed_mps[~trip.still]
+    fast_mps = float(np.quantile(moving, 0.95)) if len(moving) else 0.0
+    if fast_mps > FASTEST_CAR_MPS or (fast_mps < WALK_MPS and trip.t_s[-1] >= WALK_LEAST_S and not trip.in_gap.any()):
+        return "not_driving"
+    contact = trip.readings.ignition[~trip.still]
+    known = contact[np.isfinite(contact)]
+    if len(known) >= len(contact) / 2 and len(known) and float((known == 0.0).mean()) > 0.8:
+        return "towed"
+    return None
+
+
+def _flags(trip: Trip, lead_in_gap_m: float, conflicts: int) -> tuple[str, ...]:
+    said = int(np.bitwise_or.reduce(trip.readings.flags))
+    found = [str(flag.name).lower() for flag in Flag if said & flag]
+    own = {
+        "speed_mismatch": not trip.speed_agrees,
+        "teleport": trip.teleport,
+        "spikes": trip.spikes > 0,
+        "gap": bool(trip.in_gap.any()),
+        "gap_before": lead_in_gap_m > 0,
+        "conflict_same_key": conflicts > 0,
+        "held_positions": bool(trip.held.any()),
+    }
+    return tuple(dict.fromkeys([*found, *(name for name, holds in own.items() if holds)]))
+
+
+def _at_least(value: float, bounds: tuple[float, float, float]) -> str:
+    return next((grade for grade, bound in zip(GRADES, bounds, strict=False) if value >= bound), "uncertified")
+
+
+def _at_most(value: float, bounds: tuple[float, float, float]) -> str:
+    return next((grade for grade, bound in zip(GRADES, bounds, strict=False) if value <= bound), "uncertified")
