@@ -9,8 +9,8 @@ from markupsafe import Markup
 from api import charts, wording
 from api.map_drawing import Marker
 from api.store import Trip
-from scoring.events import Event
 from scoring.settings import DEFAULT_SETTINGS
+from scoring.store import EventRow as Event
 from scoring.tracks import Track
 
 EXCLUSIONS = {
@@ -77,7 +77,7 @@ class TripGroup:
 
 
 @dataclass(frozen=True, slots=True)
-class EventRow:
+class EventLine:
     """One event under its number."""
 
     number: int
@@ -147,15 +147,15 @@ def day_bars(trips: Sequence[Trip], period: str) -> tuple[Markup, str]:
     return charts.month_bars(values), f"Kilometres by day of the month. {text}"
 
 
-def event_rows(trip: Trip, events: Sequence[Event]) -> list[EventRow]:
+def event_rows(trip: Trip, events: Sequence[Event]) -> list[EventLine]:
     """Events numbered in order of start."""
     return [
-        EventRow(
+        EventLine(
             number=number,
             name=wording.event_name(event.kind),
             peak=wording.peak(event.peak, event.peak_unit),
             detail=_event_detail(event),
-            time=f"{wording.local(wording.utc(event.started_us), trip.time_zone):%H:%M:%S}",
+            time=f"{wording.local(event.started_at, trip.time_zone):%H:%M:%S}",
         )
         for number, event in enumerate(events, 1)
     ]
@@ -167,7 +167,7 @@ def markers(trip: Trip, events: Sequence[Event]) -> list[Marker]:
     return [
         Marker(row.number, row.name, f"{row.peak} at {row.time}", event.latitude_deg, event.longitude_deg)
         for row, event in zip(rows, events, strict=True)
-        if event.latitude_deg == event.latitude_deg and event.longitude_deg == event.longitude_deg
+        if event.latitude_deg is not None and event.longitude_deg is not None
     ]
 
 
@@ -206,8 +206,7 @@ def remarks(quality: Mapping[str, object]) -> list[str]:
 
 def speed_chart(track: Track, trip: Trip, events: Sequence[Event]) -> Markup:
     """Speed against the limit over the time of the trip, with the events' numbers."""
-    started_us = wording.microseconds(trip.started_at)
-    at = [((event.started_us - started_us) / 1e6, number) for number, event in enumerate(events, 1)]
+    at = [((event.started_at - trip.started_at).total_seconds(), number) for number, event in enumerate(events, 1)]
     return charts.speed_chart(track.t_s, track.speed_mps * 3.6, track.limit_mps * 3.6, at)
 
 
@@ -231,7 +230,7 @@ def _summary(trip: Trip) -> str:
 
 
 def _event_detail(event: Event) -> str:
-    length_s = (event.ended_us - event.started_us) / 1e6
+    length_s = (event.ended_at - event.started_at).total_seconds()
     source = wording.SOURCE_NAMES.get(event.source, wording.words(event.source).lower())
     return f"{wording.duration(length_s)}, by {source}, one reading every {event.sampling_interval_s:g} s"
 

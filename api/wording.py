@@ -1,13 +1,12 @@
 """How numbers, money, times and codes read on a page. The pages are English; values keep their exact form in JSON."""
 
 from calendar import monthrange
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 SYMBOLS = {"EUR": "€", "USD": "$", "GBP": "£", "BRL": "R$", "MAD": "MAD "}
 MINUS = "−"
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 EVENT_NAMES = {
     "hard_brake": "Hard brake",
@@ -61,16 +60,6 @@ def local(time: datetime, time_zone: str) -> datetime:
         return time.astimezone(ZoneInfo(time_zone))
     except (ZoneInfoNotFoundError, ValueError):
         return time.astimezone(ZoneInfo("UTC"))
-
-
-def utc(time_us: int) -> datetime:
-    """Microseconds since 1970 as a moment."""
-    return EPOCH + timedelta(microseconds=time_us)
-
-
-def microseconds(time: datetime) -> int:
-    """A moment as microseconds since 1970."""
-    return (time - EPOCH) // timedelta(microseconds=1)
 
 
 def days_of(period: str) -> int:
