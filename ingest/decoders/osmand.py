@@ -16,7 +16,7 @@ from ingest.decoded import Decoded, refused_frame
 from ingest.decoders.columns import NOT_A_TIME
 from ingest.decoders.diagnosis import MAX_FLOAT32, Kind, diagnose, says_not_a_number
 from ingest.decoders.structure import check_depth
-from ingest.errors import EmptyBody
+from ingest.errors import EmptyBody, TooDeep
 from ingest.moments import parse_iso
 from ingest.readings import Flag, make_readings
 from ingest.rejection import Rejection
@@ -72,6 +72,19 @@ def json_credential(body: bytes) -> str | None:
         return _ID_DECODER.decode(body).device_id
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
+
+
+def decode(frame: bytes, credential: str, *, is_json: bool) -> Decoded:
+    """The readings of one request: its JSON body, or its query and form.
+
+    Whatever the frame holds there is an answer: a phone that is refused sends the same again for ever.
+    """
+    try:
+        return decode_json(frame, credential) if is_json else decode_query(frame)
+    except EmptyBody:
+        return Decoded(make_readings(0), 0, (), np.zeros(0, dtype=np.int64), lambda _: b"")
+    except TooDeep as err:
+        return refused_frame(frame.replace(credential.encode(), _REDACTED), Rejection.MALFORMED, str(err))
 
 
 def decode_query(query: bytes) -> Decoded:

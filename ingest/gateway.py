@@ -1,0 +1,236 @@
+"""The HTTP gateway of the devices: our own batch and the OsmAnd protocol.
+
+Authenticated and permanently bad is 200 and quarantine; passing trouble is 503 and nothing acknowledged; no credential
+is 401 or 404. Serve it with uvicorn's access log off: OsmAnd's credential stands in the request line.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from datetime import datetime
+
+import msgspec
+from fastapi import FastAPI, Request, Response
+from psycopg import errors as postgres
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+
+from ingest.accept import Receipt, accept
+from ingest.body import MAX_BODY_BYTES, inflate
+from ingest.decoders import osmand, wayrate
+from ingest.devices import authenticate
+from ingest.errors import (
+    BodyTooLarge,
+    BodyTooSlow,
+    BrokenCompression,
+    DeviceRevoked,
+    EmptyBody,
+    IdempotencyConflict,
+    InflatesTooMuch,
+    TooDeep,
+    TooManyRecords,
+    UnknownEncoding,
+)
+from ingest.store import Device
+from storage.errors import StorageUnavailable
+from storage.pool import Database
+
+MIN_BYTES_PER_S = 1024
+BODY_GRACE_S = 5.0
+RETRY_AFTER_S = 30
+MAX_KEY_LENGTH = 255
+_OSMAND_PATHS = ("/osmand", "/osmand/", "/osmand/{token}", "/osmand/{token}/")
+_JSON = "application/json"
+# OsmAnd's token travels in a URL, so what comes by it never counts for more than a claim.
+_OSMAND_TIER = "claim"
+
+_STATUS: dict[type[Exception], tuple[int, str]] = {
+    BodyTooLarge: (413, "The body is too large"),
+    InflatesTooMuch: (413, "The body inflates too much"),
+    TooManyRecords: (413, "The batch is too large"),
+    BrokenCompression: (400, "The compressed body is broken"),
+    TooDeep: (400, "The JSON is nested too deep"),
+    UnknownEncoding: (415, "This encoding is not supported"),
+    EmptyBody: (422, "The body is empty"),
+    BodyTooSlow: (408, "The body came too slowly"),
+    IdempotencyConflict: (409, "The Idempotency-Key was used for another body"),
+    DeviceRevoked: (401, "The device is revoked"),
+    StorageUnavailable: (503, "Storage is not available"),
+}
+
+
+class _Problem(Exception):
+    def __init__(self, status: int, title: str, detail: str, headers: dict[str, str] | None = None) -> None:
+        self.response = _problem(status, title, detail, headers)
+
+
+def create_gateway(database: Database, clock: Callable[[], datetime]) -> FastAPI:
+    """The gateway as an ASGI application on an entered `database`; `clock` gives aware times."""
+    app = FastAPI(title="Wayrate gateway", docs_url=None, redoc_url=None, redirect_slashes=False)
+    _answer_errors(app)
+
+    @app.post("/v1/readings")
+    async def receive_batch(request: Request) -> Response:
+        """One batch of our own JSON; the receipt says what became of every record."""
+        received_at = clock()
+        device = await _bearer(request, database, received_at)
+        key = _idempotency_key(request)
+        _check_content_type(request, (_JSON,))
+        body = await run_in_threadpool(inflate, await read_body(request), request.headers.get("content-encoding", ""))
+        receipt = await run_in_threadpool(
+            accept, database, device, body, wayrate.decode, received_at=received_at, channel="http",
+            decoder_version=wayrate.VERSION, idempotency_key=key,
+        )  # fmt: skip
+        return Response(_receipt_json(receipt), media_type=_JSON)
+
+    async def receive_osmand(request: Request) -> Response:
+        """One position of a phone. 200 with no body once it is durable, in the table or in quarantine."""
+        received_at = clock()
+        sent = await read_body(request)
+        body = await run_in_threadpool(inflate, sent, request.headers.get("content-encoding", ""))
+        is_json = _media_type(request) == _JSON or body.lstrip()[:1] == b"{"
+        query = request.scope["query_string"] if is_json else _joined(request.scope["query_string"], body)
+        token = request.path_params.get("token") or osmand.query_credential(query)
+        if token is None and is_json:
+            token = osmand.json_credential(body)
+        device = await run_in_threadpool(_authenticate, database, token or "", received_at)
+        if device is None:
+            raise _Problem(
+                404, "No such device", "the id is not one that was enrolled; enrol the device and use its token"
+            )
+        frame = body if is_json else query
+        await run_in_threadpool(
+            accept, database, device, frame, lambda raw: osmand.decode(raw, token or "", is_json=is_json),
+            received_at=received_at, channel="osmand", decoder_version=osmand.VERSION, tier=_OSMAND_TIER,
+        )  # fmt: skip
+        return Response(status_code=200)
+
+    for path in _OSMAND_PATHS:
+        app.add_api_route(path, receive_osmand, methods=["GET", "POST"], include_in_schema=path == "/osmand")
+
+    @app.get("/livez")
+    async def live() -> Response:
+        """The process answers."""
+        return Response("alive\n", media_type="text/plain")
+
+    @app.get("/readyz")
+    async def ready() -> Response:
+        """The database answers too: uploads will be taken."""
+        await run_in_threadpool(_reach, database)
+        return Response("ready\n", media_type="text/plain")
+
+    return app
+
+
+async def read_body(request: Request) -> bytes:
+    """The body as sent. Raises `BodyTooLarge` (before reading, if it says so itself) and `BodyTooSlow`."""
+    announced = request.headers.get("content-length", "")
+    if announced.isascii() and announced.isdigit() and int(announced[:20]) > MAX_BODY_BYTES:
+        raise BodyTooLarge(MAX_BODY_BYTES, inflated=False)
+    loop = asyncio.get_running_loop()
+    started = loop.time()
+    body = bytearray()
+    stream: AsyncIterator[bytes] = request.stream().__aiter__()
+    while True:
+        deadline = started + BODY_GRACE_S + len(body) / MIN_BYTES_PER_S
+        try:
+            async with asyncio.timeout_at(deadline):
+                piece = await anext(stream, None)
+        except TimeoutError as err:
+            raise BodyTooSlow(MIN_BYTES_PER_S) from err
+        if piece is None:
+            return bytes(body)
+        body += piece
+        if len(body) > MAX_BODY_BYTES:
+            raise BodyTooLarge(MAX_BODY_BYTES, inflated=False)
+
+
+async def _bearer(request: Request, database: Database, as_of: datetime) -> Device:
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    device = None
+    if scheme.lower() == "bearer":
+        device = await run_in_threadpool(_authenticate, database, token.strip(), as_of)
+    if device is None:
+        detail = "send the device's token as `Authorization: Bearer <token>`; enrolling or rotating gives one"
+        raise _Problem(401, "The token is missing or not valid", detail, {"WWW-Authenticate": "Bearer"})
+    return device
+
+
+def _authenticate(database: Database, token: str, as_of: datetime) -> Device | None:
+    with database.role("telemetry") as conn:
+        return authenticate(conn, token, as_of)
+
+
+def _reach(database: Database) -> None:
+    with database.role("telemetry") as conn:
+        conn.execute("select")
+
+
+def _idempotency_key(request: Request) -> str | None:
+    key = request.headers.get("idempotency-key")
+    if key is not None and not (0 < len(key) <= MAX_KEY_LENGTH and key.isascii() and key.isprintable()):
+        raise _Problem(400, "The Idempotency-Key is not one", "use 1 to 255 printable ASCII characters")
+    return key
+
+
+def _media_type(request: Request) -> str:
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def _check_content_type(request: Request, accepted: tuple[str, ...]) -> None:
+    media_type = _media_type(request)
+    if media_type not in accepted:
+        raise UnknownEncoding("Content-Type", media_type[:80], accepted)
+
+
+def _joined(query: bytes, form: bytes) -> bytes:
+    return b"&".join(part for part in (query, form.strip()) if part)
+
+
+def _receipt_json(receipt: Receipt) -> bytes:
+    return msgspec.json.encode(receipt)
+
+
+def _problem(status: int, title: str, detail: str, headers: dict[str, str] | None = None) -> Response:
+    content = msgspec.json.encode({"type": "about:blank", "status": status, "title": title, "detail": detail})
+    return Response(content, status, headers, media_type="application/problem+json")
+
+
+def _answer_errors(app: FastAPI) -> None:
+    """Every refusal as problem+json (RFC 9457) that says what to do."""
+
+    async def problem(_: Request, error: Exception) -> Response:
+        assert isinstance(error, _Problem)
+        return error.response
+
+    async def known(_: Request, error: Exception) -> Response:
+        status, title = _STATUS[type(error)]
+        headers = {"Retry-After": str(RETRY_AFTER_S)} if status == 503 else {}
+        if status in {408, 413}:
+            headers["Connection"] = "close"  # what is still under way is not read
+        return _problem(status, title, str(error), headers)
+
+    async def http(_: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        return _problem(
+            error.status_code, error.detail, "see the documentation of the gateway", dict(error.headers or {})
+        )
+
+    async def passing(_: Request, error: Exception) -> Response:
+        return await known(_, StorageUnavailable(type(error).__name__))
+
+    async def gone(_: Request, error: Exception) -> Response:
+        return _problem(400, "The request ended early", "send it again")
+
+    app.add_exception_handler(_Problem, problem)
+    app.add_exception_handler(ClientDisconnect, gone)
+    for kind in _STATUS:
+        app.add_exception_handler(kind, known)
+    app.add_exception_handler(HTTPException, http)
+    for trouble in (
+        postgres.SerializationFailure,
+        postgres.DeadlockDetected,
+        postgres.QueryCanceled,
+        postgres.LockNotAvailable,
+    ):
+        app.add_exception_handler(trouble, passing)
