@@ -6,12 +6,17 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from scoring.geodesy import from_local_xy_m, local_xy_m
 from scoring.match_lattice import MatchSettings, choose_chains, fill_lattice, new_lattice
 from scoring.match_network import build_network, new_search
 from scoring.match_placing import Placed, new_placed, place_fixes
 from scoring.roads import RoadMap
 
 __all__ = ["HiddenMarkovMatcher", "MatchSettings", "Matched", "Matcher", "unmatched"]
+
+ACCURACY_SIGMAS = 1.51  # a reported accuracy is a radius of 68 %: so many sigma of one axis (Rayleigh distribution)
+NOISE_MIN_FIXES = 20
+NOISY = 1.3  # white noise over so many times the expected sigma is averaged
 
 type Float64s = NDArray[np.float64]
 type Bools = NDArray[np.bool_]
@@ -52,6 +57,31 @@ def unmatched(count: int, map_version: str) -> Matched:
     return Matched(off, nowhere, nowhere.copy(), no, no.copy(), map_version)
 
 
+def white_noise_m(fix_time_us: NDArray[np.int64], latitude_deg: Float64s, longitude_deg: Float64s) -> float:
+    """Sigma in one axis of noise that is independent from fix to fix, estimated from a trip at about 1 Hz; else 0.
+
+    The second difference of such noise has variance 6 sigma^2, and its length in the plane is Rayleigh distributed with
+    median 1.177 times that sigma; the car's own acceleration adds under 1 m. Only fixes of a moving car count.
+    """
+    if len(fix_time_us) < NOISE_MIN_FIXES:
+        return 0.0
+    x_m, y_m = local_xy_m(latitude_deg, longitude_deg, latitude_deg[0], longitude_deg[0])
+    moved_m = np.hypot(x_m[2:] - x_m[:-2], y_m[2:] - y_m[:-2])
+    counts = (fix_time_us[2:] - fix_time_us[:-2] <= 3_000_000) & (moved_m > 4.0)
+    if np.count_nonzero(counts) < NOISE_MIN_FIXES:
+        return 0.0
+    kink_m = np.hypot(np.diff(x_m, 2), np.diff(y_m, 2))[counts]
+    return float(np.median(kink_m) / np.sqrt(6.0 * 2.0 * np.log(2.0)))
+
+
+def _means_of_five(latitude_deg: Float64s, longitude_deg: Float64s) -> tuple[Float64s, Float64s]:
+    """Each position replaced by the mean of it and two on each side; the two at either end stay. At least 5 fixes."""
+    x_m, y_m = local_xy_m(latitude_deg, longitude_deg, latitude_deg[0], longitude_deg[0])
+    window = np.full(5, 0.2)
+    x_m[2:-2], y_m[2:-2] = np.convolve(x_m, window, "valid"), np.convolve(y_m, window, "valid")
+    return from_local_xy_m(x_m, y_m, latitude_deg[0], longitude_deg[0])
+
+
 class HiddenMarkovMatcher:
     """Matches by the hidden Markov model of Newson and Krumm (2009) on one road map.
 
@@ -80,7 +110,9 @@ class HiddenMarkovMatcher:
         latitude, longitude, accuracy = (np.ascontiguousarray(column, dtype=np.float64) for column in columns)
         known = np.flatnonzero(np.isfinite(latitude) & np.isfinite(longitude))
         matched = unmatched(len(fix_time_us), self._map_version)
-        placed, route_edge, route_backward = self._place(latitude[known], longitude[known], accuracy[known])
+        placed, route_edge, route_backward = self._place(
+            fix_time_us[known], latitude[known], longitude[known], accuracy[known]
+        )
         matched.edge[known] = placed.edge
         matched.distance_m[known] = placed.distance_m
         matched.along_m[known] = placed.along_m
@@ -89,12 +121,18 @@ class HiddenMarkovMatcher:
         return replace(matched, route_edge=route_edge, route_backward=route_backward)
 
     def _place(
-        self, latitude_deg: Float64s, longitude_deg: Float64s, accuracy_m: Float64s
+        self, fix_time_us: NDArray[np.int64], latitude_deg: Float64s, longitude_deg: Float64s, accuracy_m: Float64s
     ) -> tuple[Placed, NDArray[np.int32], Bools]:
         network, settings, count = self._network, self._settings, len(latitude_deg)
         search, lattice = new_search(network), new_lattice(count)
         placed = new_placed(count, len(network.node_first_way) - 1)
-        columns = fill_lattice(network, settings, latitude_deg, longitude_deg, accuracy_m, lattice)
-        choose_chains(network, search, settings, latitude_deg, longitude_deg, lattice, columns)
+        noise_m = max(settings.sigma_m, white_noise_m(fix_time_us, latitude_deg, longitude_deg))
+        sigma_m = np.minimum(np.fmax(accuracy_m / ACCURACY_SIGMAS, noise_m), settings.radius_m)
+        steady_latitude_deg, steady_longitude_deg = latitude_deg, longitude_deg
+        if noise_m > NOISY * settings.sigma_m:  # independent errors average out; the route is chosen on the means
+            steady_latitude_deg, steady_longitude_deg = _means_of_five(latitude_deg, longitude_deg)
+            sigma_m = np.maximum(sigma_m / np.sqrt(5.0), settings.sigma_m)
+        columns = fill_lattice(network, settings, steady_latitude_deg, steady_longitude_deg, sigma_m, lattice)
+        choose_chains(network, search, settings, steady_latitude_deg, steady_longitude_deg, lattice, columns)
         route = place_fixes(network, search, settings, latitude_deg, longitude_deg, lattice, columns, placed)
         return placed, *route

@@ -23,10 +23,13 @@ class MatchSettings(NamedTuple):
 
     sigma_m: float = 6.0  # of a fix across the road, unless its accuracy says more
     beta_m: float = 6.0  # mean of |driven - great circle| between two fixes that are close together
+    beta_sigmas: float = 0.7  # the same as a multiple of sigma
     beta_share: float = 0.1  # the same as a share of the great circle, for fixes far apart
     radius_m: float = 50.0  # beyond it a fix is unmatched
     thin_m: float = 15.0  # fixes nearer than this to the one before are put on the route afterwards
+    thin_sigmas: float = 3.0  # the same as a multiple of sigma
     jitter_m: float = 20.0  # how far back on its edge a fix may fall by noise
+    jitter_sigmas: float = 4.0  # the same as a multiple of sigma
     turn_round_cost: float = 6.0
     beam_cost: float = 40.0  # states dearer than the best by this are given up
     slack_m: float = 150.0  # how much longer than the great circle a drive between two fixes may be, first try
@@ -87,7 +90,7 @@ def fill_lattice(
     settings: MatchSettings,
     latitude_deg: NDArray[np.float64],
     longitude_deg: NDArray[np.float64],
-    accuracy_m: NDArray[np.float64],
+    sigma_m: NDArray[np.float64],
     lattice: Lattice,
 ) -> int:
     """Takes the fixes that are near a road and far enough from the one taken before; returns the number of columns."""
@@ -95,8 +98,10 @@ def fill_lattice(
     near_m, near_along_m = np.empty(MAX_EDGES), np.empty(MAX_EDGES)
     column = 0
     for fix in range(len(latitude_deg)):
-        if column and _apart_m(latitude_deg, longitude_deg, lattice.fix[column - 1], fix) < settings.thin_m:
-            continue
+        if column:
+            thin_m = max(settings.thin_m, settings.thin_sigmas * sigma_m[fix])
+            if _apart_m(latitude_deg, longitude_deg, lattice.fix[column - 1], fix) < thin_m:
+                continue
         near = nearby_edges(
             network, latitude_deg[fix], longitude_deg[fix], settings.radius_m, near_edge, near_m, near_along_m
         )
@@ -113,10 +118,7 @@ def fill_lattice(
                 lattice.distance_m[column, states] = near_m[k]
                 states += 1
         if states:
-            sigma_m = settings.sigma_m
-            if accuracy_m[fix] > 0.0:  # false for NaN; a radius of 68 % is 1.51 sigma of one axis
-                sigma_m = min(max(sigma_m, accuracy_m[fix] / 1.51), settings.radius_m)
-            lattice.fix[column], lattice.sigma_m[column], lattice.states[column] = fix, sigma_m, states
+            lattice.fix[column], lattice.sigma_m[column], lattice.states[column] = fix, sigma_m[fix], states
             column += 1
     return column
 
@@ -160,7 +162,7 @@ def _step_cost(
 ) -> float:
     """Cost of driving from one state to the next; infinite when there is no way."""
     gap_m = lattice.gap_m[0]
-    beta_m = max(settings.beta_m, settings.beta_share * gap_m)
+    beta_m = max(settings.beta_m, settings.beta_share * gap_m, settings.beta_sigmas * lattice.sigma_m[after])
     edge = lattice.edge[before, i]
     at_m, next_at_m = lattice.at_m[before, i], lattice.at_m[after, j]
     remaining_m = network.edge_length_m[edge] - at_m
@@ -170,7 +172,7 @@ def _step_cost(
     if lattice.backward[before, i] != lattice.backward[after, j]:
         driven_m = abs(remaining_m - next_at_m)
         cost = settings.turn_round_cost + abs(driven_m - gap_m) / beta_m
-    elif next_at_m >= at_m - settings.jitter_m:
+    elif next_at_m >= at_m - max(settings.jitter_m, settings.jitter_sigmas * lattice.sigma_m[after]):
         back_m = max(0.0, at_m - next_at_m)
         cost = min(cost, (abs(abs(next_at_m - at_m) - gap_m) + back_m) / beta_m)
     return cost

@@ -49,8 +49,9 @@ def _route(
     edge, backward, at_m = lattice.edge[before, i], lattice.backward[before, i], lattice.at_m[before, i]
     next_edge, next_backward = lattice.edge[after, j], lattice.backward[after, j]
     next_at_m = lattice.at_m[after, j]
+    jitter_m = max(settings.jitter_m, settings.jitter_sigmas * lattice.sigma_m[after])
     same = edge == next_edge and backward == next_backward
-    if edge == next_edge and (not same or next_at_m >= at_m - settings.jitter_m):
+    if edge == next_edge and (not same or next_at_m >= at_m - jitter_m):
         first_m = network.edge_length_m[edge] - at_m if not same else at_m
         _stretch(network, placed, 0, edge, next_backward, min(first_m, next_at_m), max(first_m, next_at_m))
         return 1
@@ -142,16 +143,6 @@ def _place_between(
 
 
 @compiled
-def _place_column(network: Network, lattice: Lattice, column: int, placed: Placed) -> None:
-    """Puts a chosen fix where its state is."""
-    state, fix = lattice.chosen[column], lattice.fix[column]
-    edge, backward, at_m = lattice.edge[column, state], lattice.backward[column, state], lattice.at_m[column, state]
-    placed.edge[fix], placed.backward[fix] = edge, backward
-    placed.distance_m[fix] = lattice.distance_m[column, state]
-    placed.along_m[fix] = network.edge_length_m[edge] - at_m if backward else at_m
-
-
-@compiled
 def place_fixes(
     network: Network,
     search: Search,
@@ -177,10 +168,9 @@ def place_fixes(
         if before >= 0:
             _place_between(network, settings, latitude_deg, longitude_deg, lattice, before, column, stretches, placed)
             placed.breaks[lattice.fix[column]] = stretches == 0
-        _place_column(network, lattice, column, placed)
+        edge, backward = lattice.edge[column, lattice.chosen[column]], lattice.backward[column, lattice.chosen[column]]
         if stretches == 0:
-            placed.route_edge[0] = lattice.edge[column, lattice.chosen[column]]
-            placed.route_backward[0] = lattice.backward[column, lattice.chosen[column]]
+            _stretch(network, placed, 0, edge, backward, 0.0, network.edge_length_m[edge])
         # The first stretch of a route goes on along the edge where the route before it ended.
         begin = 1 if stretches and driven_backward[count - 1] == placed.route_backward[0] else 0
         end = max(stretches, 1)
@@ -190,6 +180,8 @@ def place_fixes(
         driven[count : count + end - begin] = placed.route_edge[begin:end]
         driven_backward[count : count + end - begin] = placed.route_backward[begin:end]
         count += end - begin
+        _stretch(network, placed, 0, edge, backward, 0.0, network.edge_length_m[edge])
+        _place(network, settings, latitude_deg, longitude_deg, lattice.fix[column], 1, placed)
         before = column
     if before >= 0:
         _place_between(network, settings, latitude_deg, longitude_deg, lattice, before, len(lattice.fix), 0, placed)
