@@ -5,7 +5,6 @@ the commit; whatever fails before it leaves nothing behind and acknowledges noth
 """
 
 import logging
-from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,7 +16,7 @@ from ingest import store
 from ingest.body import MAX_RECORDS
 from ingest.decoded import Decoded
 from ingest.devices import find_device
-from ingest.errors import IdempotencyConflict
+from ingest.errors import DeviceNotNamed, IdempotencyConflict
 from ingest.readings import content_hash
 from ingest.store import Device, Upload
 from ingest.validate import validate
@@ -54,7 +53,7 @@ class FileReceipt:
     accepted: int
     duplicate: int
     quarantined: int
-    reasons: dict[str, int]  # reason code -> records
+    rejected: tuple[Refusal, ...]  # by place in the file, as far as they have one
 
 
 def accept(
@@ -97,24 +96,26 @@ def accept_decoded(database: Database, upload: Upload, decoded: Decoded) -> Rece
 
 
 def accept_file(
-    database: Database, device_id: str, decoded: Decoded, received_at: datetime, *, channel: str = "file"
+    database: Database, device_id: str | None, decoded: Decoded, received_at: datetime, *, channel: str = "file"
 ) -> FileReceipt:
     """A file's records of one enrolled device, in as many uploads as it takes; repeating it stores nothing twice.
 
-    Raises `UnknownDevice` and `StorageUnavailable`; uploads before the failing one stay.
+    Raises `DeviceNotNamed`, `UnknownDevice` and `StorageUnavailable`; uploads before the failing one stay.
     """
+    if device_id is None:
+        raise DeviceNotNamed
     with database.role("telemetry") as conn:
         device = find_device(conn, device_id)
     counts = np.zeros(3, dtype=np.int64)
-    reasons: Counter[str] = Counter()
+    refusals: list[Refusal] = []
     for part in _parts(decoded):
         digest = sha256(content_hash(part.readings).tobytes() + b"".join(one.raw for one in part.rejected)).digest()
         upload = Upload(device.device_key, received_at, channel, device.tier, FILE_VERSION, digest, None)
         receipt = accept_decoded(database, upload, part)
         counts += (receipt.accepted, receipt.duplicate, receipt.quarantined)
-        reasons.update(refusal.reason for refusal in receipt.records)
+        refusals += receipt.records
     accepted, duplicate, quarantined = counts.tolist()
-    return FileReceipt(accepted, duplicate, quarantined, dict(sorted(reasons.items())))
+    return FileReceipt(accepted, duplicate, quarantined, tuple(sorted(refusals, key=lambda one: one.index or 0)))
 
 
 def _parts(decoded: Decoded) -> Iterator[Decoded]:

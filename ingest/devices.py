@@ -31,8 +31,11 @@ class Enrolled:
     token: str
 
 
-def enrol(conn: Conn, device_id: str, tier: Tier, as_of: datetime, vehicle_class: str = "car") -> Enrolled:
-    """A device that may send from now on. Raises `BadDeviceId`, `DeviceExists`."""
+def enrol(conn: Conn, device_id: str, as_of: datetime, *, tier: Tier = "tls", vehicle_class: str = "car") -> Enrolled:
+    """A device that may send from now on; `tier` is what its token proves when it comes over our own API.
+
+    Raises `BadDeviceId`, `DeviceExists`.
+    """
     check_device_id(device_id)
     device_key = secrets.randbits(63)
     if not store.insert_device(conn, device_key, device_id, as_of, vehicle_class):

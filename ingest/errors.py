@@ -129,6 +129,13 @@ class DeviceExists(IngestError):
         return f"device {self.device_id} is enrolled already; rotate its token to get another"
 
 
+class DeviceNotNamed(IngestError):
+    """Readings of a file that does not say which device they are of."""
+
+    def __str__(self) -> str:
+        return "the file does not say which device its readings are of; name it with --device"
+
+
 @dataclass(eq=False)
 class UnknownDevice(IngestError):
     """An id that is not enrolled, or was revoked."""

@@ -19,7 +19,7 @@ NUMBER = r"^[+-]?([0-9]{1,400}(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,4})?$"
 _MISREAD = frozenset({Rejection.TYPE, Rejection.MALFORMED})
 
 
-def text_column(table: SourceTable, name: str, form: FileFormat, faults: Faults) -> Any:
+def text_column(table: SourceTable, name: str, form: FileFormat, faults: Faults, unknown: tuple[str, ...] = ()) -> Any:
     """The column as trimmed text, null where nothing is known; undecodable cells are faults."""
     values = table.column(name)
     if pa.types.is_binary(values.type) or pa.types.is_large_binary(values.type):
@@ -29,8 +29,8 @@ def text_column(table: SourceTable, name: str, form: FileFormat, faults: Faults)
     values = pc.utf8_trim_whitespace(values.cast(pa.string()))
     for row in np.flatnonzero(_mask(pc.match_substring(values, "\0"))).tolist():
         faults.setdefault(row, (Rejection.NUL, f"{name} holds a NUL"))
-    unknown = pc.is_in(values, value_set=pa.array(["", *form.unknown], pa.string()))
-    return pc.if_else(unknown, pa.scalar(None, pa.string()), values)
+    says_nothing = pc.is_in(values, value_set=pa.array(["", *form.unknown, *unknown], pa.string()))
+    return pc.if_else(says_nothing, pa.scalar(None, pa.string()), values)
 
 
 def value_column(table: SourceTable, value: ValueColumn, form: FileFormat, faults: Faults) -> Float64s:
@@ -38,7 +38,7 @@ def value_column(table: SourceTable, value: ValueColumn, form: FileFormat, fault
     column = table.column(value.column)
     if value.values is None and _is_numeric(column.type):
         return _checked(value.column, _floats(column.cast(pa.float64())), faults)
-    text = text_column(table, value.column, form, faults)
+    text = text_column(table, value.column, form, faults, value.unknown)
     if value.values is not None:
         words = pa.array(list(value.values), pa.string())
         meanings = pa.array(list(value.values.values()), pa.float64())

@@ -77,12 +77,16 @@ class TimeColumns(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ValueColumn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One column of numbers: SI value = value x scale x unit. `values` reads words instead."""
+    """One column of numbers: SI value = value x scale x unit. `values` reads words instead.
+
+    `unknown` are cells that say nothing in this column, beside those of the whole file.
+    """
 
     column: str
     unit: str | None = None
     scale: float = 1.0
     values: dict[str, float] | None = None
+    unknown: tuple[str, ...] = ()
 
 
 class Mapping(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -95,7 +99,7 @@ class Mapping(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     source: str = ""
 
 
-def load_mapping(name_or_path: str | Path) -> Mapping:
+def find_mapping(name_or_path: str | Path) -> Mapping:
     """The mapping in a TOML file, or by a bare name the one that comes with the package. Raises `BadMapping`."""
     place = _find(name_or_path)
     try:
