@@ -1,0 +1,209 @@
+"""A premium as a receipt: the worksheet's steps gathered over the covers, shown so that they add up to the cent."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Decimal
+
+from markupsafe import Markup
+
+from api import charts, wording
+from pricing.money import EXACT, MINOR_DIGITS
+from pricing.rating import recompute
+from pricing.statement import PeriodStatement, Posting
+
+FACTOR_NAMES = {
+    "vehicle class": "Your car",
+    "territory": "Where it is kept",
+    "driver age": "Age of the driver",
+    "declared km": "The kilometres you declared",
+    "behaviour": "Your driving",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One row before it is shown: an exact amount in currency units."""
+
+    name: str
+    why: str
+    amount: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiptStep:
+    """One row of the receipt."""
+
+    name: str
+    why: str
+    amount: str
+    bar: Markup
+    is_sum: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """A waterfall from the first step to the amount."""
+
+    period: str
+    period_name: str
+    caption: str
+    steps: list[ReceiptStep]
+    total_name: str
+    total: str
+    total_bar: Markup
+
+
+@dataclass(frozen=True, slots=True)
+class SheetLine:
+    """One line of the worksheet as it was computed, unrounded."""
+
+    name: str
+    detail: str
+    factor: str
+    amount: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """The worksheet of one section."""
+
+    name: str
+    lines: list[SheetLine]
+
+
+def changes_of(worksheet: Sequence[Mapping[str, str]]) -> list[Change]:
+    """What each kind of step changes, over all covers, in the worksheet's order; their sum is the premium exactly."""
+    found: dict[str, list[Decimal]] = {}
+    why: dict[str, str] = {}
+    rounding = Decimal(0)
+    before = Decimal(0)
+    for step in worksheet:
+        running = Decimal(step["running"])
+        change = EXACT.subtract(running, before)
+        if step["kind"] == "round":
+            rounding += change
+            before = Decimal(0)
+            continue
+        name, reason = _heading(step)
+        found.setdefault(name, []).append(change)
+        why.setdefault(name, reason)
+        before = running
+    changes = [Change(name, _why(name, why[name], worksheet), sum(parts, Decimal(0))) for name, parts in found.items()]
+    if rounding:
+        covers = sum(1 for name in found if not _is_charge(name, worksheet))
+        changes.insert(covers, Change("Rounding", "each cover to the cent", rounding))
+    return changes
+
+
+def receipt_of(statement: PeriodStatement) -> Receipt:
+    """The receipt of a period as it stands now, adjustments included."""
+    latest = statement.postings[-1]
+    if recompute(latest.worksheet, statement.currency) == statement.total:
+        changes = changes_of(latest.worksheet)
+    else:
+        first = statement.postings[0]
+        changes = changes_of(first.worksheet)
+        changes += [Change("Adjustment", posting.reason, posting.amount) for posting in statement.postings[1:]]
+    return receipt(changes, statement.period, statement.currency)
+
+
+def receipt(changes: Sequence[Change], period: str, currency: str) -> Receipt:
+    """Rows whose shown amounts sum to the shown total: each is the step of the rounded running sum."""
+    shown = cents_that_add_up([change.amount for change in changes], currency)
+    total = sum(shown, Decimal(0))
+    kinds = [("base" if index == 0 else "step", float(amount)) for index, amount in enumerate(shown)]
+    bars = charts.waterfall_bars([*kinds, ("total", float(total))])
+    lowest = min(0.0, *(min(bar.start, bar.end) for bar in bars))
+    highest = max(0.01, *(max(bar.start, bar.end) for bar in bars))
+    steps = [
+        ReceiptStep(
+            change.name,
+            change.why,
+            wording.money(amount, currency, signed=index > 0),
+            charts.waterfall_row(bar, lowest, highest),
+        )
+        for index, (change, amount, bar) in enumerate(zip(changes, shown, bars[:-1], strict=True))
+    ]
+    return Receipt(
+        period=period,
+        period_name=wording.month(period),
+        caption="Each step adds to the one before; together they are the amount, to the cent.",
+        steps=steps,
+        total_name="Together",
+        total=wording.money(total, currency),
+        total_bar=charts.waterfall_row(bars[-1], lowest, highest),
+    )
+
+
+def cents_that_add_up(amounts: Sequence[Decimal], currency: str) -> list[Decimal]:
+    """Each amount in minor units so that all running sums are the rounded exact ones, and so is the total."""
+    unit = Decimal(1).scaleb(-MINOR_DIGITS.get(currency, 2))
+    exact = rounded = Decimal(0)
+    shown = []
+    for amount in amounts:
+        exact += amount
+        level = exact.quantize(unit, rounding=ROUND_HALF_UP)
+        shown.append(level - rounded)
+        rounded = level
+    return shown
+
+
+def sheets_of(posting: Posting) -> list[Sheet]:
+    """The posting's worksheet by section, every step as it was computed."""
+    sheets: list[Sheet] = []
+    for step in posting.worksheet:
+        if not sheets or sheets[-1].name != wording.words(step["section"]):
+            sheets.append(Sheet(wording.words(step["section"]), []))
+        sheets[-1].lines.append(_sheet_line(step))
+    return sheets
+
+
+def _sheet_line(step: Mapping[str, str]) -> SheetLine:
+    running = plain(step["running"])
+    if step["kind"] == "round":
+        return SheetLine("Rounded", step["label"], "", running)
+    if step["kind"] == "times":
+        return SheetLine(wording.words(step["label"].split(":")[0]), step["label"], f"× {plain(step['rate'])}", running)
+    factor = f"{plain(step['quantity'])} × {plain(step['rate'])}"
+    return SheetLine("Added", step["label"], factor, running)
+
+
+def plain(number: str) -> str:
+    """A decimal without trailing zeros, cut at nine decimals where it is longer (then marked …)."""
+    whole, _, decimals = number.partition(".")
+    decimals = decimals.rstrip("0")
+    if len(decimals) > 9:
+        return f"{whole}.{decimals[:9]}…"
+    return f"{whole}.{decimals}" if decimals else whole
+
+
+def _heading(step: Mapping[str, str]) -> tuple[str, str]:
+    """The row that a step belongs to, and its remark."""
+    section, label = step["section"], step["label"]
+    if step["kind"] == "times":
+        factor, _, level = label.partition(": ")
+        name = FACTOR_NAMES.get(factor, wording.words(factor))
+        rate = plain(step["rate"])
+        return name, f"× {rate}" if factor == "behaviour" else f"{level}: × {rate}"
+    if label.endswith(" days"):
+        return "Cover by the day", label
+    if "km" in label.split():
+        return "Kilometres", ""
+    rate = Decimal(step["rate"])
+    is_share = Decimal(step["quantity"]) != 1 and rate < 1
+    return wording.words(section), f"{plain(str(rate * 100))} % {label}" if is_share else label
+
+
+def _why(name: str, reason: str, worksheet: Sequence[Mapping[str, str]]) -> str:
+    """The kilometres' remark sums the first cover's quantities: every cover charges the same kilometres."""
+    if name != "Kilometres":
+        return reason
+    first = worksheet[0]["section"]
+    adds = [step for step in worksheet if step["section"] == first and step["kind"] == "add"]
+    km = sum((Decimal(step["quantity"]) for step in adds if _heading(step)[0] == name), Decimal(0))
+    return f"{km:,.1f} km at the plan’s rates"
+
+
+def _is_charge(name: str, worksheet: Sequence[Mapping[str, str]]) -> bool:
+    """Whether a row is a section of its own (minimum premium, fee, tax), after the covers."""
+    return any(wording.words(step["section"]) == name for step in worksheet)

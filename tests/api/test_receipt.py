@@ -1,0 +1,115 @@
+"""The receipt adds up to the cent, whatever the covers, trips and factors are."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from uuid import UUID
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+import pricing
+from api.receipt import cents_that_add_up, changes_of, plain, receipt_of, sheets_of
+from pricing.plan import parse_plan
+from pricing.rating import BehaviourInput, DrivenTrip, Inputs, Premium, Terms, rate_period
+from pricing.statement import PeriodStatement, Posting
+
+PLAN_FILE = Path(pricing.__file__).parent / "plans" / "wayrate-2026.toml"
+PLAN = parse_plan(PLAN_FILE.read_text(), PLAN_FILE.name)
+FACTORS = {"vehicle_class": "suv", "territory": "urban", "driver_age": 30}
+
+
+def premium_of(metres: int, claims: str = "0.9137", pay_plan: str = "autograph") -> Premium:
+    trip = DrivenTrip("t", "2026-10-03T08:00:00Z", metres, 0, None, (("primary", "morning", metres),))
+    behaviour = BehaviourInput(Decimal(claims), Decimal("0.8"), "m", "2026-08", "2026-10", Decimal("412.3"))
+    terms = Terms(pay_plan, ("liability", "collision"), FACTORS, 12_000)
+    return rate_period(PLAN, Inputs("P-1", "2026-10", 31, terms, (trip,), behaviour))
+
+
+def posting(premium: Premium, amount: Decimal, revision: int = 0) -> Posting:
+    return Posting(
+        statement_id=UUID(int=revision),
+        policy_key=UUID(int=9),
+        period="2026-10",
+        kind="adjustment" if revision else "statement",
+        revision=revision,
+        amount=amount,
+        currency="EUR",
+        lines=[],
+        worksheet=[step.as_json() for step in premium.worksheet],
+        inputs={},
+        inputs_digest="",
+        plan_hash="",
+        versions={},
+        reason="late trips",
+        posted_at=datetime(2026, 11, 1, tzinfo=UTC),
+    )
+
+
+def shown_sum(amounts: list[str]) -> Decimal:
+    return sum(
+        (Decimal(text.replace("€", "").replace("+", "").replace("−", "-").replace(",", "")) for text in amounts),
+        Decimal(0),
+    )
+
+
+def test_the_receipt_gathers_both_covers_in_the_worksheets_order() -> None:
+    changes = changes_of([step.as_json() for step in premium_of(412_300).worksheet])
+    assert [change.name for change in changes] == [
+        "Cover by the day",
+        "Kilometres",
+        "Your car",
+        "Where it is kept",
+        "Age of the driver",
+        "Your driving",
+        "Rounding",
+        "Fee",
+        "Insurance premium tax",
+    ]
+    # 31 days x (0.42 + 0.31), and 412.3 km x (0.0210 + 0.0140) on primary roads in the morning.
+    assert changes[0].amount == Decimal("22.63")
+    assert changes[1].amount == Decimal("14.4305")
+    assert changes[1].why == "412.3 km at the plan’s rates"
+    assert changes[7].amount == Decimal("1.50")
+    assert changes[8].why == "24 % of covers, minimum and fee"
+
+
+@given(
+    st.integers(0, 5_000_000),
+    st.sampled_from(["0.4000", "0.8000", "0.9137", "2.5001"]),
+    st.sampled_from(["flat", "per_km", "autograph"]),
+)
+def test_the_shown_steps_add_up_to_the_amount_to_the_cent(metres: int, claims: str, pay_plan: str) -> None:
+    premium = premium_of(metres, claims, pay_plan)
+    made = receipt_of(PeriodStatement("P-1", "2026-10", "EUR", (posting(premium, premium.amount),)))
+    assert shown_sum([step.amount for step in made.steps]) == premium.amount
+    assert shown_sum([made.total]) == premium.amount
+
+
+def test_an_adjusted_period_shows_the_new_worksheet() -> None:
+    first, corrected = premium_of(100_000), premium_of(150_000)
+    postings = (posting(first, first.amount), posting(corrected, corrected.amount - first.amount, 1))
+    made = receipt_of(PeriodStatement("P-1", "2026-10", "EUR", postings))
+    assert shown_sum([made.total]) == corrected.amount
+    assert made.steps[1].why == "150.0 km at the plan’s rates"
+
+
+@given(st.lists(st.decimals("-100", "100", places=5), min_size=1, max_size=12))
+def test_running_sums_are_the_rounded_exact_ones(amounts: list[Decimal]) -> None:
+    shown = cents_that_add_up(amounts, "EUR")
+    assert abs(sum(shown) - sum(amounts)) <= Decimal("0.005")
+    assert all(abs(cents - amount) <= Decimal("0.01") for cents, amount in zip(shown, amounts, strict=True))
+
+
+def test_the_worksheet_keeps_every_step() -> None:
+    premium = premium_of(412_300)
+    sheets = sheets_of(posting(premium, premium.amount))
+    assert [sheet.name for sheet in sheets] == ["Liability", "Collision", "Fee", "Insurance premium tax"]
+    assert sum(len(sheet.lines) for sheet in sheets) == len(premium.worksheet)
+    assert sheets[0].lines[1].factor == "412.3 × 0.021"
+
+
+def test_a_long_decimal_says_that_it_goes_on() -> None:
+    assert plain("1.2300") == "1.23"
+    assert plain("100") == "100"
+    assert plain("0.1234567891") == "0.123456789…"
