@@ -1,4 +1,4 @@
-"""From all readings of one device to those that scoring reads: placed, believed, one a fix time. Never by arrival."""
+"""From all readings of one device to those that scoring reads: believed, one a fix time. Never by arrival."""
 
 from dataclasses import dataclass
 
@@ -7,37 +7,47 @@ import numpy as np
 from ingest.readings import Bools, Flag, Int64s, Readings, content_hash
 
 UNSCORED = Flag.CLOCK_AHEAD  # stored until review, never scored before it
-UNPLACED = Flag.NO_FIX | Flag.LOW_ACCURACY | Flag.IMPUTED_RECEIVER_POSITION  # weight 0: silence, not a stop
+BAD_FIX = Flag.NO_FIX | Flag.LOW_ACCURACY  # weight 0: silence, not a stop, and its speed is worth no more
+HELD = Flag.IMPUTED_RECEIVER_POSITION  # the place is the last fix's, but the speed is the vehicle's own
 
 
 @dataclass(frozen=True, slots=True)
 class CleanReadings:
-    """Readings of one device in strictly rising fix time, all with a place; `conflicts` counts what each stands for.
-
-    `conflicts` has shape (n,): how many other readings of the same fix time said something else.
+    """Readings of one device in strictly rising fix time; `conflicts`, shape (n,), counts what each stands for:
+    how many other readings of the same fix time said something else.
     """
 
     readings: Readings
     conflicts: Int64s
 
+    def take(self, rows: Bools | slice) -> "CleanReadings":
+        """The same at `rows`."""
+        return CleanReadings(self.readings.take(rows), self.conflicts[rows])
+
+
+def placed(readings: Readings) -> Bools:
+    """Which readings say where the device was, shape (n,). `scoring/store.py` says the same in SQL."""
+    known = np.isfinite(readings.latitude_deg) & np.isfinite(readings.longitude_deg)
+    result: Bools = known & ((readings.flags & int(UNSCORED | BAD_FIX | HELD)) == 0)
+    return result
+
 
 def usable(readings: Readings) -> Bools:
-    """Which readings may be scored, shape (n,). `scoring/store.py` says the same in SQL; a test compares the two."""
-    placed = np.isfinite(readings.latitude_deg) & np.isfinite(readings.longitude_deg)
-    believed = (readings.flags & int(UNSCORED | UNPLACED)) == 0
-    result: Bools = placed & believed
+    """Which readings may be scored, shape (n,): those with a place, and those that held it but report a speed."""
+    held = ((readings.flags & int(HELD)) != 0) & ((readings.flags & int(UNSCORED | BAD_FIX)) == 0)
+    result: Bools = placed(readings) | (held & np.isfinite(readings.speed_mps))
     return result
 
 
 def clean_readings(readings: Readings) -> CleanReadings:
-    """Usable readings by fix time; of several at one time that with most satellites, then the smallest content hash.
+    """Usable readings by fix time; of several at one time that with a place, more satellites, the smaller content hash.
 
     A function of the set of readings: order and repetition in the input make no difference.
     """
     kept = readings.take(usable(readings))
     hashes = content_hash(kept)
     satellites = np.nan_to_num(kept.satellites.astype(np.float64), nan=-1.0)
-    order = np.lexsort((hashes, -satellites, kept.fix_time_us))
+    order = np.lexsort((hashes, -satellites, ~placed(kept), kept.fix_time_us))
     times, hashes = kept.fix_time_us[order], hashes[order]
     first = np.ones(len(order), dtype=np.bool_)
     first[1:] = times[1:] != times[:-1]
@@ -46,3 +56,21 @@ def clean_readings(readings: Readings) -> CleanReadings:
     starts = np.flatnonzero(first)
     conflicts = np.add.reduceat(distinct.astype(np.int64), starts) - 1 if len(starts) else np.zeros(0, dtype=np.int64)
     return CleanReadings(kept.take(order[first]), conflicts)
+
+
+def with_places(segment: CleanReadings) -> CleanReadings:
+    """A segment in which readings without a place of their own stand where the last placed one did.
+
+    What comes before its first place is left out, so a segment without any place is empty.
+    """
+    known = placed(segment.readings)
+    if known.all():
+        return segment
+    if not known.any():
+        return segment.take(slice(0, 0))
+    begun = segment.take(slice(int(np.argmax(known)), None))
+    known = placed(begun.readings)
+    source = np.maximum.accumulate(np.where(known, np.arange(len(known)), 0))
+    at = begun.readings
+    carried = at.replace(latitude_deg=at.latitude_deg[source], longitude_deg=at.longitude_deg[source])
+    return CleanReadings(carried, begun.conflicts)

@@ -21,6 +21,14 @@ KINDS = (
     "seat_belt_off",
     "suspected_crash",
 )
+_SOURCE_AND_UNIT = {
+    "hard_brake": ("gps_speed", "mps2"),
+    "hard_acceleration": ("gps_speed", "mps2"),
+    "hard_corner": ("gps_heading", "mps2"),
+    "speeding": ("map_limit", "kmh_over"),
+    "phone_use": ("device", "s"),
+    "seat_belt_off": ("device", "s"),
+}
 KNOWN_SHARE = 0.9  # of a trip's readings must report what a kind of event is read from
 DEVICE_SHARE = 0.5  # phone and belt: held states, reported on change by some devices
 
@@ -92,7 +100,8 @@ def lateral_mps2(trip: Trip, limits: Thresholds) -> Floats:
 
 def over_limit_mps(trip: Trip, driven: Driven) -> Floats:
     """Speed minus the map's posted limit, shape (n,); NaN where no limit is known."""
-    return trip.speed_mps - driven.limit_mps
+    over: Floats = trip.speed_mps - driven.limit_mps
+    return over
 
 
 def _reported_speed(trip: Trip) -> Floats:
@@ -102,7 +111,8 @@ def _reported_speed(trip: Trip) -> Floats:
 def _unwound_deg(heading_deg: Floats) -> Floats:
     if not len(heading_deg):
         return heading_deg
-    return heading_deg[0] + np.concatenate(([0.0], np.cumsum(wrapped_deg(np.diff(heading_deg)))))
+    unwound: Floats = heading_deg[0] + np.concatenate(([0.0], np.cumsum(wrapped_deg(np.diff(heading_deg)))))
+    return unwound
 
 
 def _dense_speed(trip: Trip, driven: Driven, limits: Thresholds) -> bool:
@@ -148,9 +158,7 @@ def _hard_corners(trip: Trip, driven: Driven, limits: Thresholds) -> list[Event]
             turned = abs(float(wrapped_deg(np.diff(known[np.isfinite(known)])).sum()))
             if turned >= limits.corner_least_turn_deg:
                 peak = float(np.nanmax(side[start:stop]))
-                found.append(
-                    _event(trip, start, stop, limits, kind="hard_corner", source="gps_heading", peak=peak, unit="mps2")
-                )
+                found.append(_event(trip, start, stop, limits, kind="hard_corner", peak=peak))
     return found
 
 
@@ -164,9 +172,7 @@ def _speeding(trip: Trip, driven: Driven, limits: Thresholds) -> list[Event]:
         if len(rows) >= 2 and trip.t_s[rows[-1]] - trip.t_s[rows[0]] >= limits.speeding_least_s:
             first, last = int(rows[0]), int(rows[-1])
             peak = float(over[first : last + 1].max()) * 3.6
-            found.append(
-                _event(trip, first, last + 1, limits, kind="speeding", source="map_limit", peak=peak, unit="kmh_over")
-            )
+            found.append(_event(trip, first, last + 1, limits, kind="speeding", peak=peak))
     return found
 
 
@@ -184,7 +190,7 @@ def _manoeuvres(kind: str, trip: Trip, signal: Floats, threshold: float, limits:
     found = []
     for start, stop in _exceedances(trip, signal, threshold, limits):
         peak = float(np.nanmax(signal[start:stop]))
-        found.append(_event(trip, start, stop, limits, (kind, "gps_speed", "mps2"), peak))
+        found.append(_event(trip, start, stop, limits, kind=kind, peak=peak))
     return found
 
 
@@ -216,13 +222,13 @@ def _states(kind: str, trip: Trip, mask: Bools, least_s: float, limits: Threshol
             last = stop - 1
         duration_s = float(trip.t_s[last] - trip.t_s[start])
         if duration_s >= least_s:
-            found.append(_event(trip, start, last + 1, limits, (kind, "device", "s"), duration_s))
+            found.append(_event(trip, start, last + 1, limits, kind=kind, peak=duration_s))
     return found
 
 
-def _event(
-    trip: Trip, start: int, stop: int, limits: Thresholds, *, kind: str, source: str, peak: float, unit: str
-) -> Event:
+def _event(trip: Trip, start: int, stop: int, limits: Thresholds, *, kind: str, peak: float) -> Event:
+    """An event from reading `start` to the one before `stop`."""
+    source, unit = _SOURCE_AND_UNIT[kind]
     readings = trip.readings
     return Event(
         kind=kind,

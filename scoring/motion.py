@@ -82,7 +82,8 @@ def seconds(readings: Readings) -> Floats:
     """Fix times as seconds since the first reading, shape (n,)."""
     if not len(readings):
         return np.zeros(0)
-    return (readings.fix_time_us - readings.fix_time_us[0]) / 1e6
+    since: Floats = (readings.fix_time_us - readings.fix_time_us[0]) / 1e6
+    return since
 
 
 def _plane(readings: Readings, t_s: Floats, cutting: Cutting) -> tuple[Floats, Floats]:

@@ -5,8 +5,10 @@ import json
 from dataclasses import asdict, dataclass, replace
 from uuid import UUID
 
+import numpy as np
+
 from ingest.readings import Readings
-from scoring.clean import CleanReadings, clean_readings
+from scoring.clean import clean_readings, placed, with_places
 from scoring.driven import on_roads
 from scoring.events import KINDS, Event, find_events
 from scoring.exposure import Cell, exposure_cells, trip_totals
@@ -73,7 +75,9 @@ def score_readings(
     scored = []
     clean = clean_readings(readings)
     for start, stop in segment_rows(clean.readings.fix_time_us, settings.cutting.max_gap_s):
-        segment = CleanReadings(clean.readings.take(slice(start, stop)), clean.conflicts[start:stop])
+        segment = with_places(clean.take(slice(start, stop)))
+        if not len(segment.readings):
+            continue  # speeds alone: nobody knows where
         before = lead_in(previous, _place(segment.readings, 0), settings.cutting)
         trips = cut_segment(segment, before, settings.cutting)
         for trip in trips:
@@ -81,7 +85,7 @@ def score_readings(
             scored.append(score_trip(trip, matcher, roads, settings, lead_in_gap_m=lead_in_gap_m, device=device))
         if not trips and before.gap_m > 0:
             scored.append(unobserved(segment.readings, before, settings, device))
-        previous = _place(segment.readings, -1)
+        previous = _place(segment.readings, int(np.flatnonzero(placed(segment.readings))[-1]))
     return scored
 
 

@@ -1,0 +1,138 @@
+"""The worker: cuts the trips of dirty windows again and replaces what changed. Any order of uploads ends at equal rows.
+
+A window's region is every segment that it touches, and the next one, whose lead-in gap is measured from our last
+reading. Cutting is a function of a segment and the place before it, so a re-cut region equals cutting everything.
+"""
+
+import itertools
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import datetime
+
+import numpy as np
+
+from ingest.readings import Int64s
+from ingest.store import fetch_readings
+from scoring import store
+from scoring.match import Matcher
+from scoring.path import ScoredTrip, score_readings
+from scoring.roads import RoadMap
+from scoring.settings import DEFAULT_SETTINGS, THRESHOLDS, Settings
+from scoring.trips import segment_rows
+from storage.pool import Conn, Database
+
+type Span = tuple[int, int]  # first and last fix time in microseconds, both included
+
+STEP_US = 6 * 3600 * 1_000_000  # how far a walk to a segment's end looks at once
+MOST_READINGS = 200_000  # scored at once: some 50 MB
+
+
+def work_once(
+    database: Database,
+    matcher: Matcher | None,
+    roads: RoadMap | None,
+    settings: Settings = DEFAULT_SETTINGS,
+    *,
+    as_of: datetime,
+    progress: Callable[[int, int], None] | None = None,
+) -> int:
+    """Score every dirty window there is, one transaction a device; the number of windows done.
+
+    A device that another worker has is left to it. `progress` is told (windows done, windows in all).
+    """
+    with database.role("telemetry") as conn:
+        devices, total = store.dirty_devices(conn), store.count_dirty(conn)
+    done = 0
+    for device_key in devices:
+        with database.role("telemetry") as conn:
+            done += work_device(conn, device_key, matcher, roads, settings, as_of=as_of)
+        if progress:
+            progress(done, max(total, done))
+    return done
+
+
+def work_device(
+    conn: Conn, device_key: int, matcher: Matcher | None, roads: RoadMap | None, settings: Settings, *, as_of: datetime
+) -> int:
+    """Score the dirty windows of one device within the caller's transaction; how many there were."""
+    windows = store.take_windows(conn, device_key)
+    if not windows:
+        return 0
+    own = replace(settings, thresholds=THRESHOLDS.get(store.vehicle_class(conn, device_key), settings.thresholds))
+    gap_us = round(own.cutting.max_gap_s * 1e6)
+    changed_months = set()
+    for region in regions(conn, device_key, [(window.from_us, window.to_us) for window in windows], gap_us):
+        for span in _batches(store.usable_times(conn, device_key, *region), own.cutting.max_gap_s):
+            readings = fetch_readings(conn, device_key, *span)
+            previous = store.last_place(conn, device_key, span[0])
+            trips = score_readings(readings, matcher, roads, own, device=device_key, previous=previous)
+            changed_months |= replace_trips(conn, device_key, span, trips)
+    if changed_months:
+        store.insert_change(conn, device_key, min(changed_months), as_of)
+    store.drop_windows(conn, windows)
+    return len(windows)
+
+
+def regions(conn: Conn, device_key: int, windows: list[Span], gap_us: int) -> list[Span]:
+    """What must be cut again for these windows: disjoint spans of whole segments, rising."""
+    found = []
+    for from_us, to_us in merge_spans(windows):
+        times = store.usable_times(conn, device_key, from_us, to_us)
+        if not len(times):
+            continue  # readings without a place change no trip
+        start = _segment_end(conn, device_key, int(times[0]), gap_us, -1)
+        end = _segment_end(conn, device_key, int(times[-1]), gap_us, 1)
+        after = store.placed_time_after(conn, device_key, end)
+        found.append((start, end if after is None else _segment_end(conn, device_key, after, gap_us, 1)))
+    return merge_spans(found)
+
+
+def merge_spans(spans: list[Span]) -> list[Span]:
+    """The union of closed spans as disjoint spans, rising."""
+    merged: list[Span] = []
+    for start, end in sorted(spans):
+        if merged and start <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
+        else:
+            merged.append((start, end))
+    return merged
+
+
+def replace_trips(conn: Conn, device_key: int, span: Span, trips: list[ScoredTrip]) -> set[str]:
+    """Make the stored trips that started in the span these; the local months of those that really changed."""
+    held = {trip.started_us: trip for trip in store.held_trips(conn, device_key, *span)}
+    wanted = {trip.started_us: trip.content_digest for trip in trips}
+    gone = [trip for trip in held.values() if wanted.get(trip.started_us) != trip.content_digest]
+    kept = held.keys() - {trip.started_us for trip in gone}
+    added = [trip for trip in trips if trip.started_us not in kept]
+    if gone:
+        store.delete_trips(conn, [trip.trip_id for trip in gone])
+    if added:
+        store.insert_trips(conn, device_key, added)
+    return {trip.local_month for trip in gone} | {trip.local_month for trip in added}
+
+
+def _segment_end(conn: Conn, device_key: int, time_us: int, gap_us: int, direction: int) -> int:
+    """The last fix time (direction 1; -1: the first) of the segment that holds the usable reading at `time_us`."""
+    edge = time_us
+    while True:
+        span = (edge + 1, edge + STEP_US) if direction > 0 else (edge - STEP_US, edge - 1)
+        times = store.usable_times(conn, device_key, *span)[::direction]
+        silences = np.flatnonzero(np.abs(np.diff(times, prepend=edge)) > gap_us)
+        if len(silences):
+            return int(times[silences[0] - 1]) if silences[0] else edge
+        if not len(times):
+            return edge
+        edge = int(times[-1])
+
+
+def _batches(times: Int64s, max_gap_s: float) -> Iterator[Span]:
+    """Whole segments in spans of at most MOST_READINGS readings (a longer segment stands alone)."""
+    starts = [start for start, _ in segment_rows(times, max_gap_s)]
+    first = 0
+    for start, stop in itertools.pairwise([*starts, len(times)]):
+        if stop - first > MOST_READINGS and start > first:
+            yield int(times[first]), int(times[start - 1])
+            first = start
+    if len(times):
+        yield int(times[first]), int(times[-1])
