@@ -1,4 +1,4 @@
-"""The gateway and the API as one web server, or either alone; a port that is taken is said so before anything starts."""
+"""The gateway and the API as one web server, or either alone; a port that is taken is said before anything starts."""
 
 import errno
 import socket
@@ -44,5 +44,7 @@ def bind(host: str, port: int) -> socket.socket:
 
 
 def server(app: ASGIApp) -> uvicorn.Server:
-    """A uvicorn server without an access log: a phone's credential stands in its query string and must not be written."""
-    return uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False, h11_max_incomplete_event_size=64 * 1024))
+    """A uvicorn server without an access log: a phone's credential stands in its query string, which no log may hold."""
+    return uvicorn.Server(
+        uvicorn.Config(app, log_level="warning", access_log=False, h11_max_incomplete_event_size=64 * 1024)
+    )

@@ -4,8 +4,7 @@ from typing import Annotated
 
 import typer
 
-from api.accounts import add_account
-from api.roles import Role
+from api.accounts import ROLES, add_account
 from cli.options import AsOf, DataDir, database_of, messages, moment
 from ingest.devices import enrol
 from pricing.policies import assign_device
@@ -36,14 +35,18 @@ def enrol_device(
 @accounts.command("add")
 def add(
     email: Annotated[str, typer.Argument(help="The address to sign in with.")],
-    role: Annotated[Role, typer.Option("--role", help="What the person may do.")] = Role.POLICYHOLDER,
+    role: Annotated[str, typer.Option("--role", help=f"What the person may do: {', '.join(ROLES)}.")] = "policyholder",
+    name: Annotated[
+        str | None, typer.Option("--name", help="The person's name, where no policy names them yet.")
+    ] = None,
     password: Annotated[
-        str, typer.Option("--password", envvar="WAYRATE_PASSWORD", prompt=True, hide_input=True, confirmation_prompt=True)
+        str,
+        typer.Option("--password", envvar="WAYRATE_PASSWORD", prompt=True, hide_input=True, confirmation_prompt=True),
     ] = "",
     data_dir: DataDir = None,
     as_of: AsOf = None,
 ) -> None:
     """Add a person who signs in. A policyholder sees the policies that name the same e-mail address."""
     with database_of(data_dir) as database, database.role("policy") as conn:
-        add_account(conn, email, password, role, moment(as_of))
+        add_account(conn, email, password, role, created_at=moment(as_of), name=name)
     messages.print(f"{email} can sign in as {role}.")

@@ -16,9 +16,13 @@ from scoring.files import score_files
 
 Mapping = Annotated[
     str | None,
-    typer.Option("--mapping", help="TOML file that names a CSV's columns and units, or a packaged one: curitiba, omaha, rabat."),
+    typer.Option(
+        "--mapping", help="TOML file that names a CSV's columns and units, or a packaged one: curitiba, omaha, rabat."
+    ),
 ]
-Files = Annotated[list[Path], typer.Argument(help="CSV, GPX or Parquet files of readings.", exists=True, dir_okay=False)]
+Files = Annotated[
+    list[Path], typer.Argument(help="CSV, GPX or Parquet files of readings.", exists=True, dir_okay=False)
+]
 
 
 def ingest(
@@ -34,7 +38,7 @@ def ingest(
     refused: Counter[str] = Counter()
     totals: Counter[str] = Counter()
     with database_of(data_dir) as database, progress_bar("Storing readings") as advance:
-        for done, (path, (device_id, decoded)) in enumerate(parts, start=1):
+        for done, (_, (device_id, decoded)) in enumerate(parts, start=1):
             receipt = accept_file(database, device_id, decoded, moment(as_of))
             totals.update(accepted=receipt.accepted, duplicate=receipt.duplicate, quarantined=receipt.quarantined)
             refused.update(str(one.reason) for one in receipt.rejected)

@@ -26,7 +26,12 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-START, DRIVING, BOOK, OPERATIONS = "Start here", "From device bytes to a score", "From a score to a statement", "Operations"
+START, DRIVING, BOOK, OPERATIONS = (
+    "Start here",
+    "From device bytes to a score",
+    "From a score to a statement",
+    "Operations",
+)
 
 app.command("demo", rich_help_panel=START)(demo.demo)
 app.command("serve", rich_help_panel=START)(serve.serve)

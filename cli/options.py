@@ -22,23 +22,31 @@ output = Console(highlight=False)
 
 DataDir = Annotated[
     Path | None,
-    typer.Option("--data-dir", help="Folder of the embedded PostgreSQL. Default: the user data folder.", show_default=False),
+    typer.Option(
+        "--data-dir", help="Folder of the embedded PostgreSQL. Default: the user data folder.", show_default=False
+    ),
 ]
 AsOf = Annotated[
     str | None,
-    typer.Option("--as-of", metavar="TIME", help="The clock to work by: a date (its end, UTC) or a time with offset. Default: now."),
+    typer.Option(
+        "--as-of",
+        metavar="TIME",
+        help="The clock to work by: a date (its end, UTC) or a time with offset. Default: now.",
+    ),
 ]
 Roads = Annotated[
     Path | None,
     typer.Option(
-        "--roads", envvar="WAYRATE_ROADS", help="OpenStreetMap extract (.osm.pbf) or GeoJSON lines (.geojson[.gz]) to match on."
+        "--roads",
+        envvar="WAYRATE_ROADS",
+        help="OpenStreetMap extract (.osm.pbf) or GeoJSON lines (.geojson[.gz]) to match on.",
     ),
 ]
 
 
 @contextmanager
 def database_of(data_dir: Path | None) -> Iterator[Database]:
-    """The database at WAYRATE_DSN, or the embedded one in `data_dir`: started if need be, migrated, closed at the end."""
+    """The database at WAYRATE_DSN, or the embedded one in `data_dir`: started if need be and migrated."""
     folder = data_dir or Path(platformdirs.user_data_dir("wayrate"))
     with open_database(folder, os.environ.get("WAYRATE_DSN")) as database:
         yield database

@@ -31,5 +31,7 @@ def verify(
         for broken in found.breaks:
             messages.print(f"[red]not conserved:[/] {broken}")
         raise typer.Exit(1)
-    messages.print(f"Conserved: {found.received:,} received = {found.stored:,} stored + {found.duplicate:,} duplicate "
-                   f"+ {found.quarantined:,} quarantined, on every device and day.")
+    messages.print(
+        f"Conserved: {found.received:,} received = {found.stored:,} stored + {found.duplicate:,} duplicate "
+        f"+ {found.quarantined:,} quarantined, on every device and day."
+    )

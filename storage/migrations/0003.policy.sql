@@ -56,7 +56,7 @@ create table policy.statement (
     period        text not null check (period ~ '^\d{4}-\d{2}$'),
     kind          text not null check (kind in ('statement', 'adjustment')),
     revision      integer not null,    -- 0 for the statement, 1.. for its adjustments
-    amount        numeric(18, 4) not null,  -- the sum of this posting's rounded lines
+    amount        numeric not null,  -- the sum of this posting's rounded lines
     currency      text not null,
     lines         jsonb not null,      -- what is charged: cover premiums, fees, taxes
     worksheet     jsonb not null,      -- the steps of the period's premium

@@ -12,7 +12,7 @@ create index assignment_by_policy on link.assignment (policy_key);
 
 grant usage on schema telemetry, policy to wayrate_link;
 grant select on telemetry.device, telemetry.trip, telemetry.trip_exposure, policy.policy to wayrate_link;
-grant select, delete on telemetry.trip_change to wayrate_link;
+grant select, insert, delete on telemetry.trip_change to wayrate_link;
 grant references on telemetry.device, policy.policy to wayrate_link;
 
 create view link.trip_of_policy as

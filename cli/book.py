@@ -1,0 +1,68 @@
+"""`wayrate policy`, `wayrate close`, `wayrate statement`: from scored trips to what is owed."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from cli.errors import NotFound
+from cli.options import AsOf, DataDir, database_of, messages, moment, output
+from cli.progress import progress_bar
+from pricing.close import close_period
+from pricing.policies import add_policy, read_policy_file
+from pricing.store import fetch_statement_of_period
+
+policies = typer.Typer(help="Policies.", no_args_is_help=True)
+Period = Annotated[str, typer.Argument(metavar="YYYY-MM", help="The month.")]
+
+
+@policies.command("add")
+def add(
+    file: Annotated[
+        Path, typer.Argument(help="A policy as TOML or JSON; docs/examples/policy.toml is one.", dir_okay=False)
+    ],
+    data_dir: DataDir = None,
+    as_of: AsOf = None,
+) -> None:
+    """Add the policy a file describes; the same file again changes nothing."""
+    document = read_policy_file(file)
+    with database_of(data_dir) as database:
+        added = add_policy(database, document, moment(as_of))
+    messages.print(f"Policy {added.policy_id} is in the book.")
+
+
+def close(
+    period: Period,
+    data_dir: DataDir = None,
+    as_of: AsOf = None,
+) -> None:
+    """Post the statements of a month that has ended; what is posted is never edited, only adjusted."""
+    with database_of(data_dir) as database, progress_bar(f"Closing {period}") as advance:
+        posted = close_period(database, period, moment(as_of), progress=advance)
+    messages.print(f"Posted {len(posted)} statement(s) for {period}.")
+
+
+def statement(
+    policy: Annotated[str, typer.Argument(help="The policy's id.")],
+    period: Period,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Show what was posted for a policy and month, with the worksheet that leads to it."""
+    with database_of(data_dir) as database, database.role("policy") as conn:
+        found = fetch_statement_of_period(conn, policy, period)
+    if found is None:
+        raise NotFound("statement", f"{policy} {period}", f"close the month first: wayrate close {period}")
+    if as_json:
+        typer.echo(json.dumps(found.as_dict(), indent=2, ensure_ascii=False))
+        return
+    output.print(f"[bold]{found.policy_id}[/] {found.period}: {found.total} {found.currency}")
+    for posting in found.postings:
+        table = Table(
+            "step", "", "value", "running", title=f"{posting.kind} {posting.revision or ''}: {posting.amount}"
+        )
+        for step in posting.worksheet:
+            table.add_row(step["label"], step["kind"], step["value"], step["running"])
+        output.print(table)

@@ -1,0 +1,202 @@
+"""Policies enter the book from a file: every field checked, and named where it is wrong."""
+
+import json
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pricing import store
+from pricing.errors import BadPolicy, DeviceTaken, NoPlan, PolicyDiffers, UnknownDevice, UnknownLevel, UnknownPolicy
+from pricing.plan import RatePlan, parse_plan
+from pricing.store import Policy
+from storage.pool import Conn, Database
+
+FIELDS = (
+    "policy", "name", "email", "starts_on", "ends_on", "plan", "pay_plan", "covers", "factors", "declared_km_per_year",
+    "time_zone", "devices",
+)  # fmt: skip
+OPTIONAL = ("email", "devices")
+DEFAULT_PLAN = "wayrate-2026"
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyDocument:
+    """A policy as its file describes it, read but not yet checked against a plan."""
+
+    source: str
+    fields: Mapping[str, Any]
+
+
+def read_policy_file(path: Path) -> PolicyDocument:
+    """The policy in a TOML or JSON file. Raises BadPolicy where it cannot be read."""
+    try:
+        text = path.read_text("utf-8")
+        fields = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
+    except (OSError, ValueError) as error:
+        raise BadPolicy(str(path), "file", str(error)) from None
+    if not isinstance(fields, dict):
+        raise BadPolicy(str(path), "file", "must hold one policy")
+    return PolicyDocument(str(path), fields)
+
+
+def packaged_plan(name: str = DEFAULT_PLAN) -> RatePlan:
+    """A rate plan that ships with Wayrate."""
+    resource = files("pricing") / "plans" / f"{name}.toml"
+    return parse_plan(resource.read_text("utf-8"), f"{name}.toml")
+
+
+def publish_packaged_plan(conn: Conn, as_of: datetime) -> RatePlan:
+    """Make the plan that ships available to the book (policy role)."""
+    plan = packaged_plan()
+    store.publish_plan(
+        conn,
+        plan_hash=plan.plan_hash,
+        name=plan.name,
+        version=plan.version,
+        effective_from=plan.effective_from,
+        currency=plan.currency,
+        content=plan.content,
+        as_of=as_of,
+    )
+    return plan
+
+
+def plan_on(conn: Conn, name: str, day: date) -> RatePlan:
+    """The published plan of that name in effect on a day. Raises NoPlan."""
+    content = store.fetch_plan_content(conn, name, day)
+    if content is None:
+        raise NoPlan(name, day.isoformat())
+    return parse_plan(content, name)
+
+
+def add_policy(database: Database, document: PolicyDocument, as_of: datetime) -> Policy:
+    """Add the policy to the book and assign its devices. The same file again changes nothing.
+
+    Raises BadPolicy (field named), UnknownLevel, NoPlan, PolicyDiffers, UnknownDevice.
+    """
+    policy = _checked(document)
+    with database.role("policy") as conn:
+        publish_packaged_plan(conn, as_of)
+        _check_against_plan(policy, plan_on(conn, policy.plan_name, policy.starts_on))
+        held = store.fetch_policy(conn, policy.policy_id)
+        if held is None:
+            store.insert_policy(conn, policy, store.upsert_person(conn, uuid4(), policy.name, policy.email))
+            held = store.fetch_policy(conn, policy.policy_id)
+        assert held is not None
+        differs = tuple(
+            name for name in Policy.__slots__ if name != "policy_key" and getattr(held, name) != getattr(policy, name)
+        )
+        if differs:
+            raise PolicyDiffers(policy.policy_id, differs)
+    for device in document.fields.get("devices", ()):
+        assign_device(database, policy.policy_id, device)
+    return held
+
+
+def assign_device(database: Database, policy_id: str, device_id: str, from_time: datetime | None = None) -> None:
+    """From `from_time` (None: the start of the policy) the device measures this policy; repeating changes nothing."""
+    with database.role("policy") as conn:
+        policy = store.fetch_policy(conn, policy_id)
+    if policy is None:
+        raise UnknownPolicy(policy_id)
+    start = from_time or datetime.combine(policy.starts_on, time(), ZoneInfo(policy.time_zone)).astimezone(UTC)
+    with database.role("link") as conn:
+        device_key = store.fetch_device_key(conn, device_id)
+        if device_key is None:
+            raise UnknownDevice(device_id)
+        assigned = store.fetch_assigned_policy(conn, device_key, start)
+        if assigned is None:
+            store.insert_assignment(conn, device_key, policy.policy_key, start)
+        elif assigned != policy_id:
+            raise DeviceTaken(device_id, assigned)
+
+
+def _checked(document: PolicyDocument) -> Policy:
+    """The fields with their types; what only a plan can tell comes later."""
+    fields, source = document.fields, document.source
+    for name in fields:
+        if name not in FIELDS:
+            raise BadPolicy(source, name, f"is not a field of a policy (they are {', '.join(FIELDS)})")
+    for name in FIELDS:
+        if name not in fields and name not in OPTIONAL:
+            raise BadPolicy(source, name, "is missing")
+    starts_on, ends_on = (_day(document, name) for name in ("starts_on", "ends_on"))
+    if ends_on <= starts_on:
+        raise BadPolicy(source, "ends_on", f"{ends_on} is not after starts_on, {starts_on}")
+    km = fields["declared_km_per_year"]
+    if not isinstance(km, int) or isinstance(km, bool) or not 0 <= km < 1_000_000:
+        raise BadPolicy(source, "declared_km_per_year", f"{km!r} is not a whole number from 0 to 999,999")
+    covers = fields["covers"]
+    if not isinstance(covers, list) or not covers or len(set(map(str, covers))) != len(covers):
+        raise BadPolicy(source, "covers", "must be a list of different covers, at least one")
+    if not isinstance(fields["factors"], dict):
+        raise BadPolicy(source, "factors", "must be a table of rating factor = level")
+    return Policy(
+        policy_key=uuid4(),
+        policy_id=_text(document, "policy"),
+        name=_text(document, "name"),
+        email=_text(document, "email").strip().lower() if "email" in fields else None,
+        starts_on=starts_on,
+        ends_on=ends_on,
+        plan_name=_text(document, "plan"),
+        pay_plan=_text(document, "pay_plan"),
+        covers=covers,
+        factors=dict(fields["factors"]),
+        declared_km_per_year=km,
+        time_zone=_zone(document),
+    )
+
+
+def _text(document: PolicyDocument, name: str) -> str:
+    value = document.fields[name]
+    if not isinstance(value, str) or not value.strip() or "\0" in value:
+        raise BadPolicy(document.source, name, f"{value!r} is not a text")
+    if name == "policy" and not (len(value) <= 64 and value.isascii() and value.replace("-", "").isalnum()):
+        raise BadPolicy(document.source, name, f"{value!r}: use letters, digits and -, up to 64")
+    return value
+
+
+def _day(document: PolicyDocument, name: str) -> date:
+    value = document.fields[name]
+    if isinstance(value, str):
+        try:
+            return date.fromisoformat(value)
+        except ValueError:
+            value = None
+    if not isinstance(value, date) or isinstance(value, datetime):
+        raise BadPolicy(document.source, name, f"{document.fields[name]!r} is not a date, such as 2026-10-01")
+    return value
+
+
+def _zone(document: PolicyDocument) -> str:
+    name = _text(document, "time_zone")
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError):
+        raise BadPolicy(document.source, "time_zone", f"{name!r} is not a time zone, such as Europe/Helsinki") from None
+    return name
+
+
+def _check_against_plan(policy: Policy, plan: RatePlan) -> None:
+    if policy.pay_plan not in plan.pay_plans:
+        raise BadPolicy(policy.policy_id, "pay_plan", f"{policy.pay_plan!r} is not one of {', '.join(plan.pay_plans)}")
+    for cover in policy.covers:
+        if cover not in plan.covers:
+            raise BadPolicy(policy.policy_id, "covers", f"{cover!r} is not one of {', '.join(plan.covers)}")
+    declarable = {name: factor for name, factor in plan.factors.items() if name != "declared_km"}
+    for name in policy.factors:
+        if name not in declarable:
+            raise BadPolicy(policy.policy_id, f"factors.{name}", f"is not a factor of {plan.name}")
+    for name, factor in declarable.items():
+        if name not in policy.factors:
+            raise BadPolicy(policy.policy_id, f"factors.{name}", f"is missing (levels: {', '.join(factor.known)})")
+        try:
+            factor.level_of(policy.factors[name], plan.name)
+        except UnknownLevel as unknown:
+            raise BadPolicy(policy.policy_id, f"factors.{name}", str(unknown)) from None

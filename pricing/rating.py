@@ -1,0 +1,274 @@
+"""A policy's premium for a period, with the worksheet that leads to it. Pure and exact: same inputs, same cents.
+
+One section of the worksheet makes one line of the statement: it adds quantity x rate, multiplies by relativities,
+unrounded, and rounds once at its end. A statement is the sum of its rounded lines.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from decimal import Decimal
+from typing import Literal
+
+from pricing.money import EXACT, ratio, to_minor_unit
+from pricing.plan import Cover, PayPlan, RatePlan
+
+type Kind = Literal["add", "times", "round"]
+
+ONE = Decimal(1)
+TRIPS_NOT_CHARGED = ("excluded", "uncertified", "outside_cover")
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a policy agreed to: its pay plan, covers, declared rating factors (level by factor) and declared km."""
+
+    pay_plan: str
+    covers: tuple[str, ...]
+    factors: Mapping[str, object]
+    declared_km_per_year: int
+
+
+@dataclass(frozen=True, slots=True)
+class DrivenTrip:
+    """What pricing sees of a trip: whole metres by (road class, hour band), never a place."""
+
+    trip_id: str
+    started_at: str
+    distance_m: int
+    gap_m: int
+    not_charged: str | None  # one of TRIPS_NOT_CHARGED with its detail, or None: it is charged
+    cells: tuple[tuple[str, str, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BehaviourInput:
+    """The predicted frequency that the trips of the score's window lead to, beside the class mean's."""
+
+    claims_per_100000_km: Decimal
+    class_mean: Decimal
+    model: str
+    from_month: str
+    to_month: str
+    km: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """Everything a premium is a function of, beside the plan."""
+
+    policy_id: str
+    period: str
+    days: int
+    terms: Terms
+    trips: tuple[DrivenTrip, ...]
+    behaviour: BehaviourInput | None
+
+    def as_json(self) -> dict[str, object]:
+        """The inputs as stored; decimals as text."""
+        stored: dict[str, object] = json.loads(json.dumps(asdict(self), default=str))
+        return stored
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the inputs; the order in which trips are given does not matter."""
+        unordered = self.as_json() | {"trips": {trip.trip_id: asdict(trip) for trip in self.trips}}
+        return hashlib.sha256(json.dumps(unordered, sort_keys=True).encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of a section. `add`: running += quantity x rate; `times`: running x= rate; `round`: to the cent."""
+
+    section: str
+    kind: Kind
+    label: str
+    quantity: Decimal
+    rate: Decimal
+    running: Decimal
+
+    def as_json(self) -> dict[str, str]:
+        """The step as stored; decimals as text."""
+        return {
+            name: format(value, "f") if isinstance(value, Decimal) else value for name, value in asdict(self).items()
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What is charged under one heading."""
+
+    name: str
+    amount: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Premium:
+    """The rounded lines, their sum, the worksheet, and each charged trip's own part before rounding."""
+
+    lines: tuple[Line, ...]
+    worksheet: tuple[Step, ...]
+    trip_costs: Mapping[str, Decimal]
+    currency: str
+    plan_hash: str
+    inputs_digest: str
+
+    @property
+    def amount(self) -> Decimal:
+        """The sum of the rounded lines."""
+        return sum((line.amount for line in self.lines), Decimal(0))
+
+
+def rate_period(plan: RatePlan, inputs: Inputs) -> Premium:
+    """The premium of one policy for one period. Raises UnknownLevel."""
+    pay_plan = plan.pay_plans[inputs.terms.pay_plan]
+    relativities = _relativities(plan, pay_plan, inputs)
+    steps: list[Step] = []
+    lines: list[Line] = []
+    for name in inputs.terms.covers:
+        section = _Section(name, plan.currency)
+        _exposure(section, plan.covers[name], pay_plan, inputs)
+        for label, relativity in relativities:
+            section.times(label, relativity)
+        lines.append(section.close(steps))
+    lines += _charges(plan, lines, steps)
+    return Premium(
+        lines=tuple(lines),
+        worksheet=tuple(steps),
+        trip_costs=_trip_costs(plan, pay_plan, inputs, [relativity for _, relativity in relativities]),
+        currency=plan.currency,
+        plan_hash=plan.plan_hash,
+        inputs_digest=inputs.digest,
+    )
+
+
+def recompute(worksheet: Sequence[Mapping[str, str]], currency: str) -> Decimal:
+    """What a stored worksheet comes to, by its own steps alone: what a policyholder does with a pencil."""
+    total = running = Decimal(0)
+    for step in worksheet:
+        if step["kind"] == "add":
+            running = EXACT.fma(Decimal(step["quantity"]), Decimal(step["rate"]), running)
+        elif step["kind"] == "times":
+            running = EXACT.multiply(running, Decimal(step["rate"]))
+        else:
+            total += to_minor_unit(running, currency)
+            running = Decimal(0)
+    return total
+
+
+def behaviour_relativity(plan: RatePlan, behaviour: BehaviourInput) -> Decimal:
+    """Predicted frequency over the class mean's, inside the plan's bounds, rounded to the plan's decimals."""
+    bounds = plan.behaviour
+    found = ratio(behaviour.claims_per_100000_km, behaviour.class_mean, bounds.decimals)
+    return min(max(found, bounds.lowest), bounds.highest)
+
+
+class _Section:
+    """The steps of one line, as they are added."""
+
+    def __init__(self, name: str, currency: str) -> None:
+        self.name, self.currency = name, currency
+        self.running = Decimal(0)
+        self.steps: list[Step] = []
+
+    def add(self, label: str, quantity: Decimal, rate: Decimal) -> None:
+        self.running = EXACT.fma(quantity, rate, self.running)
+        self.steps.append(Step(self.name, "add", label, quantity, rate, self.running))
+
+    def times(self, label: str, relativity: Decimal) -> None:
+        self.running = EXACT.multiply(self.running, relativity)
+        self.steps.append(Step(self.name, "times", label, ONE, relativity, self.running))
+
+    def close(self, steps: list[Step]) -> Line:
+        """Rounds, hands the steps over, and is the line."""
+        amount = to_minor_unit(self.running, self.currency)
+        steps += [*self.steps, Step(self.name, "round", f"to the minor unit of {self.currency}", ONE, ONE, amount)]
+        return Line(self.name, amount)
+
+
+def _exposure(section: _Section, cover: Cover, pay_plan: PayPlan, inputs: Inputs) -> None:
+    per_day = EXACT.multiply(cover.per_day, pay_plan.daily_multiple)
+    section.add(f"{inputs.days} days", Decimal(inputs.days), per_day)
+    for label, metres, rate in _charged(cover, pay_plan, inputs.trips):
+        section.add(label, _km(metres), rate)
+
+
+def _charged(cover: Cover, pay_plan: PayPlan, trips: Iterable[DrivenTrip]) -> list[tuple[str, int, Decimal]]:
+    """(label, metres, rate a km) of what these trips are charged for, in a fixed order; nothing of 0 metres."""
+    if "distance" not in pay_plan.uses:
+        return []
+    charged = [trip for trip in trips if trip.not_charged is None]
+    gap_m = sum(trip.gap_m for trip in charged)
+    gap = [("estimated km of gaps", gap_m, cover.standard_per_km)] if gap_m else []
+    if not {"road_class", "hour_band"} <= pay_plan.uses:
+        distance_m = sum(trip.distance_m for trip in charged)
+        return ([("measured km", distance_m, cover.standard_per_km)] if distance_m else []) + gap
+    by_cell = dict.fromkeys(cover.per_km, 0)
+    for trip in charged:
+        for road_class, hour_band, metres in trip.cells:
+            by_cell[road_class, hour_band] += metres
+    cells = [
+        (_place_and_time(road_class, hour_band), metres, cover.per_km[road_class, hour_band])
+        for (road_class, hour_band), metres in by_cell.items()
+        if metres
+    ]
+    return cells + gap
+
+
+def _relativities(plan: RatePlan, pay_plan: PayPlan, inputs: Inputs) -> list[tuple[str, Decimal]]:
+    """(label, relativity) of the static factors in plan order, then of behaviour where the pay plan reads it."""
+    found = []
+    for factor in plan.factors_of(pay_plan):
+        declared = (
+            inputs.terms.declared_km_per_year if factor.name == "declared_km" else inputs.terms.factors.get(factor.name)
+        )
+        level, relativity = factor.level_of(declared, plan.name)
+        found.append((f"{factor.name.replace('_', ' ')}: {level}", relativity))
+    if "behaviour" in pay_plan.uses and inputs.behaviour is not None:
+        frequency = f"{inputs.behaviour.claims_per_100000_km} / {inputs.behaviour.class_mean} claims per 100,000 km"
+        found.append((f"behaviour: {frequency}", behaviour_relativity(plan, inputs.behaviour)))
+    return found
+
+
+def _charges(plan: RatePlan, covers: Sequence[Line], steps: list[Step]) -> list[Line]:
+    """Minimum premium, fee and tax: each a line of its own, rounded on its own."""
+    lines = []
+    premium = sum((line.amount for line in covers), Decimal(0))
+    if premium < plan.minimum_premium:
+        minimum = _Section("minimum premium", plan.currency)
+        minimum.add(f"up to {plan.minimum_premium} for the covers", ONE, plan.minimum_premium - premium)
+        lines.append(minimum.close(steps))
+    fee = _Section("fee", plan.currency)
+    fee.add("administration", ONE, plan.fee)
+    lines.append(fee.close(steps))
+    tax = _Section(plan.tax_name, plan.currency)
+    tax.add("of covers, minimum and fee", premium + sum((line.amount for line in lines), Decimal(0)), plan.tax_rate)
+    lines.append(tax.close(steps))
+    return lines
+
+
+def _trip_costs(
+    plan: RatePlan, pay_plan: PayPlan, inputs: Inputs, relativities: Sequence[Decimal]
+) -> dict[str, Decimal]:
+    """What each charged trip adds to the covers before rounding, exact: with the daily part they sum to the covers."""
+    costs = {}
+    for trip in inputs.trips:
+        if trip.not_charged is None and "distance" in pay_plan.uses:
+            cost = Decimal(0)
+            for name in inputs.terms.covers:
+                for _, metres, rate in _charged(plan.covers[name], pay_plan, (trip,)):
+                    cost = EXACT.fma(_km(metres), rate, cost)
+            for relativity in relativities:
+                cost = EXACT.multiply(cost, relativity)
+            costs[trip.trip_id] = cost
+    return costs
+
+
+def _place_and_time(road_class: str, hour_band: str) -> str:
+    where = "off the map" if road_class == "unmatched" else f"on {road_class} roads"
+    return f"km {where}, {hour_band}"
+
+
+def _km(metres: int) -> Decimal:
+    return Decimal(metres).scaleb(-3)

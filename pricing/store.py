@@ -1,0 +1,277 @@
+"""Pricing's SQL: plans, policies and statements with the policy role; who drives what with the link role."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from uuid import UUID
+
+from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
+
+from pricing.statement import PeriodStatement, Posting
+from storage.pool import Conn
+
+PUBLISH_PLAN = """
+    insert into policy.rate_plan (plan_hash, name, version, effective_from, currency, content, published_at)
+    values (%s, %s, %s, %s, %s, %s, %s) on conflict (plan_hash) do nothing
+"""
+PLAN_ON = (
+    "select content from policy.rate_plan where name = %s and effective_from <= %s order by effective_from desc limit 1"
+)
+PLAN_BY_HASH = "select content from policy.rate_plan where plan_hash = %s"
+
+UPSERT_PERSON = """
+    insert into policy.person (person_key, name, email) values (%s, %s, %s)
+    on conflict (email) do update set name = excluded.name returning person_key
+"""
+INSERT_POLICY = """
+    insert into policy.policy (policy_key, policy_id, person_key, starts_on, ends_on, plan_name, pay_plan, covers,
+                               factors, declared_km_per_year, time_zone)
+    values (%(policy_key)s, %(policy_id)s, %(person_key)s, %(starts_on)s, %(ends_on)s, %(plan_name)s, %(pay_plan)s,
+            %(covers)s, %(factors)s, %(declared_km_per_year)s, %(time_zone)s)
+    on conflict (policy_id) do nothing
+"""
+POLICIES = """
+    select p.policy_key, p.policy_id, n.name, n.email, p.starts_on, p.ends_on, p.plan_name, p.pay_plan, p.covers,
+           p.factors, p.declared_km_per_year, p.time_zone
+      from policy.policy p join policy.person n using (person_key)
+"""
+POLICY_BY_ID = POLICIES + " where p.policy_id = %s"
+POLICIES_BY_KEY = POLICIES + " where p.policy_key = any(%s) order by p.policy_id"
+POLICIES_IN_FORCE = POLICIES + " where p.starts_on < %(after)s and p.ends_on > %(first)s order by p.policy_id"
+
+TRIPS = """
+    select trip_id, started_at, local_month, distance_m, gap_m, excluded, grade, totals, versions
+      from link.trip_of_policy where policy_key = %s and local_month between %s and %s order by started_at, trip_id
+"""
+CELLS = """
+    select trip_id, road_class, hour_band, sum(distance_m)::bigint
+      from link.exposure_of_policy where policy_key = %s and local_month = %s
+     group by trip_id, road_class, hour_band order by trip_id, road_class, hour_band
+"""
+
+POST = """
+    insert into policy.statement (statement_id, policy_key, period, kind, revision, amount, currency, lines, worksheet,
+                                  inputs, inputs_digest, plan_hash, versions, reason, posted_at)
+    values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+    on conflict (policy_key, period, kind, revision) do nothing
+"""
+POSTING_COLUMNS = """
+    select statement_id, policy_key, period, kind, revision, amount, currency, lines, worksheet, inputs,
+           inputs_digest, plan_hash, versions, reason, posted_at
+      from policy.statement
+"""
+POSTINGS = POSTING_COLUMNS + " where policy_key = %s and period = %s order by revision"
+ALL_POSTINGS = POSTING_COLUMNS + " where policy_key = %s order by period, revision"
+POSTED_PERIODS = "select distinct period from policy.statement where policy_key = %s and period >= %s order by period"
+LOCK_POLICY = "select pg_advisory_xact_lock(hashtextextended(%s, 0))"
+
+DEVICE_KEY = "select device_key from telemetry.device where device_id = %s"
+POLICY_KEY = "select policy_key from policy.policy where policy_id = %s"
+ASSIGNED = """
+    select p.policy_id from link.assignment a join policy.policy p using (policy_key)
+     where a.device_key = %s and a.to_time > %s
+"""
+CHANGED_FROM = "insert into telemetry.trip_change (device_key, from_month, changed_at) values (%s, %s, %s)"
+ASSIGN = "insert into link.assignment (device_key, policy_key, from_time) values (%s, %s, %s)"
+DEVICES_OF = "select device_key from link.assignment where policy_key = %s order by from_time"
+CHANGES = """
+    select c.trip_change_id, a.policy_key, c.from_month
+      from telemetry.trip_change c left join link.assignment a using (device_key) order by c.trip_change_id
+"""
+FORGET_CHANGES = "delete from telemetry.trip_change where trip_change_id = any(%s)"
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """A policy of the book, with the person it is for."""
+
+    policy_key: UUID
+    policy_id: str
+    name: str
+    email: str | None
+    starts_on: date
+    ends_on: date
+    plan_name: str
+    pay_plan: str
+    covers: list[str]
+    factors: dict[str, object]
+    declared_km_per_year: int
+    time_zone: str
+
+
+@dataclass(frozen=True, slots=True)
+class TripRow:
+    """What the policy role can see of a trip."""
+
+    trip_id: UUID
+    started_at: datetime
+    local_month: str
+    distance_m: int
+    gap_m: int
+    excluded: str | None
+    grade: str
+    totals: dict[str, int]
+    versions: dict[str, str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Trips of a device changed from a month on; the policy it measured, if any."""
+
+    trip_change_id: int
+    policy_key: UUID | None
+    from_month: str
+
+
+def publish_plan(
+    conn: Conn,
+    *,
+    plan_hash: str,
+    name: str,
+    version: str,
+    effective_from: date,
+    currency: str,
+    content: str,
+    as_of: datetime,
+) -> None:
+    """Publish a plan; the same content again changes nothing, and a published row is immutable."""
+    conn.execute(PUBLISH_PLAN, (plan_hash, name, version, effective_from, currency, content, as_of))
+
+
+def fetch_plan_content(conn: Conn, name: str, day: date) -> str | None:
+    """The text of the plan of that name in effect on a day."""
+    row = conn.execute(PLAN_ON, (name, day)).fetchone()
+    return None if row is None else str(row[0])
+
+
+def fetch_plan_by_hash(conn: Conn, plan_hash: str) -> str:
+    """The text of a published plan."""
+    row = conn.execute(PLAN_BY_HASH, (plan_hash,)).fetchone()
+    assert row is not None, "a statement's plan is a foreign key"
+    return str(row[0])
+
+
+def upsert_person(conn: Conn, person_key: UUID, name: str, email: str | None) -> UUID:
+    """The key of the person with this e-mail address, now of this name; a new one where nobody has it."""
+    row = conn.execute(UPSERT_PERSON, (person_key, name, email)).fetchone()
+    assert row is not None
+    return UUID(str(row[0]))
+
+
+def insert_policy(conn: Conn, policy: Policy, person_key: UUID) -> bool:
+    """Add a policy; False when its id is in the book already."""
+    values = {name: getattr(policy, name) for name in Policy.__slots__} | {
+        "person_key": person_key,
+        "factors": Jsonb(policy.factors),
+    }
+    return conn.execute(INSERT_POLICY, values).rowcount == 1
+
+
+def fetch_policy(conn: Conn, policy_id: str) -> Policy | None:
+    """The policy of that id."""
+    with conn.cursor(row_factory=class_row(Policy)) as cursor:
+        return cursor.execute(POLICY_BY_ID, (policy_id,)).fetchone()
+
+
+def fetch_policies(conn: Conn, keys: Sequence[UUID]) -> list[Policy]:
+    """The policies of those keys."""
+    with conn.cursor(row_factory=class_row(Policy)) as cursor:
+        return cursor.execute(POLICIES_BY_KEY, (list(keys),)).fetchall()
+
+
+def fetch_policies_in_force(conn: Conn, first: date, after: date) -> list[Policy]:
+    """The policies in force on some day of [first, after)."""
+    with conn.cursor(row_factory=class_row(Policy)) as cursor:
+        return cursor.execute(POLICIES_IN_FORCE, {"first": first, "after": after}).fetchall()
+
+
+def fetch_trips(conn: Conn, policy_key: UUID, from_month: str, to_month: str) -> list[TripRow]:
+    """The trips of a policy that began in those months, both included, by the clock of their place."""
+    with conn.cursor(row_factory=class_row(TripRow)) as cursor:
+        return cursor.execute(TRIPS, (policy_key, from_month, to_month)).fetchall()
+
+
+def fetch_cells(conn: Conn, policy_key: UUID, month: str) -> dict[UUID, list[tuple[str, str, int]]]:
+    """Metres by (road class, hour band) of each trip of a month."""
+    cells: dict[UUID, list[tuple[str, str, int]]] = {}
+    for trip_id, road_class, hour_band, metres in conn.execute(CELLS, (policy_key, month)):
+        cells.setdefault(UUID(str(trip_id)), []).append((str(road_class), str(hour_band), int(str(metres))))
+    return cells
+
+
+def lock_policy(conn: Conn, policy_key: UUID) -> None:
+    """Until the end of the transaction one posting to this policy at a time."""
+    conn.execute(LOCK_POLICY, (str(policy_key),))
+
+
+def insert_posting(conn: Conn, posting: Posting) -> bool:
+    """Post; False when that revision is there already: the unique key, not a check before it, is the guard."""
+    values = (
+        posting.statement_id, posting.policy_key, posting.period, posting.kind, posting.revision, posting.amount,
+        posting.currency, Jsonb(posting.lines), Jsonb(posting.worksheet), Jsonb(posting.inputs), posting.inputs_digest,
+        posting.plan_hash, Jsonb(posting.versions), posting.reason, posting.posted_at,
+    )  # fmt: skip
+    return conn.execute(POST, values).rowcount == 1
+
+
+def fetch_postings(conn: Conn, policy_key: UUID, period: str | None = None) -> list[Posting]:
+    """What was posted to a policy, in order: of one period, or of all."""
+    with conn.cursor(row_factory=class_row(Posting)) as cursor:
+        if period is None:
+            return cursor.execute(ALL_POSTINGS, (policy_key,)).fetchall()
+        return cursor.execute(POSTINGS, (policy_key, period)).fetchall()
+
+
+def fetch_statement_of_period(conn: Conn, policy_id: str, period: str) -> PeriodStatement | None:
+    """All postings of a policy and period; None where nothing was posted."""
+    policy = fetch_policy(conn, policy_id)
+    postings = fetch_postings(conn, policy.policy_key, period) if policy else []
+    if not postings:
+        return None
+    return PeriodStatement(policy_id, period, postings[0].currency, tuple(postings))
+
+
+def fetch_posted_periods(conn: Conn, policy_key: UUID, from_month: str) -> list[str]:
+    """The periods from a month on that have a statement."""
+    return [str(period) for (period,) in conn.execute(POSTED_PERIODS, (policy_key, from_month))]
+
+
+def fetch_device_key(conn: Conn, device_id: str) -> int | None:
+    """The key of a device by its id (link role)."""
+    row = conn.execute(DEVICE_KEY, (device_id,)).fetchone()
+    return None if row is None else int(str(row[0]))
+
+
+def fetch_policy_key(conn: Conn, policy_id: str) -> UUID | None:
+    """The key of a policy by its id (link role)."""
+    row = conn.execute(POLICY_KEY, (policy_id,)).fetchone()
+    return None if row is None else UUID(str(row[0]))
+
+
+def fetch_assigned_policy(conn: Conn, device_key: int, at: datetime) -> str | None:
+    """The policy that a device measures after an instant (link role)."""
+    row = conn.execute(ASSIGNED, (device_key, at)).fetchone()
+    return None if row is None else str(row[0])
+
+
+def insert_assignment(conn: Conn, device_key: int, policy_key: UUID, from_time: datetime) -> None:
+    """From that instant the device measures this policy: its trips count there from then on (link role)."""
+    conn.execute(ASSIGN, (device_key, policy_key, from_time))
+    conn.execute(CHANGED_FROM, (device_key, f"{from_time:%Y-%m}", from_time))
+
+
+def fetch_device_keys(conn: Conn, policy_key: UUID) -> list[int]:
+    """The devices that measure or measured a policy (link role)."""
+    return [int(str(key)) for (key,) in conn.execute(DEVICES_OF, (policy_key,))]
+
+
+def fetch_changes(conn: Conn) -> list[Change]:
+    """The trip changes not yet followed by pricing (link role)."""
+    with conn.cursor(row_factory=class_row(Change)) as cursor:
+        return cursor.execute(CHANGES).fetchall()
+
+
+def forget_changes(conn: Conn, changes: Sequence[Change]) -> None:
+    """Take away the changes that have been followed (link role)."""
+    conn.execute(FORGET_CHANGES, (sorted({change.trip_change_id for change in changes}),))
