@@ -27,7 +27,7 @@ class MatchSettings(NamedTuple):
     beta_share: float = 0.1  # the same as a share of the great circle, for fixes far apart
     radius_m: float = 50.0  # beyond it a fix is unmatched
     thin_m: float = 15.0  # fixes nearer than this to the one before are put on the route afterwards
-    thin_sigmas: float = 3.0  # the same as a multiple of sigma
+    thin_sigmas: float = 2.5  # the same as a multiple of sigma
     jitter_m: float = 20.0  # how far back on its edge a fix may fall by noise
     jitter_sigmas: float = 4.0  # the same as a multiple of sigma
     turn_round_cost: float = 6.0
