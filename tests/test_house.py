@@ -50,7 +50,7 @@ def python_files(*, of_packages: bool = False) -> list[Path]:
 
 
 def top_level_packages() -> set[str]:
-    return {path.parent.name for path in ROOT.glob("*/__init__.py")}
+    return {path.parent.name for path in ROOT.glob("*/__init__.py")} - {"tests"}
 
 
 def named(path: Path, line: int | None = None) -> str:
