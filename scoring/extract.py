@@ -120,7 +120,7 @@ def _geojson_ways(path: Path) -> list[_Way]:
             for line in lines.get(geometry["type"], []):
                 points = [(_point_id(ids, point[0], point[1]), float(point[1]), float(point[0])) for point in line]
                 ways.extend(_whole_stretches(tags, points))
-    except (ValueError, KeyError, TypeError, IndexError, AttributeError, EOFError, gzip.BadGzipFile) as error:
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError, EOFError, OverflowError, OSError) as error:
         raise NotAnExtract(path, f"{type(error).__name__}: {error}") from error
     return ways
 

@@ -4,7 +4,6 @@ Costs are negative logarithms of likelihoods. Newson and Krumm, "Hidden Markov m
 sparseness" (2009), with two additions: a state is an edge AND a driving direction, so turning round has a price, and a
 small step back on the same edge is taken for noise of the receiver, not for a drive round the block.
 """
-# ruff: noqa: PLR0917  compiled functions are called by position
 
 from typing import NamedTuple
 

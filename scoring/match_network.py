@@ -1,5 +1,4 @@
 """Searches in a road network, compiled: the edges near a point, and the distances from a node by driving."""
-# ruff: noqa: PLR0917  compiled functions are called by position
 
 from typing import NamedTuple
 

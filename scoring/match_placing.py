@@ -1,5 +1,4 @@
 """Puts every fix of a trip on the route that the matching model chose, compiled."""
-# ruff: noqa: PLR0917  compiled functions are called by position
 
 from typing import NamedTuple
 
