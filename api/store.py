@@ -6,7 +6,8 @@ tokens are stored.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
+from decimal import Decimal
 from uuid import UUID
 
 from psycopg.rows import class_row, scalar_row
@@ -47,16 +48,9 @@ SIGNED_IN = """
 DELETE_SESSION = "delete from policy.session where token_hash = %(token_hash)s"
 DELETE_EXPIRED = "delete from policy.session where expires_at <= %(as_of)s"
 
-_POLICY_COLUMNS = """
-    select p.policy_key, p.policy_id, h.name as policyholder, p.starts_on, p.ends_on, p.plan_name, p.pay_plan,
-           p.covers, p.factors, p.declared_km_per_year, p.time_zone
-      from policy.policy p
-      join policy.person h using (person_key)
-"""
-
-OWN_POLICIES = f"{_POLICY_COLUMNS} where p.person_key = %(person_key)s order by p.starts_on desc, p.policy_id"
-
-POLICIES = f"{_POLICY_COLUMNS} order by p.policy_id"
+OWN_POLICY_KEYS = (
+    "select policy_key from policy.policy where person_key = %(person_key)s order by starts_on desc, policy_id"
+)
 
 _TRIP_COLUMNS = """
     select t.trip_id, p.policy_id, t.started_at, t.ended_at, t.time_zone, t.local_month, t.distance_m, t.gap_m,
@@ -69,29 +63,43 @@ TRIPS_OF_POLICY = f"{_TRIP_COLUMNS} where t.policy_key = %(policy_key)s order by
 
 OWN_TRIP = f"{_TRIP_COLUMNS} where t.trip_id = %(trip_id)s and p.person_key = %(person_key)s"
 
-EXPOSURE_OF_TRIP = """
-    select road_class, hour_band, over_limit_band, distance_m
-      from link.exposure_of_policy
-     where trip_id = %(trip_id)s
-     order by distance_m desc, road_class, hour_band, over_limit_band
+# A trip counts for score and premium as pricing.close.not_charged says: in cover, insured driving, certified.
+BOOK = """
+    with driven as (
+        select t.policy_key, t.distance_m, t.grade, t.totals, t.local_month,
+               t.excluded is null and t.grade <> 'uncertified'
+               and (t.started_at at time zone p.time_zone)::date >= p.starts_on
+               and (t.started_at at time zone p.time_zone)::date < p.ends_on as charged
+          from link.trip_of_policy t
+          join policy.policy p using (policy_key)
+         where t.local_month between %(from_month)s and %(period)s
+    ), month as (
+        select policy_key, count(*) as trips, sum(distance_m) as driven_m,
+               coalesce(sum(distance_m) filter (where charged), 0) as charged_m
+          from driven where local_month = %(period)s group by policy_key
+    ), summed as (
+        select policy_key, jsonb_object_agg(name, total) as totals
+          from (select policy_key, name, sum(count::bigint) as total
+                  from driven, jsonb_each_text(totals) as counter(name, count)
+                 where charged group by policy_key, name) counters
+         group by policy_key
+    ), posted as (
+        select policy_key, sum(amount) as premium, min(currency) as currency,
+               coalesce(sum(amount) filter (where kind = 'adjustment'), 0) as adjusted
+          from policy.statement where period = %(period)s group by policy_key
+    )
+    select p.policy_id, h.name as policyholder, p.pay_plan, coalesce(m.trips, 0)::int as trips,
+           coalesce(m.driven_m, 0)::bigint as driven_m, coalesce(m.charged_m, 0)::bigint as charged_m,
+           s.totals, o.premium, coalesce(o.adjusted, 0) as adjusted, o.currency
+      from policy.policy p
+      join policy.person h using (person_key)
+      left join month m using (policy_key)
+      left join summed s using (policy_key)
+      left join posted o using (policy_key)
+     order by p.policy_id
 """
 
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """A contract as its pages show it."""
-
-    policy_key: UUID
-    policy_id: str
-    policyholder: str
-    starts_on: date
-    ends_on: date
-    plan_name: str
-    pay_plan: str
-    covers: list[str]
-    factors: Mapping[str, object]
-    declared_km_per_year: int
-    time_zone: str
+POSTED_PERIODS = "select distinct period from policy.statement order by period desc limit 24"
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,13 +126,19 @@ class Trip:
 
 
 @dataclass(frozen=True, slots=True)
-class TripExposure:
-    """Metres of one trip on a road class, in an hour band, in an over-limit band."""
+class BookRow:
+    """One policy of the book in a month; `totals` None: nothing charged in the score's window."""
 
-    road_class: str
-    hour_band: str
-    over_limit_band: str
-    distance_m: int
+    policy_id: str
+    policyholder: str
+    pay_plan: str
+    trips: int
+    driven_m: int
+    charged_m: int
+    totals: Mapping[str, int] | None
+    premium: Decimal | None
+    adjusted: Decimal
+    currency: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,16 +222,24 @@ def delete_session(conn: Conn, token_hash: bytes) -> None:
     conn.execute(DELETE_SESSION, {"token_hash": token_hash})
 
 
-def fetch_own_policies(conn: Conn, person_key: UUID | None) -> list[Policy]:
+def fetch_own_policy_keys(conn: Conn, person_key: UUID | None) -> list[UUID]:
     """The policies of a person, the latest first; none for an account without a person."""
-    with conn.cursor(row_factory=class_row(Policy)) as cur:
-        return cur.execute(OWN_POLICIES, {"person_key": person_key}).fetchall()
+    with conn.cursor(row_factory=scalar_row) as cur:
+        keys: list[UUID] = cur.execute(OWN_POLICY_KEYS, {"person_key": person_key}).fetchall()
+        return keys
 
 
-def fetch_policies(conn: Conn) -> list[Policy]:
-    """Every policy of the book: for underwriters."""
-    with conn.cursor(row_factory=class_row(Policy)) as cur:
-        return cur.execute(POLICIES).fetchall()
+def fetch_book(conn: Conn, from_month: str, period: str) -> list[BookRow]:
+    """Every policy with its month `period` and the summed totals from `from_month` on: for underwriters."""
+    with conn.cursor(row_factory=class_row(BookRow)) as cur:
+        return cur.execute(BOOK, {"from_month": from_month, "period": period}).fetchall()
+
+
+def fetch_posted_periods(conn: Conn) -> list[str]:
+    """The latest months that have statements, the latest first."""
+    with conn.cursor(row_factory=scalar_row) as cur:
+        periods: list[str] = cur.execute(POSTED_PERIODS).fetchall()
+        return periods
 
 
 def fetch_trips(conn: Conn, policy_key: UUID) -> list[Trip]:
@@ -230,9 +252,3 @@ def fetch_own_trip(conn: Conn, trip_id: UUID, person_key: UUID | None) -> Trip |
     """One trip, when it was driven under a policy of this person."""
     with conn.cursor(row_factory=class_row(Trip)) as cur:
         return cur.execute(OWN_TRIP, {"trip_id": trip_id, "person_key": person_key}).fetchone()
-
-
-def fetch_trip_exposure(conn: Conn, trip_id: UUID) -> list[TripExposure]:
-    """Where in the plan's cells a trip's measured metres lie."""
-    with conn.cursor(row_factory=class_row(TripExposure)) as cur:
-        return cur.execute(EXPOSURE_OF_TRIP, {"trip_id": trip_id}).fetchall()

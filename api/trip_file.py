@@ -5,7 +5,7 @@ from uuid import UUID
 
 from api import store
 from api.errors import NotFound
-from api.store import Account, Trip, TripExposure
+from api.store import Account, Trip
 from scoring.store import EventRow, fetch_events, fetch_track
 from scoring.store import fetch_trip as fetch_stored_trip
 from scoring.tracks import Track
@@ -18,7 +18,6 @@ class TripFile:
 
     trip: Trip
     sampling_interval_s: float | None
-    exposure: list[TripExposure]
     events: list[EventRow]
     track: Track | None
 
@@ -35,10 +34,8 @@ def own_trip(database: Database, reader: Account, trip_id: UUID) -> Trip:
 def own_trip_file(database: Database, reader: Account, trip_id: UUID) -> TripFile:
     """The trip with its places: whose it is was asked first, with the role that cannot see places."""
     trip = own_trip(database, reader, trip_id)
-    with database.role("policy") as conn:
-        exposure = store.fetch_trip_exposure(conn, trip_id)
     with database.role("telemetry") as conn:
         stored = fetch_stored_trip(conn, trip_id)
         events = fetch_events(conn, trip_id)
         track = fetch_track(conn, trip_id)
-    return TripFile(trip, stored.sampling_interval_s if stored else None, exposure, events, track)
+    return TripFile(trip, stored.sampling_interval_s if stored else None, events, track)

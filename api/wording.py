@@ -34,10 +34,15 @@ SOURCE_NAMES = {
 }
 
 
+def symbol(currency: str) -> str:
+    """The currency's sign, or its code and a space."""
+    return SYMBOLS.get(currency, currency + " ")
+
+
 def money(amount: Decimal, currency: str, *, signed: bool = False) -> str:
     """`€1,234.50`, with a true minus; `signed` puts + before what is added."""
     sign = MINUS if amount < 0 else "+" if signed and amount > 0 else ""
-    return f"{sign}{SYMBOLS.get(currency, currency + ' ')}{abs(amount):,.2f}"
+    return f"{sign}{symbol(currency)}{abs(amount):,.2f}"
 
 
 def km(metres: float) -> str:

@@ -1,0 +1,118 @@
+"""What one trip costs: its kilometres by road and hour at the plan's rates, as posted or as the month stands now."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from api import wording
+from api.receipt import cents_that_add_up
+from pricing.money import ratio
+from pricing.plan import RatePlan
+
+HOURS = {
+    "night": "night, 22–05",
+    "morning": "morning, 05–09",
+    "day": "day, 09–16",
+    "evening": "evening, 16–22",
+    "": "any hour",
+}
+NOT_CHARGED = {
+    "excluded": "it is not insured driving",
+    "uncertified": "its data are not good enough to raise a premium",
+    "outside_cover": "it was outside the policy's term",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class PricedTrip:
+    """A trip as pricing saw it; `cost` is exact and unrounded, None where it is not charged."""
+
+    pay_plan: str
+    covers: tuple[str, ...]
+    cells: tuple[tuple[str, str, int], ...]
+    distance_m: int
+    gap_m: int
+    not_charged: str | None
+    cost: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class CostLine:
+    """Kilometres of one kind, their rate with every relativity, and what they cost."""
+
+    road: str
+    hours: str
+    distance: str
+    rate: str
+    amount: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a trip costs, with its lines."""
+
+    amount: str
+    sentence: str
+    lines: list[CostLine]
+
+
+def priced_trip(inputs: Mapping[str, object], trip_id: str, costs: Mapping[str, str]) -> PricedTrip | None:
+    """A trip out of a posting's inputs (or a preview's, same form); None when it was not among them."""
+    trips, terms = inputs["trips"], inputs["terms"]
+    if not isinstance(trips, list) or not isinstance(terms, Mapping):
+        return None
+    trip = next((trip for trip in trips if trip["trip_id"] == trip_id), None)
+    if trip is None:
+        return None
+    return PricedTrip(
+        pay_plan=str(terms["pay_plan"]),
+        covers=tuple(terms["covers"]),
+        cells=tuple((str(road), str(hour), int(metres)) for road, hour, metres in trip["cells"]),
+        distance_m=int(trip["distance_m"]),
+        gap_m=int(trip["gap_m"]),
+        not_charged=trip["not_charged"],
+        cost=Decimal(costs[trip_id]) if trip_id in costs else None,
+    )
+
+
+def cost_view(trip: PricedTrip, plan: RatePlan, status: str) -> Cost:
+    """The trip's part of the premium in words; `status` says whether that is posted."""
+    nothing = wording.money(Decimal(0), plan.currency)
+    if trip.not_charged is not None:
+        reason = NOT_CHARGED.get(trip.not_charged.split(":")[0], trip.not_charged)
+        return Cost(nothing, f"This trip costs nothing: {reason}.", [])
+    if trip.cost is None:
+        return Cost(nothing, "This pay plan charges by the day: a trip changes nothing.", [])
+    parts = _parts(trip, plan)
+    before = sum((amount for _, _, _, _, amount in parts), Decimal(0))
+    multiple = ratio(trip.cost, before, 12) if before else Decimal(1)
+    shown = cents_that_add_up([amount * multiple for *_, amount in parts], plan.currency)
+    lines = [
+        CostLine(
+            road,
+            hours,
+            wording.km(metres),
+            f"{wording.symbol(plan.currency)}{rate * multiple:.4f}",
+            wording.money(cents, plan.currency),
+        )
+        for (road, hours, metres, rate, _), cents in zip(parts, shown, strict=True)
+    ]
+    sentence = f"of your premium, before fee and tax: {status}."
+    return Cost(wording.money(sum(shown, Decimal(0)), plan.currency), sentence, lines)
+
+
+def _parts(trip: PricedTrip, plan: RatePlan) -> Sequence[tuple[str, str, int, Decimal, Decimal]]:
+    """(road, hours, metres, rate a km of all covers, amount) before relativities."""
+    covers = [plan.covers[name] for name in trip.covers]
+    standard = sum((cover.standard_per_km for cover in covers), Decimal(0))
+    parts: list[tuple[str, str, int, Decimal]] = []
+    if {"road_class", "hour_band"} <= plan.pay_plans[trip.pay_plan].uses:
+        for road, hour, metres in sorted(trip.cells, key=lambda cell: -cell[2]):
+            rate = sum((cover.per_km[road, hour] for cover in covers), Decimal(0))
+            name = "Off the map" if road == "unmatched" else wording.words(road)
+            parts.append((name, HOURS.get(hour, hour), metres, rate))
+    else:
+        parts.append(("All roads", HOURS[""], trip.distance_m, standard))
+    if trip.gap_m:
+        parts.append(("Not measured", "estimated", trip.gap_m, standard))
+    return [(road, hours, metres, rate, rate * metres / 1000) for road, hours, metres, rate in parts]

@@ -1,0 +1,124 @@
+"""The figures of a month and the shares of a set of trips, as the overview and the policy's file show them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from markupsafe import Markup
+
+from api import charts, wording
+from api.store import Trip
+from api.trip_view import Fact, day_bars, over_limit_share
+from pricing.plan import RatePlan
+from pricing.store import Policy
+from scoring.features import sum_totals
+
+GRADE_NAMES = {
+    "A": "Quality A",
+    "B": "Quality B",
+    "C": "Quality C",
+    "uncertified": "Not certified",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyView:
+    """A policy's head."""
+
+    policy_id: str
+    policyholder: str
+    pay_plan: str
+    term: str
+
+
+@dataclass(frozen=True, slots=True)
+class MonthView:
+    """What was measured in one month."""
+
+    name: str
+    note: str
+    km: str
+    trips: int
+    bars: Markup
+    bars_text: str
+    facts: list[Fact]
+
+
+@dataclass(frozen=True, slots=True)
+class QualityShare:
+    """How many of the kilometres have one grade."""
+
+    name: str
+    value: str
+    bar: Markup
+
+
+def policy_view(policy: Policy, plan: RatePlan) -> PolicyView:
+    """The policy's head under the title of its pay plan."""
+    term = f"{wording.long_day(policy.starts_on)} to {wording.long_day(policy.ends_on)}"
+    return PolicyView(policy.policy_id, policy.name, pay_plan_name(plan, policy.pay_plan), term)
+
+
+def pay_plan_name(plan: RatePlan, pay_plan: str) -> str:
+    """The short title of a pay plan."""
+    known = plan.pay_plans.get(pay_plan)
+    return known.title.split(":")[0] if known else wording.words(pay_plan)
+
+
+def shown_month(trips: Sequence[Trip], today: date) -> str:
+    """This month, or the month of the latest trip when nothing was driven in this one yet."""
+    this = f"{today:%Y-%m}"
+    months = {trip.local_month for trip in trips}
+    return this if this in months or not months else max(months)
+
+
+def month_view(trips: Sequence[Trip], period: str) -> MonthView:
+    """Counted trips of a month: kilometres by day and shares."""
+    month = [trip for trip in trips if trip.local_month == period and trip.excluded is None]
+    totals = sum_totals(trip.totals for trip in month)
+    bars, text = day_bars(month, period)
+    distance_m = totals.get("distance_m", 0)
+    over = over_limit_share(totals)
+    certified = sum(trip.distance_m for trip in month if trip.grade in {"A", "B", "C"})
+    latest = max((trip.started_at for trip in month), default=None)
+    facts = [
+        Fact("At night", _share(totals.get("night_m", 0), distance_m), "22:00–05:00"),
+        Fact("Over the limit", "not known" if over is None else f"{100 * over:.1f} %", "of km with a known limit"),
+        Fact("Certified", _share(certified, distance_m), "of the kilometres"),
+    ]
+    if totals.get("gap_m"):
+        facts.append(Fact("Not measured", wording.km(totals["gap_m"]), "estimated, shown apart"))
+    return MonthView(
+        name=wording.month(period),
+        note=f"up to {_day_of(latest, month[0].time_zone)}" if latest else "nothing measured yet",
+        km=f"{distance_m / 1000:,.0f}",
+        trips=len(month),
+        bars=bars,
+        bars_text=text,
+        facts=facts,
+    )
+
+
+def quality_shares(trips: Sequence[Trip]) -> list[QualityShare]:
+    """The kilometres by grade, and those of trips that do not count."""
+    every = sum(trip.distance_m for trip in trips) or 1
+    shares = [
+        (name, sum(trip.distance_m for trip in trips if trip.grade == grade and trip.excluded is None))
+        for grade, name in GRADE_NAMES.items()
+    ]
+    shares.append(("Not counted", sum(trip.distance_m for trip in trips if trip.excluded is not None)))
+    return [QualityShare(name, wording.km(metres), charts.share_bar(metres / every)) for name, metres in shares]
+
+
+def greeting(hour: int, name: str) -> str:
+    """A word for the time of the day."""
+    part = "Good morning" if 5 <= hour < 12 else "Good afternoon" if 12 <= hour < 18 else "Good evening"
+    return f"{part}, {name}"
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{100 * part / whole:.0f} %" if whole else "–"
+
+
+def _day_of(time: datetime, time_zone: str) -> str:
+    return wording.day(wording.local(time, time_zone))

@@ -1,0 +1,115 @@
+"""Everything that is shown of one policy, fetched once, the same for its policyholder and an underwriter."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
+
+from api import store
+from api.errors import NotFound
+from api.home_view import shown_month
+from api.store import Account, Trip
+from api.wording import local
+from pricing.close import inputs_of, not_charged, policy_score
+from pricing.periods import month_bounds, months_before
+from pricing.plan import RatePlan, parse_plan
+from pricing.policies import plan_on, publish_packaged_plan
+from pricing.rating import Inputs, Premium, rate_period
+from pricing.statement import PeriodStatement
+from pricing.store import Policy, fetch_plan_by_hash, fetch_policies, fetch_policy, fetch_postings
+from pricing.store import fetch_trips as fetch_priced_trips
+from scoring.score import Score
+from storage.pool import Conn, Database
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyFile:
+    """A policy with its trips, its score over the plan's window ending with `period`, and all its statements."""
+
+    policy: Policy
+    plan: RatePlan
+    period: str
+    trips: list[Trip]
+    score: Score | None
+    score_trips: int
+    score_from: str
+    statements: list[PeriodStatement]  # the latest first
+
+    @property
+    def month(self) -> list[Trip]:
+        """The trips of `period`."""
+        return [trip for trip in self.trips if trip.local_month == self.period]
+
+    def statement(self, period: str) -> PeriodStatement:
+        """The statement of a period. Raises NotFound."""
+        found = next((statement for statement in self.statements if statement.period == period), None)
+        if found is None:
+            raise NotFound("statement", f"{self.policy.policy_id} {period}")
+        return found
+
+
+def own_policies(conn: Conn, reader: Account) -> list[Policy]:
+    """The policies of this person, the latest first."""
+    keys = store.fetch_own_policy_keys(conn, reader.person_key)
+    by_key = {policy.policy_key: policy for policy in fetch_policies(conn, keys)}
+    return [by_key[key] for key in keys]
+
+
+def own_policy(conn: Conn, reader: Account, policy_id: str) -> Policy:
+    """One policy of this person. Raises NotFound, the same for a foreign one and for none."""
+    found = next((policy for policy in own_policies(conn, reader) if policy.policy_id == policy_id), None)
+    if found is None:
+        raise NotFound("policy", policy_id)
+    return found
+
+
+def any_policy(conn: Conn, policy_id: str) -> Policy:
+    """One policy of the book: for underwriters. Raises NotFound."""
+    policy = fetch_policy(conn, policy_id)
+    if policy is None:
+        raise NotFound("policy", policy_id)
+    return policy
+
+
+def open_file(database: Database, policy: Policy, now: datetime) -> PolicyFile:
+    """The policy's file as of now."""
+    with database.role("policy") as conn:
+        trips = store.fetch_trips(conn, policy.policy_key)
+        period = shown_month(trips, local(now, policy.time_zone).date())
+        plan = plan_of(conn, policy, period, now)
+        score_from = months_before(period, plan.behaviour.window_months - 1)
+        priced = fetch_priced_trips(conn, policy.policy_key, score_from, period)
+        postings = fetch_postings(conn, policy.policy_key)
+    statements = [
+        PeriodStatement(policy.policy_id, month, members[0].currency, tuple(members))
+        for month, members in ((month, list(group)) for month, group in groupby(postings, lambda p: p.period))
+    ]
+    return PolicyFile(
+        policy=policy,
+        plan=plan,
+        period=period,
+        trips=trips,
+        score=policy_score(priced, policy),
+        score_trips=sum(1 for row in priced if not_charged(row, policy) is None),
+        score_from=score_from,
+        statements=statements[::-1],
+    )
+
+
+def plan_of(conn: Conn, policy: Policy, period: str, now: datetime) -> RatePlan:
+    """The plan in effect for a month of the policy."""
+    publish_packaged_plan(conn, now)
+    return plan_on(conn, policy.plan_name, max(month_bounds(period)[0], policy.starts_on))
+
+
+def preview(database: Database, policy: Policy, period: str, now: datetime) -> tuple[RatePlan, Inputs, Premium]:
+    """The premium of a month as its trips so far lead to it: what a trip does before it counts."""
+    with database.role("policy") as conn:
+        plan = plan_of(conn, policy, period, now)
+        inputs, _ = inputs_of(conn, policy, plan, period)
+    return plan, inputs, rate_period(plan, inputs)
+
+
+def posted_plan(database: Database, policy: Policy, plan_hash: str) -> RatePlan:
+    """The plan that a posting was priced by."""
+    with database.role("policy") as conn:
+        return parse_plan(fetch_plan_by_hash(conn, plan_hash), policy.plan_name)
