@@ -12,7 +12,7 @@ from api.wording import local
 from pricing.close import inputs_of, not_charged, policy_score
 from pricing.periods import month_bounds, months_before
 from pricing.plan import RatePlan, parse_plan
-from pricing.policies import plan_on, publish_packaged_plan
+from pricing.policies import plan_on
 from pricing.rating import Inputs, Premium, rate_period
 from pricing.statement import PeriodStatement
 from pricing.store import Policy, fetch_plan_by_hash, fetch_policies, fetch_policy, fetch_postings
@@ -75,7 +75,7 @@ def open_file(database: Database, policy: Policy, now: datetime) -> PolicyFile:
     with database.role("policy") as conn:
         trips = store.fetch_trips(conn, policy.policy_key)
         period = shown_month(trips, local(now, policy.time_zone).date())
-        plan = plan_of(conn, policy, period, now)
+        plan = plan_of(conn, policy, period)
         score_from = months_before(period, plan.behaviour.window_months - 1)
         priced = fetch_priced_trips(conn, policy.policy_key, score_from, period)
         postings = fetch_postings(conn, policy.policy_key)
@@ -95,16 +95,15 @@ def open_file(database: Database, policy: Policy, now: datetime) -> PolicyFile:
     )
 
 
-def plan_of(conn: Conn, policy: Policy, period: str, now: datetime) -> RatePlan:
+def plan_of(conn: Conn, policy: Policy, period: str) -> RatePlan:
     """The plan in effect for a month of the policy."""
-    publish_packaged_plan(conn, now)
     return plan_on(conn, policy.plan_name, max(month_bounds(period)[0], policy.starts_on))
 
 
-def preview(database: Database, policy: Policy, period: str, now: datetime) -> tuple[RatePlan, Inputs, Premium]:
+def preview(database: Database, policy: Policy, period: str) -> tuple[RatePlan, Inputs, Premium]:
     """The premium of a month as its trips so far lead to it: what a trip does before it counts."""
     with database.role("policy") as conn:
-        plan = plan_of(conn, policy, period, now)
+        plan = plan_of(conn, policy, period)
         inputs, _ = inputs_of(conn, policy, plan, period)
     return plan, inputs, rate_period(plan, inputs)
 

@@ -183,8 +183,8 @@ def _heading(step: Mapping[str, str]) -> tuple[str, str]:
     if step["kind"] == "times":
         factor, _, level = label.partition(": ")
         name = FACTOR_NAMES.get(factor, wording.words(factor))
-        rate = plain(step["rate"])
-        return name, f"× {rate}" if factor == "behaviour" else f"{level}: × {rate}"
+        times = f"× {plain(step['rate'])}"
+        return name, times if factor == "behaviour" else f"{level}: {times}"
     if label.endswith(" days"):
         return "Cover by the day", label
     if "km" in label.split():

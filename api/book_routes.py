@@ -1,0 +1,105 @@
+"""Pages of an underwriter: the book, a policy's file, its statements. No place where anybody drove is read here."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import HTMLResponse, Response
+
+from api import book_view, wording
+from api.explain import score_view
+from api.home_view import policy_view, quality_shares
+from api.policy_file import any_policy, open_file
+from api.receipt import receipt_of
+from api.rendering import page
+from api.roles import Now, Store, Underwriter
+from api.statement_view import posting_row, statement_view
+from api.store import fetch_book, fetch_posted_periods
+from api.trip_view import Fact
+from pricing.periods import months_before
+from pricing.policies import packaged_plan
+from pricing.store import Policy
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.get("/book", response_class=HTMLResponse)
+def show_book(
+    request: Request,
+    reader: Underwriter,
+    database: Store,
+    now: Now,
+    *,
+    find: Annotated[str, Query(max_length=100)] = "",
+    sort: Annotated[str, Query(max_length=20)] = "policy",
+    period: Annotated[str | None, Query(pattern=r"^\d{4}-(0[1-9]|1[0-2])$")] = None,
+) -> Response:
+    """Every policy in one month: the latest with statements, or the one asked for."""
+    plan = packaged_plan()
+    with database.role("policy") as conn:
+        periods = fetch_posted_periods(conn)
+        period = period or (periods[0] if periods else f"{now:%Y-%m}")
+        rows = fetch_book(conn, months_before(period, plan.behaviour.window_months - 1), period)
+    lines = book_view.policy_lines(rows, plan)
+    wanted = book_view.in_order(book_view.found(lines, find), sort)
+    return page(
+        request,
+        "book.html",
+        reader,
+        subtitle=wording.month(period),
+        period=period,
+        periods=[{"period": other, "name": wording.month(other)} for other in periods if other != period],
+        totals=book_view.totals(wanted),
+        shown=f"{len(wanted)} of {len(lines)}",
+        find=find,
+        sort=sort,
+        columns=book_view.columns(sort, find, period),
+        rows=[book_view.shown(line) for line in wanted],
+    )
+
+
+@router.get("/book/{policy_id}", response_class=HTMLResponse)
+def show_policy_file(request: Request, policy_id: str, reader: Underwriter, database: Store, now: Now) -> Response:
+    """A policy: terms, premium, postings, score, data quality."""
+    with database.role("policy") as conn:
+        policy = any_policy(conn, policy_id)
+    file = open_file(database, policy, now)
+    return page(
+        request,
+        "policy_file.html",
+        reader,
+        policy=policy_view(policy, file.plan),
+        facts=_facts(policy),
+        receipt=receipt_of(file.statements[0]) if file.statements else None,
+        postings=[posting_row(posting) for statement in file.statements for posting in statement.postings],
+        score=score_view(file.score, file.score_trips) if file.score else None,
+        quality=quality_shares(file.trips),
+    )
+
+
+@router.get("/book/{policy_id}/statements/{period}", response_class=HTMLResponse)
+def show_policy_statement(
+    request: Request, policy_id: str, period: str, reader: Underwriter, database: Store, now: Now
+) -> Response:
+    """A policy's statement of a month with every step of its worksheet."""
+    with database.role("policy") as conn:
+        policy = any_policy(conn, policy_id)
+    file = open_file(database, policy, now)
+    return page(
+        request,
+        "statement.html",
+        reader,
+        policy=policy_view(policy, file.plan),
+        statement=statement_view(file.statement(period)),
+        crumbs=[{"href": "/book", "name": "Book"}, {"href": f"/book/{policy.policy_id}", "name": policy.policy_id}],
+    )
+
+
+def _facts(policy: Policy) -> list[Fact]:
+    factors = [Fact(wording.words(name), str(level)) for name, level in policy.factors.items()]
+    return [
+        Fact("Covers", ", ".join(wording.words(cover) for cover in policy.covers)),
+        *factors,
+        Fact("Declared km a year", f"{policy.declared_km_per_year:,}"),
+        Fact("Plan", policy.plan_name),
+        Fact("Time zone", policy.time_zone),
+    ]

@@ -1,0 +1,269 @@
+"""The JSON API, version 1: the same facts as the pages, for programs. Money is text with all its digits."""
+
+from datetime import date, datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Request
+from pydantic import BaseModel, Field
+
+from api import book_view, map_drawing, trip_view
+from api.policy_file import any_policy, open_file, own_policies, own_policy
+from api.problems import PROBLEM_TYPE, Problem
+from api.roles import Anyone, Now, Policyholder, Store, Underwriter
+from api.store import Trip, fetch_book
+from api.trip_file import own_trip, own_trip_file
+from pricing.periods import months_before
+from pricing.policies import packaged_plan
+from pricing.store import Policy
+from scoring.score import Score
+
+PROBLEMS: dict[int | str, dict[str, Any]] = {
+    status: {"model": Problem, "content": {PROBLEM_TYPE: {}}, "description": text}
+    for status, text in ((401, "No valid session"), (403, "Another role's"), (404, "None, or somebody else's"))
+}
+router = APIRouter(prefix="/api/v1", responses=PROBLEMS)
+
+
+class Me(BaseModel):
+    """The account behind the session."""
+
+    email: str = Field(examples=["you@example.org"])
+    role: str = Field(examples=["policyholder"])
+    name: str | None
+    session_expires_at: datetime
+
+
+class PolicyOut(BaseModel):
+    """A policy's terms."""
+
+    policy: str
+    starts_on: date
+    ends_on: date
+    plan: str
+    pay_plan: str
+    covers: list[str]
+    factors: dict[str, Any]
+    declared_km_per_year: int
+    time_zone: str
+
+    @classmethod
+    def of(cls, policy: Policy) -> "PolicyOut":
+        """From the stored policy."""
+        return cls(
+            policy=policy.policy_id,
+            starts_on=policy.starts_on,
+            ends_on=policy.ends_on,
+            plan=policy.plan_name,
+            pay_plan=policy.pay_plan,
+            covers=policy.covers,
+            factors=policy.factors,
+            declared_km_per_year=policy.declared_km_per_year,
+            time_zone=policy.time_zone,
+        )
+
+
+class TripOut(BaseModel):
+    """A trip's numbers, without a place."""
+
+    trip_id: UUID
+    policy: str
+    started_at: datetime
+    ended_at: datetime
+    time_zone: str
+    distance_m: int
+    gap_m: int = Field(description="Estimated, never measured")
+    duration_s: int
+    excluded: str | None
+    grade: str
+    quality: dict[str, Any]
+    not_measurable: list[str]
+    features: dict[str, float | None]
+    score: dict[str, Any] | None
+    versions: dict[str, Any]
+
+    @classmethod
+    def of(cls, trip: Trip) -> "TripOut":
+        """From the stored trip."""
+        return cls(
+            policy=trip.policy_id, **{name: getattr(trip, name) for name in cls.model_fields if name != "policy"}
+        )
+
+
+class EventOut(BaseModel):
+    """An event with its evidence."""
+
+    number: int
+    kind: str
+    started_at: datetime
+    ended_at: datetime
+    peak: float
+    peak_unit: str
+    latitude_deg: float | None
+    longitude_deg: float | None
+    source: str
+    sampling_interval_s: float
+    thresholds_version: str
+
+
+class ScoreOut(BaseModel):
+    """The score that the premium is made with: over the plan's window, which ends with `to_month`."""
+
+    policy: str
+    from_month: str
+    to_month: str
+    trips: int
+    score: dict[str, Any] | None
+
+
+class BookLine(BaseModel):
+    """One policy of the book in a month."""
+
+    policy: str
+    policyholder: str
+    pay_plan: str
+    trips: int
+    driven_m: int
+    charged_m: int
+    score: float | None
+    premium: str | None
+    adjusted: str
+    currency: str
+
+
+@router.get("/me")
+def read_me(reader: Anyone) -> Me:
+    """Who is signed in."""
+    return Me(email=reader.email, role=reader.role, name=reader.name, session_expires_at=reader.expires_at)
+
+
+@router.get("/policies")
+def read_policies(reader: Policyholder, database: Store) -> list[PolicyOut]:
+    """Your policies."""
+    with database.role("policy") as conn:
+        return [PolicyOut.of(policy) for policy in own_policies(conn, reader)]
+
+
+@router.get("/policies/{policy_id}")
+def read_policy(policy_id: str, reader: Policyholder, database: Store) -> PolicyOut:
+    """One of your policies."""
+    with database.role("policy") as conn:
+        return PolicyOut.of(own_policy(conn, reader, policy_id))
+
+
+@router.get("/policies/{policy_id}/score")
+def read_score(policy_id: str, reader: Policyholder, database: Store, now: Now) -> ScoreOut:
+    """The driving score with its reasons and interval."""
+    with database.role("policy") as conn:
+        policy = own_policy(conn, reader, policy_id)
+    file = open_file(database, policy, now)
+    return ScoreOut(
+        policy=policy_id,
+        from_month=file.score_from,
+        to_month=file.period,
+        trips=file.score_trips,
+        score=_score_json(file.score),
+    )
+
+
+@router.get("/policies/{policy_id}/statements")
+def read_statements(policy_id: str, reader: Policyholder, database: Store, now: Now) -> list[dict[str, Any]]:
+    """All statements with their adjustments, lines, inputs and worksheets, the latest first."""
+    with database.role("policy") as conn:
+        policy = own_policy(conn, reader, policy_id)
+    return [statement.as_dict() for statement in open_file(database, policy, now).statements]
+
+
+@router.get("/policies/{policy_id}/statements/{period}")
+def read_statement(policy_id: str, period: str, reader: Policyholder, database: Store, now: Now) -> dict[str, Any]:
+    """The statement of a month."""
+    with database.role("policy") as conn:
+        policy = own_policy(conn, reader, policy_id)
+    return open_file(database, policy, now).statement(period).as_dict()
+
+
+@router.get("/policies/{policy_id}/trips")
+def read_trips(
+    policy_id: str,
+    reader: Policyholder,
+    database: Store,
+    now: Now,
+    *,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+) -> list[TripOut]:
+    """Trips under a policy, the latest first."""
+    with database.role("policy") as conn:
+        policy = own_policy(conn, reader, policy_id)
+    return [TripOut.of(trip) for trip in open_file(database, policy, now).trips[:limit]]
+
+
+@router.get("/trips/{trip_id}")
+def read_trip(trip_id: UUID, reader: Policyholder, database: Store) -> TripOut:
+    """One of your trips."""
+    return TripOut.of(own_trip(database, reader, trip_id))
+
+
+@router.get("/trips/{trip_id}/events")
+def read_events(trip_id: UUID, reader: Policyholder, database: Store) -> list[EventOut]:
+    """The events of a trip in order of start."""
+    events = own_trip_file(database, reader, trip_id).events
+    return [
+        EventOut(number=number, **{name: getattr(event, name) for name in EventOut.model_fields if name != "number"})
+        for number, event in enumerate(events, 1)
+    ]
+
+
+@router.get("/trips/{trip_id}/track")
+def read_track(trip_id: UUID, reader: Policyholder, database: Store) -> dict[str, Any]:
+    """The trip's path by speed against the limit, and its events, as GeoJSON."""
+    file = own_trip_file(database, reader, trip_id)
+    if file.track is None:
+        return {"type": "FeatureCollection", "features": []}
+    return map_drawing.track_geojson(file.track, trip_view.markers(file.trip, file.events))
+
+
+@router.get("/trips/{trip_id}/roads")
+def read_roads(request: Request, trip_id: UUID, reader: Policyholder, database: Store) -> dict[str, Any]:
+    """The roads round a trip as GeoJSON, © OpenStreetMap contributors (ODbL)."""
+    file = own_trip_file(database, reader, trip_id)
+    bounds = map_drawing.bounds_of(file.track, margin=0.6) if file.track else None
+    if bounds is None or request.app.state.roads is None:
+        return {"type": "FeatureCollection", "features": []}
+    return map_drawing.roads_geojson(request.app.state.roads, bounds)
+
+
+@router.get("/book")
+def read_book(
+    reader: Underwriter, database: Store, period: Annotated[str, Query(pattern=r"^\d{4}-(0[1-9]|1[0-2])$")]
+) -> list[BookLine]:
+    """Every policy in one month: kilometres, score, premium. No place."""
+    plan = packaged_plan()
+    with database.role("policy") as conn:
+        rows = fetch_book(conn, months_before(period, plan.behaviour.window_months - 1), period)
+    return [
+        BookLine(
+            policy=line.policy_id,
+            policyholder=line.policyholder,
+            pay_plan=line.pay_plan,
+            trips=line.trips,
+            driven_m=line.driven_m,
+            charged_m=line.charged_m,
+            score=line.score,
+            premium=None if line.premium is None else str(line.premium),
+            adjusted=str(line.adjusted),
+            currency=line.currency,
+        )
+        for line in book_view.policy_lines(rows, plan)
+    ]
+
+
+@router.get("/book/{policy_id}/statements")
+def read_book_statements(policy_id: str, reader: Underwriter, database: Store, now: Now) -> list[dict[str, Any]]:
+    """A policy's statements with every step of their worksheets."""
+    with database.role("policy") as conn:
+        policy = any_policy(conn, policy_id)
+    return [statement.as_dict() for statement in open_file(database, policy, now).statements]
+
+
+def _score_json(score: Score | None) -> dict[str, object] | None:
+    return None if score is None else score.as_json()

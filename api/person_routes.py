@@ -1,0 +1,135 @@
+"""Pages of a policyholder: overview, trips, a trip, a statement. Every object is looked up as this person's own."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import HTMLResponse, Response
+
+from api import map_drawing, trip_view, wording
+from api.cost_view import Cost, cost_view, priced_trip
+from api.explain import score_view
+from api.home_view import greeting, month_view, policy_view
+from api.policy_file import PolicyFile, open_file, own_policies, own_policy, plan_of, posted_plan, preview
+from api.receipt import Receipt, changes_of, receipt, receipt_of
+from api.rendering import page
+from api.roles import Now, Policyholder, Store
+from api.statement_view import statement_rows, statement_view
+from api.store import Trip
+from api.trip_file import own_trip_file
+from pricing.store import Policy, fetch_statement_of_period
+from scoring.exposure import OVER_LIMIT_BANDS
+from storage.pool import Database
+
+router = APIRouter(include_in_schema=False)
+TRIPS_ON_OVERVIEW = 6
+
+
+@router.get("/home", response_class=HTMLResponse)
+def show_home(
+    request: Request,
+    reader: Policyholder,
+    database: Store,
+    now: Now,
+    policy: Annotated[str | None, Query(max_length=64)] = None,
+) -> Response:
+    """The overview of one policy: score, month, receipt, trips, statements."""
+    with database.role("policy") as conn:
+        policies = own_policies(conn, reader)
+        chosen = own_policy(conn, reader, policy) if policy else next(iter(policies), None)
+    name = reader.name or reader.email
+    if chosen is None:
+        return page(request, "home.html", reader, policy=None, others=[], greeting=f"Hello, {name}")
+    file = open_file(database, chosen, now)
+    return page(
+        request,
+        "home.html",
+        reader,
+        greeting=greeting(wording.local(now, chosen.time_zone).hour, name),
+        policy=policy_view(chosen, file.plan),
+        others=[other.policy_id for other in policies if other.policy_id != chosen.policy_id],
+        score=score_view(file.score, file.score_trips) if file.score else None,
+        trips=[trip_view.trip_row(trip) for trip in file.trips[:TRIPS_ON_OVERVIEW]],
+        trip_count=len(file.trips),
+        month=month_view(file.trips, file.period),
+        receipt=receipt_of(file.statements[0]) if file.statements else None,
+        so_far=_so_far(database, file),
+        statements=statement_rows(file.statements),
+    )
+
+
+@router.get("/policies/{policy_id}/trips", response_class=HTMLResponse)
+def show_trips(request: Request, policy_id: str, reader: Policyholder, database: Store, now: Now) -> Response:
+    """All trips under a policy, by month."""
+    with database.role("policy") as conn:
+        policy = own_policy(conn, reader, policy_id)
+    return page(request, "trips.html", reader, groups=trip_view.trip_groups(open_file(database, policy, now).trips))
+
+
+@router.get("/policies/{policy_id}/statements/{period}", response_class=HTMLResponse)
+def show_statement(
+    request: Request, policy_id: str, period: str, reader: Policyholder, database: Store, now: Now
+) -> Response:
+    """The statement of a month with its worksheet."""
+    with database.role("policy") as conn:
+        policy = own_policy(conn, reader, policy_id)
+    file = open_file(database, policy, now)
+    return page(
+        request,
+        "statement.html",
+        reader,
+        policy=policy_view(policy, file.plan),
+        statement=statement_view(file.statement(period)),
+        crumbs=[{"href": f"/home?policy={policy.policy_id}", "name": "Overview"}],
+    )
+
+
+@router.get("/trips/{trip_id}", response_class=HTMLResponse)
+def show_trip(request: Request, trip_id: UUID, reader: Policyholder, database: Store) -> Response:
+    """One trip: map, speed against the limit, events, certificate, cost."""
+    file = own_trip_file(database, reader, trip_id)
+    trip, track = file.trip, file.track
+    with database.role("policy") as conn:
+        policy = own_policy(conn, reader, trip.policy_id)
+        plan = plan_of(conn, policy, trip.local_month)
+    markers = trip_view.markers(trip, file.events)
+    return page(
+        request,
+        "trip.html",
+        reader,
+        policy=policy_view(policy, plan),
+        trip=trip_view.trip_row(trip),
+        map=map_drawing.trip_svg(track, markers, request.app.state.roads) if track else "",
+        bands=[{"code": band, "name": wording.BAND_NAMES[band]} for band in OVER_LIMIT_BANDS],
+        chart=trip_view.speed_chart(track, trip, file.events) if track else "",
+        events=trip_view.event_rows(trip, file.events),
+        not_measurable=trip_view.not_measurable(trip, file.sampling_interval_s),
+        quality=trip_view.certificate(trip, file.sampling_interval_s),
+        cost=_cost(database, policy, trip),
+    )
+
+
+def _so_far(database: Database, file: PolicyFile) -> Receipt | None:
+    """The premium that the shown month leads to so far, while it has no statement."""
+    if any(statement.period == file.period for statement in file.statements) or not file.month:
+        return None
+    plan, _, premium = preview(database, file.policy, file.period)
+    return receipt(changes_of([step.as_json() for step in premium.worksheet]), file.period, plan.currency)
+
+
+def _cost(database: Database, policy: Policy, trip: Trip) -> Cost | None:
+    """As posted where the month is; as the month stands now where not, or where the trip came later."""
+    with database.role("policy") as conn:
+        statement = fetch_statement_of_period(conn, policy.policy_id, trip.local_month)
+    if statement is not None:
+        latest = statement.postings[-1]
+        costs = latest.inputs.get("trip_costs")
+        priced = priced_trip(latest.inputs, str(trip.trip_id), costs if isinstance(costs, dict) else {})
+        if priced is not None:
+            plan = posted_plan(database, policy, latest.plan_hash)
+            return cost_view(priced, plan, f"posted in the statement of {wording.month(trip.local_month)}")
+    plan, inputs, premium = preview(database, policy, trip.local_month)
+    costs = {key: format(cost, "f") for key, cost in premium.trip_costs.items()}
+    priced = priced_trip(inputs.as_json(), str(trip.trip_id), costs)
+    status = "as the month stands now, not posted yet"
+    return cost_view(priced, plan, status) if priced else None

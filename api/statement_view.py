@@ -1,0 +1,160 @@
+"""A statement with its adjustments, lines, inputs and worksheet, as its page shows it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from api import wording
+from api.receipt import Receipt, Sheet, receipt_of, sheets_of
+from api.trip_view import Fact
+from pricing.statement import PeriodStatement, Posting
+
+
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """A named amount."""
+
+    name: str
+    amount: str
+
+
+@dataclass(frozen=True, slots=True)
+class PostingRow:
+    """One row of the ledger."""
+
+    period: str
+    period_name: str
+    what: str
+    reason: str
+    posted: str
+    amount: str
+
+
+@dataclass(frozen=True, slots=True)
+class StatementRow:
+    """One month in a list of statements."""
+
+    period: str
+    period_name: str
+    total: str
+    summary: str
+    posted: str
+
+
+@dataclass(frozen=True, slots=True)
+class StatementView:
+    """The whole statement of a month."""
+
+    period: str
+    period_name: str
+    posted: str
+    total: str
+    first_amount: str
+    sentence: str
+    receipt: Receipt
+    adjustments: list[PostingRow]
+    lines: list[Amount]
+    lines_total: str
+    inputs: list[Fact]
+    worksheets: list[Sheet]
+    versions: str
+
+
+def statement_view(statement: PeriodStatement) -> StatementView:
+    """The statement as it stands, with what each posting added."""
+    first, latest = statement.postings[0], statement.postings[-1]
+    versions = [f"plan {latest.plan_hash[:12]}", f"inputs {latest.inputs_digest[:12]}"]
+    return StatementView(
+        period=statement.period,
+        period_name=wording.month(statement.period),
+        posted=wording.long_day(first.posted_at),
+        total=wording.money(statement.total, statement.currency),
+        first_amount=wording.money(first.amount, statement.currency),
+        sentence=_sentence(statement),
+        receipt=receipt_of(statement),
+        adjustments=[posting_row(posting) for posting in statement.postings[1:]],
+        lines=_summed_lines(statement),
+        lines_total=wording.money(statement.total, statement.currency),
+        inputs=_inputs(latest.inputs),
+        worksheets=sheets_of(latest),
+        versions=f"Computed with {', '.join(versions)}.",
+    )
+
+
+def statement_rows(statements: Sequence[PeriodStatement]) -> list[StatementRow]:
+    """A line for each month."""
+    return [
+        StatementRow(
+            period=statement.period,
+            period_name=wording.month(statement.period),
+            total=wording.money(statement.total, statement.currency),
+            summary=_summary(statement),
+            posted=f"posted {wording.long_day(statement.postings[0].posted_at)}",
+        )
+        for statement in statements
+    ]
+
+
+def posting_row(posting: Posting) -> PostingRow:
+    """One row of the ledger in words."""
+    adjustment = posting.kind == "adjustment"
+    return PostingRow(
+        period=posting.period,
+        period_name=wording.month(posting.period),
+        what=f"Adjustment {posting.revision}" if adjustment else "Statement",
+        reason=wording.words(posting.reason),
+        posted=wording.long_day(posting.posted_at),
+        amount=wording.money(posting.amount, posting.currency, signed=adjustment),
+    )
+
+
+def charged_m(inputs: Mapping[str, object]) -> int:
+    """Metres of the charged trips of a posting's inputs."""
+    trips = inputs.get("trips")
+    if not isinstance(trips, list):
+        return 0
+    return sum(int(trip["distance_m"]) for trip in trips if trip["not_charged"] is None)
+
+
+def _summary(statement: PeriodStatement) -> str:
+    count = len(statement.postings) - 1
+    parts = [wording.km(charged_m(statement.postings[-1].inputs))]
+    if count:
+        parts.append(f"{count} {'adjustment' if count == 1 else 'adjustments'}")
+    return " · ".join(parts)
+
+
+def _sentence(statement: PeriodStatement) -> str:
+    adjusted = statement.total - statement.postings[0].amount
+    if len(statement.postings) == 1:
+        return f"for {wording.month(statement.period)}, with fee and tax."
+    direction = "more" if adjusted > 0 else "less"
+    change = wording.money(abs(adjusted), statement.currency)
+    return f"for {wording.month(statement.period)}, with fee and tax; {change} {direction} than first posted."
+
+
+def _summed_lines(statement: PeriodStatement) -> list[Amount]:
+    """Each line over all postings: statement plus adjustments."""
+    sums: dict[str, Decimal] = {}
+    for posting in statement.postings:
+        for line in posting.lines:
+            sums[line["name"]] = sums.get(line["name"], Decimal(0)) + Decimal(line["amount"])
+    return [Amount(wording.words(name), wording.money(amount, statement.currency)) for name, amount in sums.items()]
+
+
+def _inputs(inputs: Mapping[str, object]) -> list[Fact]:
+    trips = inputs.get("trips")
+    trips = trips if isinstance(trips, list) else []
+    charged = [trip for trip in trips if trip["not_charged"] is None]
+    facts = [
+        Fact("Days of cover", str(inputs.get("days", "–"))),
+        Fact("Charged trips", f"{len(charged)} of {len(trips)}"),
+        Fact("Measured", wording.km(sum(int(trip["distance_m"]) for trip in charged))),
+        Fact("Estimated in gaps", wording.km(sum(int(trip["gap_m"]) for trip in charged))),
+    ]
+    behaviour = inputs.get("behaviour")
+    if isinstance(behaviour, Mapping):
+        window = f"{behaviour['from_month']} to {behaviour['to_month']}, {Decimal(str(behaviour['km'])):,.0f} km"
+        facts.append(Fact("Claims per 100,000 km", str(behaviour["claims_per_100000_km"]), window))
+        facts.append(Fact("Class mean", str(behaviour["class_mean"])))
+    return facts
