@@ -44,7 +44,7 @@ def bind(host: str, port: int) -> socket.socket:
 
 
 def server(app: ASGIApp) -> uvicorn.Server:
-    """A uvicorn server without an access log: a phone's credential stands in its query string, which no log may hold."""
+    """A uvicorn server without an access log: a phone's credential stands in its query string."""
     return uvicorn.Server(
         uvicorn.Config(app, log_level="warning", access_log=False, h11_max_incomplete_event_size=64 * 1024)
     )
