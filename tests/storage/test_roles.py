@@ -2,6 +2,7 @@
 
 import uuid
 from datetime import UTC, date, datetime
+from decimal import Decimal
 
 import pytest
 from psycopg import errors
@@ -116,7 +117,7 @@ def test_what_is_posted_is_never_edited(database: Database, role: Role, change: 
     with pytest.raises((errors.RestrictViolation, errors.InsufficientPrivilege)), database.role(role) as conn:
         conn.execute(change)  # type: ignore[call-overload]
     with database.role("policy") as conn:
-        assert conn.execute("select sum(amount)::text from policy.statement").fetchone() == ("12.3000",)
+        assert conn.execute("select sum(amount) from policy.statement").fetchone() == (Decimal("12.30"),)
 
 
 def test_a_ledger_line_that_loses_a_record_is_refused(database: Database) -> None:
