@@ -63,14 +63,15 @@ def observe(readings: Readings, standing: Bools | None, cutting: Cutting) -> Mot
     reported_mps = readings.speed_mps.astype(np.float64)
     reported_mps[(readings.flags & int(Flag.SPEED_MISMATCH)) != 0] = np.nan
     outside = np.ones(len(t_s), dtype=np.bool_) if standing is None else ~standing
+    smooth_s = max(SMOOTH_HALF_WINDOW_S, 1.5 * float(np.median(np.diff(t_s)))) if len(t_s) > 1 else SMOOTH_HALF_WINDOW_S
     agrees = _agree(t_s, reported_mps, derived_mps, outside, cutting)
     reported = np.isfinite(reported_mps) & agrees
     return Motion(
         t_s=t_s,
         x_m=x_m,
         y_m=y_m,
-        smooth_x_m=local_mean(t_s, x_m, SMOOTH_HALF_WINDOW_S),
-        smooth_y_m=local_mean(t_s, y_m, SMOOTH_HALF_WINDOW_S),
+        smooth_x_m=local_mean(t_s, x_m, smooth_s),
+        smooth_y_m=local_mean(t_s, y_m, smooth_s),
         speed_mps=np.where(reported, reported_mps, derived_mps),
         reported=reported,
         still=np.where(reported, reported_mps < cutting.still_reported_mps, still_derived),
