@@ -43,7 +43,9 @@ def enrol(conn: Conn, device_id: str, as_of: datetime, *, tier: Tier = "tls", ve
     return Enrolled(device_key, _issue(conn, device_key, tier, as_of))
 
 
-def rotate(conn: Conn, device_id: str, tier: Tier, as_of: datetime, overlap: timedelta = ROTATION_OVERLAP) -> Enrolled:
+def rotate(
+    conn: Conn, device_id: str, as_of: datetime, *, tier: Tier = "tls", overlap: timedelta = ROTATION_OVERLAP
+) -> Enrolled:
     """Another token for an enrolled device; its earlier ones end after `overlap`. Raises `UnknownDevice`."""
     device = find_device(conn, device_id)
     store.end_credentials(conn, device.device_key, as_of + overlap)

@@ -24,7 +24,7 @@ def from_microseconds(time_us: int) -> datetime:
 def parse_iso(text: str) -> int | Rejection:
     """Microseconds since 1970 of an ISO 8601 time with its offset.
 
-    A leap second (23:59:60) is the following second. Answers NAIVE_TIME without an offset, MALFORMED for no time.
+    A leap second (23:59:60) is the following second. NAIVE_TIME without an offset, MALFORMED or NUL for no time.
     """
     leap_us = 0
     if "60" in text:
@@ -36,4 +36,4 @@ def parse_iso(text: str) -> int | Rejection:
             return Rejection.NAIVE_TIME
         return (moment - _EPOCH) // _MICROSECOND + leap_us
     except (ValueError, OverflowError):
-        return Rejection.MALFORMED
+        return Rejection.NUL if "\0" in text else Rejection.MALFORMED

@@ -11,6 +11,7 @@ from ingest.rejection import Rejection
 NOT_A_TIME = {
     Rejection.NAIVE_TIME: "a time without its offset from UTC",
     Rejection.MALFORMED: "not an ISO 8601 time",
+    Rejection.NUL: "a text with a NUL",
 }
 
 

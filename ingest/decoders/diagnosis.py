@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Literal
 
+from ingest.moments import MAX_EPOCH_S
 from ingest.rejection import Rejection
 
 type Kind = Literal["number", "count", "flag", "text", "time"]
@@ -94,7 +95,7 @@ def _field_fault(name: str, value: object, kind: Kind) -> Reason | None:
         return Rejection.NOT_FINITE, f"{name} is {value[:20]!a}"
     if kind == "text" or isinstance(value, bool) or not isinstance(value, int | float):
         return Rejection.TYPE, f"{name} is of the wrong type"
-    if abs(value) > MAX_FLOAT32 or kind == "time":
+    if abs(value) > (MAX_EPOCH_S if kind == "time" else MAX_FLOAT32):
         return Rejection.NUMBER_RANGE, f"{name} is a number out of range"
     return None
 
