@@ -1,0 +1,45 @@
+"""One small book for all API tests: they read it, and none writes more than sessions."""
+
+import os
+from collections.abc import Iterator
+from itertools import count
+
+import psycopg
+import pytest
+from fastapi.testclient import TestClient
+from psycopg import conninfo, sql
+
+from api.app import create_api
+from storage.migrate import migrate
+from storage.pool import Database
+from tests.api.world import NOW, PASSWORD, World, build_world
+
+_NUMBERS = count(1)
+
+
+@pytest.fixture(scope="session")
+def world(server_dsn: str) -> Iterator[World]:
+    """The small book in a database of its own, made once a worker."""
+    name = f"wayrate_api_{os.getpid()}_{next(_NUMBERS)}"
+    with psycopg.connect(server_dsn, autocommit=True) as conn:
+        conn.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
+    dsn = conninfo.make_conninfo(server_dsn, dbname=name)
+    migrate(dsn)
+    with Database(dsn) as database:
+        yield build_world(database)
+    with psycopg.connect(server_dsn, autocommit=True) as conn:
+        conn.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
+
+
+@pytest.fixture
+def client(world: World) -> Iterator[TestClient]:
+    """A browser without a session, on the real application."""
+    with TestClient(create_api(world.database, world.roads, lambda: NOW), base_url="http://127.0.0.1") as opened:
+        yield opened
+
+
+def sign_in(client: TestClient, email: str, password: str = PASSWORD) -> int:
+    """Through the form as a person does; the status of the answer to the form."""
+    client.get("/")
+    form = {"email": email, "password": password, "form_token": client.cookies["wayrate_form"]}
+    return client.post("/sign-in", data=form, follow_redirects=False).status_code
