@@ -21,6 +21,8 @@ _HEADER_ROW = 1
 def read_csv(file: str, content: bytes, form: FileFormat) -> SourceTable:
     """The rows of a CSV with a header; a row of another width is broken, alone. Raises `UnreadableFile`."""
     content, encoding = _ascii_compatible(file, content, form.encoding)
+    if content.count(b'"') % 2:
+        raise UnreadableFile(file, "its quotes do not close")
     starts, ends = _row_bounds(content)
     if not len(starts):
         raise UnreadableFile(file, "it is empty")
@@ -41,7 +43,7 @@ def read_csv(file: str, content: bytes, form: FileFormat) -> SourceTable:
 
     whole = np.setdiff1d(np.arange(received), broken_at)
     if (len(table) if table is not None else 0) != len(whole):
-        raise UnreadableFile(file, "its quotes do not close")
+        raise UnreadableFile(file, "its quotes are not those of a CSV")
     broken = tuple(
         Rejected(place, Rejection.MALFORMED, f"the row does not have {len(names)} columns", raw_of(place))
         for place in broken_at.tolist()
