@@ -3,9 +3,11 @@
 import hashlib
 import json
 from dataclasses import asdict, dataclass, field
+from functools import lru_cache
 from typing import Any
 
 
+@lru_cache(maxsize=64)
 def version_of(settings: Any, name: str) -> str:
     """`name-` and 12 hex digits of the SHA-256 of a settings dataclass's content: equal numbers, equal version."""
     content = json.dumps(asdict(settings), sort_keys=True, separators=(",", ":"))
