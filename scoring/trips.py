@@ -54,7 +54,7 @@ class Trip:
 @dataclass(frozen=True, slots=True)
 class _Piece:
     rows: Indices
-    spikes: int
+    spikes: list[int]  # rows left out
     teleport: bool
 
 
@@ -86,7 +86,9 @@ def cut_segment(segment: CleanReadings, before: LeadIn, cutting: Cutting) -> lis
         for start, stop in _trip_rows(readings, motion, standing, cutting):
             first = not trips or (piece.teleport and trips[-1].readings.fix_time_us[-1] < readings.fix_time_us[0])
             trip = _trip(readings, conflicts, motion, slice(start, stop), cutting)
-            trips.append(replace(trip, spikes=piece.spikes, teleport=piece.teleport and first))
+            first_row, last_row = piece.rows[start], piece.rows[stop - 1]
+            spikes = sum(bool(first_row < row < last_row) for row in piece.spikes)
+            trips.append(replace(trip, spikes=spikes, teleport=piece.teleport and first))
     if trips:
         trips[0] = replace(trips[0], gap_m=trips[0].gap_m + before.gap_m, teleport=trips[0].teleport or before.teleport)
     return trips
@@ -112,18 +114,18 @@ def _pieces(readings: Readings, cutting: Cutting) -> list[_Piece]:
     starts = np.concatenate(([0], np.flatnonzero(jumps(slice(0, -1), slice(1, None))) + 1, [len(t_s)]))
     parts = [own[start:stop] for start, stop in itertools.pairwise(starts)]
     pieces: list[_Piece] = []
-    rows, spikes, teleport = parts[0], 0, False
+    rows, spikes, teleport = parts[0], list[int](), False
     index = 1
     while index < len(parts):
         part = parts[index]
         short = t_s[part[-1]] - t_s[part[0]] <= cutting.spike_limit_s
         if short and index + 1 < len(parts) and not jumps(int(rows[-1]), int(parts[index + 1][0])):
             rows = np.concatenate((rows, parts[index + 1]))
-            spikes += len(part)
+            spikes += part.tolist()
             index += 2
             continue
         pieces.append(_Piece(rows, spikes, teleport))
-        rows, spikes, teleport = part, 0, True
+        rows, spikes, teleport = part, [], True
         index += 1
     return [*pieces, _Piece(rows, spikes, teleport)]
 
