@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 from pricing import store
 from pricing.errors import PeriodNotOver
 from pricing.periods import days_in_force, ended_at, month_bounds, months_before
-from pricing.plan import RatePlan, parse_plan
-from pricing.policies import plan_on, publish_packaged_plan
+from pricing.plan import RatePlan
+from pricing.policies import plan_of_hash, plan_on, publish_packaged_plan
 from pricing.rating import BehaviourInput, DrivenTrip, Inputs, Line, Premium, Terms, rate_period
 from pricing.statement import Posting, difference
 from pricing.store import Change, Policy, TripRow
@@ -70,7 +70,6 @@ def inputs_of(conn: Conn, policy: Policy, plan: RatePlan, period: str) -> tuple[
     """What a policy's premium of a month is computed from, and the versions of what made it (policy role)."""
     window_start = months_before(period, plan.behaviour.window_months - 1)
     rows = store.fetch_trips(conn, policy.policy_key, window_start, period)
-    cells = store.fetch_cells(conn, policy.policy_key, period)
     of_month = [row for row in rows if row.local_month == period]
     trips = tuple(
         DrivenTrip(
@@ -79,7 +78,7 @@ def inputs_of(conn: Conn, policy: Policy, plan: RatePlan, period: str) -> tuple[
             distance_m=row.distance_m,
             gap_m=row.gap_m,
             not_charged=not_charged(row, policy),
-            cells=tuple(cells.get(row.trip_id, ())),
+            cells=tuple(sorted((road_class, hour_band, metres) for road_class, hour_band, metres in row.cells)),
         )
         for row in of_month
     )
@@ -142,7 +141,7 @@ def _first_posting(conn: Conn, policy: Policy, period: str, as_of: datetime) -> 
 def _adjustment(conn: Conn, policy: Policy, period: str, as_of: datetime) -> Posting | None:
     """New total minus posted sum, by the plan of the statement; None where they agree."""
     posted = store.fetch_postings(conn, policy.policy_key, period)
-    plan = parse_plan(store.fetch_plan_by_hash(conn, posted[0].plan_hash), policy.plan_name)
+    plan = plan_of_hash(conn, posted[0].plan_hash)
     inputs, versions = inputs_of(conn, policy, plan, period)
     premium = rate_period(plan, inputs)
     lines = difference(premium, posted)

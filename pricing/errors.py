@@ -121,6 +121,31 @@ class NoPlan(PricingError):
 
 
 @dataclass(eq=False)
+class PlanVersionTaken(PricingError):
+    """A plan's version that is published already, with other content."""
+
+    name: str
+    version: str
+
+    def __str__(self) -> str:
+        return (
+            f"rate plan {self.name} version {self.version} is published with other content: what is published is never "
+            "edited; give the changed plan another version"
+        )
+
+
+@dataclass(eq=False)
+class AlteredPlan(PricingError):
+    """A stored plan whose content is not what its hash says."""
+
+    plan_hash: str
+    found: str
+
+    def __str__(self) -> str:
+        return f"stored rate plan {self.plan_hash} has the content of {self.found}: it was altered, so it prices nothing"
+
+
+@dataclass(eq=False)
 class PeriodNotOver(PricingError):
     """A month that has not ended yet at the given time."""
 

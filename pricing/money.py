@@ -10,9 +10,10 @@ MINOR_DIGITS = {
     "MAD": 2, "NOK": 2, "PLN": 2, "SEK": 2, "TND": 3, "USD": 2,
 }  # fmt: skip
 
-# Products and sums of a plan's factors are exact in it: a result that would need rounding is an error, not a cent.
-EXACT = Context(prec=200, traps=[Inexact, InvalidOperation, DivisionByZero, Overflow, Clamped])
-_ROUNDING = Context(prec=200, rounding=ROUND_HALF_UP, traps=[InvalidOperation, DivisionByZero, Overflow])
+# Products and sums of a plan's numbers are exact in it: a result that would need rounding is an error, not a cent.
+# A plan's number has at most 18 digits, so that 50 of them multiply without losing one.
+EXACT = Context(prec=1000, traps=[Inexact, InvalidOperation, DivisionByZero, Overflow, Clamped])
+_ROUNDING = Context(prec=1000, rounding=ROUND_HALF_UP, traps=[InvalidOperation, DivisionByZero, Overflow])
 
 
 def to_minor_unit(amount: Decimal, currency: str) -> Decimal:

@@ -5,7 +5,7 @@ import json
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from itertools import pairwise
 from typing import Any
@@ -22,6 +22,8 @@ RULES = {
     "unmeasured_days": ("daily_rate_only",),
 }
 USES = ("declared_km", "distance", "road_class", "hour_band", "behaviour")
+DIGITS = 9  # a plan's number has at most so many on either side of the point: products of them stay exact
+MOST_FACTORS = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +148,20 @@ def parse_plan(content: str, source: str) -> RatePlan:
         "rules", "behaviour", "pay_plans", "covers", "factors",
     )  # fmt: skip
     reader.table("rules").refuse_others(*RULES)
+    _check_whole(plan, reader)
     return plan
+
+
+def _check_whole(plan: RatePlan, reader: "_Reader") -> None:
+    """What no part can tell alone."""
+    if plan.tax_rate >= 1:
+        raise reader.refuse("tax_rate", f"{plan.tax_rate} is not a share under 1: write 24 % as 0.24")
+    if len(plan.factors) > MOST_FACTORS:
+        raise reader.refuse("factors", f"are more than {MOST_FACTORS}")
+    declared = plan.factors.get("declared_km")
+    for name, pay_plan in plan.pay_plans.items():
+        if "declared_km" in pay_plan.uses and not (declared and declared.bands):
+            raise reader.refuse(f"pay_plans.{name}.uses", "declared_km needs a factor declared_km with bands")
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +191,7 @@ class _Reader:
 
     def day(self, key: str) -> date:
         value = self.get(key)
-        if not isinstance(value, date):
+        if not isinstance(value, date) or isinstance(value, datetime):
             raise self.refuse(key, "must be a date, such as 2026-01-01")
         return value
 
@@ -204,6 +219,8 @@ class _Reader:
             raise self.refuse(key, f"{value!r} is not finite")
         if number < 0 or (positive and number == 0):
             raise self.refuse(key, f"{value} must be {'over 0' if positive else '0 or more'}")
+        if number.adjusted() >= DIGITS or int(number.as_tuple().exponent) < -DIGITS:
+            raise self.refuse(key, f"{value} has more than {DIGITS} digits before or after the point")
         return number
 
     def table(self, key: str) -> "_Reader":
@@ -238,8 +255,12 @@ def _behaviour(part: _Reader) -> Behaviour:
 def _pay_plan(name: str, part: _Reader) -> PayPlan:
     part.refuse_others("title", "daily_multiple", "uses")
     uses = part.get("uses")
-    if not isinstance(uses, list) or not set(uses) <= set(USES):
+    if not isinstance(uses, list) or not all(use in USES for use in uses):
         raise part.refuse("uses", f"must be a list of {', '.join(USES)}")
+    if not {"road_class", "hour_band"} <= set(uses) and {"road_class", "hour_band"} & set(uses):
+        raise part.refuse("uses", "road_class and hour_band go together: a rate stands where they cross")
+    if "road_class" in uses and "distance" not in uses:
+        raise part.refuse("uses", "road_class and hour_band need distance: their rates are a km")
     return PayPlan(name, part.text("title"), part.number("daily_multiple"), frozenset(uses))
 
 

@@ -12,8 +12,18 @@ from uuid import uuid4
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pricing import store
-from pricing.errors import BadPolicy, DeviceTaken, NoPlan, PolicyDiffers, UnknownDevice, UnknownLevel, UnknownPolicy
-from pricing.plan import RatePlan, parse_plan
+from pricing.errors import (
+    AlteredPlan,
+    BadPolicy,
+    DeviceTaken,
+    NoPlan,
+    PlanVersionTaken,
+    PolicyDiffers,
+    UnknownDevice,
+    UnknownLevel,
+    UnknownPolicy,
+)
+from pricing.plan import Factor, RatePlan, parse_plan
 from pricing.store import Policy
 from storage.pool import Conn, Database
 
@@ -37,12 +47,19 @@ def read_policy_file(path: Path) -> PolicyDocument:
     """The policy in a TOML or JSON file. Raises BadPolicy where it cannot be read."""
     try:
         text = path.read_text("utf-8")
-        fields = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
+        fields = json.loads(text, object_pairs_hook=_once) if path.suffix == ".json" else tomllib.loads(text)
     except (OSError, ValueError) as error:
         raise BadPolicy(str(path), "file", str(error)) from None
     if not isinstance(fields, dict):
         raise BadPolicy(str(path), "file", "must hold one policy")
     return PolicyDocument(str(path), fields)
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object; one that names a key twice is refused, as TOML does."""
+    if len({name for name, _ in pairs}) < len(pairs):
+        raise ValueError(f"an object names a key twice: {', '.join(name for name, _ in pairs)}")
+    return dict(pairs)
 
 
 def packaged_plan(name: str = DEFAULT_PLAN) -> RatePlan:
@@ -52,9 +69,9 @@ def packaged_plan(name: str = DEFAULT_PLAN) -> RatePlan:
 
 
 def publish_packaged_plan(conn: Conn, as_of: datetime) -> RatePlan:
-    """Make the plan that ships available to the book (policy role)."""
+    """Make the plan that ships available to the book (policy role). Raises PlanVersionTaken."""
     plan = packaged_plan()
-    store.publish_plan(
+    published = store.publish_plan(
         conn,
         plan_hash=plan.plan_hash,
         name=plan.name,
@@ -64,15 +81,29 @@ def publish_packaged_plan(conn: Conn, as_of: datetime) -> RatePlan:
         content=plan.content,
         as_of=as_of,
     )
+    if published != plan.plan_hash:
+        raise PlanVersionTaken(plan.name, plan.version)
     return plan
 
 
 def plan_on(conn: Conn, name: str, day: date) -> RatePlan:
-    """The published plan of that name in effect on a day. Raises NoPlan."""
-    content = store.fetch_plan_content(conn, name, day)
-    if content is None:
+    """The published plan of that name in effect on a day. Raises NoPlan, AlteredPlan."""
+    found = store.fetch_plan_content(conn, name, day)
+    if found is None:
         raise NoPlan(name, day.isoformat())
-    return parse_plan(content, name)
+    return _as_published(*found)
+
+
+def plan_of_hash(conn: Conn, plan_hash: str) -> RatePlan:
+    """The published plan of that hash. Raises AlteredPlan."""
+    return _as_published(plan_hash, store.fetch_plan_by_hash(conn, plan_hash))
+
+
+def _as_published(plan_hash: str, content: str) -> RatePlan:
+    plan = parse_plan(content, plan_hash)
+    if plan.plan_hash != plan_hash:
+        raise AlteredPlan(plan_hash, plan.plan_hash)
+    return plan
 
 
 def add_policy(database: Database, document: PolicyDocument, as_of: datetime) -> Policy:
@@ -81,12 +112,19 @@ def add_policy(database: Database, document: PolicyDocument, as_of: datetime) ->
     Raises BadPolicy (field named), UnknownLevel, NoPlan, PolicyDiffers, UnknownDevice.
     """
     policy = _checked(document)
+    devices = _devices(document)
+    with database.role("link") as conn:
+        for device in devices:
+            _device_key(conn, device)
     with database.role("policy") as conn:
         publish_packaged_plan(conn, as_of)
         _check_against_plan(policy, plan_on(conn, policy.plan_name, policy.starts_on))
         held = store.fetch_policy(conn, policy.policy_id)
         if held is None:
-            store.insert_policy(conn, policy, store.upsert_person(conn, uuid4(), policy.name, policy.email))
+            person_key, name = store.upsert_person(conn, uuid4(), policy.name, policy.email)
+            if name != policy.name:
+                raise BadPolicy(document.source, "name", "the e-mail address is in the book under another name")
+            store.insert_policy(conn, policy, person_key)
             held = store.fetch_policy(conn, policy.policy_id)
         assert held is not None
         differs = tuple(
@@ -94,27 +132,38 @@ def add_policy(database: Database, document: PolicyDocument, as_of: datetime) ->
         )
         if differs:
             raise PolicyDiffers(policy.policy_id, differs)
-    for device in document.fields.get("devices", ()):
+    for device in devices:
         assign_device(database, policy.policy_id, device)
     return held
 
 
 def assign_device(database: Database, policy_id: str, device_id: str, from_time: datetime | None = None) -> None:
-    """From `from_time` (None: the start of the policy) the device measures this policy; repeating changes nothing."""
+    """From `from_time` (None: the start of the policy) the device measures this policy; repeating changes nothing.
+
+    Raises UnknownPolicy, UnknownDevice, DeviceTaken.
+    """
     with database.role("policy") as conn:
         policy = store.fetch_policy(conn, policy_id)
     if policy is None:
         raise UnknownPolicy(policy_id)
     start = from_time or datetime.combine(policy.starts_on, time(), ZoneInfo(policy.time_zone)).astimezone(UTC)
     with database.role("link") as conn:
-        device_key = store.fetch_device_key(conn, device_id)
-        if device_key is None:
-            raise UnknownDevice(device_id)
-        assigned = store.fetch_assigned_policy(conn, device_key, start)
-        if assigned is None:
+        device_key = _device_key(conn, device_id)
+        assigned = store.fetch_assignments(conn, device_key, start)
+        for other, _ in assigned:
+            if other != policy_id:
+                raise DeviceTaken(device_id, other)
+        if not assigned:
             store.insert_assignment(conn, device_key, policy.policy_key, start)
-        elif assigned != policy_id:
-            raise DeviceTaken(device_id, assigned)
+        elif start < assigned[0][1]:
+            store.begin_assignment_earlier(conn, device_key, assigned[0][1], start)
+
+
+def _device_key(conn: Conn, device_id: str) -> int:
+    device_key = store.fetch_device_key(conn, device_id)
+    if device_key is None:
+        raise UnknownDevice(device_id)
+    return device_key
 
 
 def _checked(document: PolicyDocument) -> Policy:
@@ -133,7 +182,7 @@ def _checked(document: PolicyDocument) -> Policy:
     if not isinstance(km, int) or isinstance(km, bool) or not 0 <= km < 1_000_000:
         raise BadPolicy(source, "declared_km_per_year", f"{km!r} is not a whole number from 0 to 999,999")
     covers = fields["covers"]
-    if not isinstance(covers, list) or not covers or len(set(map(str, covers))) != len(covers):
+    if not _different_texts(covers) or not covers:
         raise BadPolicy(source, "covers", "must be a list of different covers, at least one")
     if not isinstance(fields["factors"], dict):
         raise BadPolicy(source, "factors", "must be a table of rating factor = level")
@@ -151,6 +200,17 @@ def _checked(document: PolicyDocument) -> Policy:
         declared_km_per_year=km,
         time_zone=_zone(document),
     )
+
+
+def _different_texts(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(item, str) for item in value) and len(set(value)) == len(value)
+
+
+def _devices(document: PolicyDocument) -> list[str]:
+    devices: list[str] = document.fields.get("devices", [])
+    if not _different_texts(devices):
+        raise BadPolicy(document.source, "devices", "must be a list of different device ids")
+    return devices
 
 
 def _text(document: PolicyDocument, name: str) -> str:
@@ -178,7 +238,7 @@ def _zone(document: PolicyDocument) -> str:
     name = _text(document, "time_zone")
     try:
         ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError):
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # OSError: the name is that of a folder of zones
         raise BadPolicy(document.source, "time_zone", f"{name!r} is not a time zone, such as Europe/Helsinki") from None
     return name
 
@@ -190,13 +250,20 @@ def _check_against_plan(policy: Policy, plan: RatePlan) -> None:
         if cover not in plan.covers:
             raise BadPolicy(policy.policy_id, "covers", f"{cover!r} is not one of {', '.join(plan.covers)}")
     declarable = {name: factor for name, factor in plan.factors.items() if name != "declared_km"}
+    declared = plan.factors.get("declared_km")
+    if declared and "declared_km" in plan.pay_plans[policy.pay_plan].uses:
+        _check_level(policy, declared, policy.declared_km_per_year, "declared_km_per_year", plan)
     for name in policy.factors:
         if name not in declarable:
             raise BadPolicy(policy.policy_id, f"factors.{name}", f"is not a factor of {plan.name}")
     for name, factor in declarable.items():
         if name not in policy.factors:
             raise BadPolicy(policy.policy_id, f"factors.{name}", f"is missing (levels: {', '.join(factor.known)})")
-        try:
-            factor.level_of(policy.factors[name], plan.name)
-        except UnknownLevel as unknown:
-            raise BadPolicy(policy.policy_id, f"factors.{name}", str(unknown)) from None
+        _check_level(policy, factor, policy.factors[name], f"factors.{name}", plan)
+
+
+def _check_level(policy: Policy, factor: Factor, declared: object, field: str, plan: RatePlan) -> None:
+    try:
+        factor.level_of(declared, plan.name)
+    except UnknownLevel as unknown:
+        raise BadPolicy(policy.policy_id, field, str(unknown)) from None

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from uuid import UUID
 
 from psycopg.rows import class_row
@@ -13,16 +13,18 @@ from storage.pool import Conn
 
 PUBLISH_PLAN = """
     insert into policy.rate_plan (plan_hash, name, version, effective_from, currency, content, published_at)
-    values (%s, %s, %s, %s, %s, %s, %s) on conflict (plan_hash) do nothing
+    values (%s, %s, %s, %s, %s, %s, %s) on conflict do nothing
 """
-PLAN_ON = (
-    "select content from policy.rate_plan where name = %s and effective_from <= %s order by effective_from desc limit 1"
-)
+PLAN_HASH_OF = "select plan_hash from policy.rate_plan where name = %s and version = %s"
+PLAN_ON = """
+    select plan_hash, content from policy.rate_plan where name = %s and effective_from <= %s
+     order by effective_from desc, published_at desc, plan_hash limit 1
+"""
 PLAN_BY_HASH = "select content from policy.rate_plan where plan_hash = %s"
 
 UPSERT_PERSON = """
     insert into policy.person (person_key, name, email) values (%s, %s, %s)
-    on conflict (email) do update set name = excluded.name returning person_key
+    on conflict (email) do update set email = excluded.email returning person_key, name
 """
 INSERT_POLICY = """
     insert into policy.policy (policy_key, policy_id, person_key, starts_on, ends_on, plan_name, pay_plan, covers,
@@ -40,14 +42,16 @@ POLICY_BY_ID = POLICIES + " where p.policy_id = %s"
 POLICIES_BY_KEY = POLICIES + " where p.policy_key = any(%s) order by p.policy_id"
 POLICIES_IN_FORCE = POLICIES + " where p.starts_on < %(after)s and p.ends_on > %(first)s order by p.policy_id"
 
+# One statement, so one snapshot: a trip that is cut anew meanwhile is here either whole as it was or whole as it is.
 TRIPS = """
-    select trip_id, started_at, local_month, distance_m, gap_m, excluded, grade, totals, versions
-      from link.trip_of_policy where policy_key = %s and local_month between %s and %s order by started_at, trip_id
-"""
-CELLS = """
-    select trip_id, road_class, hour_band, sum(distance_m)::bigint
-      from link.exposure_of_policy where policy_key = %s and local_month = %s
-     group by trip_id, road_class, hour_band order by trip_id, road_class, hour_band
+    select t.trip_id, t.started_at, t.local_month, t.distance_m, t.gap_m, t.excluded, t.grade, t.totals, t.versions,
+           (select coalesce(jsonb_agg(jsonb_build_array(c.road_class, c.hour_band, c.metres)), '[]')
+              from (select e.road_class, e.hour_band, sum(e.distance_m)::bigint as metres
+                      from link.exposure_of_policy e
+                     where e.policy_key = t.policy_key and e.trip_id = t.trip_id
+                     group by e.road_class, e.hour_band) c) as cells
+      from link.trip_of_policy t
+     where t.policy_key = %s and t.local_month between %s and %s order by t.started_at, t.trip_id
 """
 
 POST = """
@@ -68,10 +72,12 @@ LOCK_POLICY = "select pg_advisory_xact_lock(hashtextextended(%s, 0))"
 
 DEVICE_KEY = "select device_key from telemetry.device where device_id = %s"
 POLICY_KEY = "select policy_key from policy.policy where policy_id = %s"
+LOCK_ASSIGNMENTS = "select pg_advisory_xact_lock(hashtextextended('assignment', %s))"
 ASSIGNED = """
-    select p.policy_id from link.assignment a join policy.policy p using (policy_key)
-     where a.device_key = %s and a.to_time > %s
+    select p.policy_id, a.from_time from link.assignment a join policy.policy p using (policy_key)
+     where a.device_key = %s and a.to_time > %s order by a.from_time
 """
+BEGIN_EARLIER = "update link.assignment set from_time = %s where device_key = %s and from_time = %s"
 CHANGED_FROM = "insert into telemetry.trip_change (device_key, from_month, changed_at) values (%s, %s, %s)"
 ASSIGN = "insert into link.assignment (device_key, policy_key, from_time) values (%s, %s, %s)"
 DEVICES_OF = "select device_key from link.assignment where policy_key = %s order by from_time"
@@ -113,6 +119,7 @@ class TripRow:
     grade: str
     totals: dict[str, int]
     versions: dict[str, str | None]
+    cells: list[tuple[str, str, int]]  # road class, hour band, metres; in no order
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,15 +141,18 @@ def publish_plan(
     currency: str,
     content: str,
     as_of: datetime,
-) -> None:
-    """Publish a plan; the same content again changes nothing, and a published row is immutable."""
+) -> str:
+    """Publish a plan unless its version is there; the hash that version has, which may be another's."""
     conn.execute(PUBLISH_PLAN, (plan_hash, name, version, effective_from, currency, content, as_of))
+    row = conn.execute(PLAN_HASH_OF, (name, version)).fetchone()
+    assert row is not None
+    return str(row[0])
 
 
-def fetch_plan_content(conn: Conn, name: str, day: date) -> str | None:
-    """The text of the plan of that name in effect on a day."""
+def fetch_plan_content(conn: Conn, name: str, day: date) -> tuple[str, str] | None:
+    """Hash and text of the plan of that name in effect on a day."""
     row = conn.execute(PLAN_ON, (name, day)).fetchone()
-    return None if row is None else str(row[0])
+    return None if row is None else (str(row[0]), str(row[1]))
 
 
 def fetch_plan_by_hash(conn: Conn, plan_hash: str) -> str:
@@ -152,11 +162,11 @@ def fetch_plan_by_hash(conn: Conn, plan_hash: str) -> str:
     return str(row[0])
 
 
-def upsert_person(conn: Conn, person_key: UUID, name: str, email: str | None) -> UUID:
-    """The key of the person with this e-mail address, now of this name; a new one where nobody has it."""
+def upsert_person(conn: Conn, person_key: UUID, name: str, email: str | None) -> tuple[UUID, str]:
+    """Key and name of the person with this e-mail address; a new person of this name where nobody has it."""
     row = conn.execute(UPSERT_PERSON, (person_key, name, email)).fetchone()
     assert row is not None
-    return UUID(str(row[0]))
+    return UUID(str(row[0])), str(row[1])
 
 
 def insert_policy(conn: Conn, policy: Policy, person_key: UUID) -> bool:
@@ -190,14 +200,6 @@ def fetch_trips(conn: Conn, policy_key: UUID, from_month: str, to_month: str) ->
     """The trips of a policy that began in those months, both included, by the clock of their place."""
     with conn.cursor(row_factory=class_row(TripRow)) as cursor:
         return cursor.execute(TRIPS, (policy_key, from_month, to_month)).fetchall()
-
-
-def fetch_cells(conn: Conn, policy_key: UUID, month: str) -> dict[UUID, list[tuple[str, str, int]]]:
-    """Metres by (road class, hour band) of each trip of a month."""
-    cells: dict[UUID, list[tuple[str, str, int]]] = {}
-    for trip_id, road_class, hour_band, metres in conn.execute(CELLS, (policy_key, month)):
-        cells.setdefault(UUID(str(trip_id)), []).append((str(road_class), str(hour_band), int(str(metres))))
-    return cells
 
 
 def lock_policy(conn: Conn, policy_key: UUID) -> None:
@@ -249,16 +251,31 @@ def fetch_policy_key(conn: Conn, policy_id: str) -> UUID | None:
     return None if row is None else UUID(str(row[0]))
 
 
-def fetch_assigned_policy(conn: Conn, device_key: int, at: datetime) -> str | None:
-    """The policy that a device measures after an instant (link role)."""
-    row = conn.execute(ASSIGNED, (device_key, at)).fetchone()
-    return None if row is None else str(row[0])
+def fetch_assignments(conn: Conn, device_key: int, after: datetime) -> list[tuple[str, datetime]]:
+    """(policy id, from when) of the policies that a device measures after an instant, the earliest first (link role).
+
+    Until the end of the transaction nobody else assigns this device.
+    """
+    conn.execute(LOCK_ASSIGNMENTS, (device_key,))
+    rows = conn.execute(ASSIGNED, (device_key, after)).fetchall()
+    return [(str(policy_id), from_time) for policy_id, from_time in rows if isinstance(from_time, datetime)]
 
 
 def insert_assignment(conn: Conn, device_key: int, policy_key: UUID, from_time: datetime) -> None:
     """From that instant the device measures this policy: its trips count there from then on (link role)."""
     conn.execute(ASSIGN, (device_key, policy_key, from_time))
-    conn.execute(CHANGED_FROM, (device_key, f"{from_time:%Y-%m}", from_time))
+    _note_assigned(conn, device_key, from_time)
+
+
+def begin_assignment_earlier(conn: Conn, device_key: int, held_from: datetime, from_time: datetime) -> None:
+    """The assignment that began at `held_from` begins at `from_time` (link role)."""
+    conn.execute(BEGIN_EARLIER, (from_time, device_key, held_from))
+    _note_assigned(conn, device_key, from_time)
+
+
+def _note_assigned(conn: Conn, device_key: int, from_time: datetime) -> None:
+    # Where the trip began the month may still be the one before, by the clock of that place.
+    conn.execute(CHANGED_FROM, (device_key, f"{from_time - timedelta(days=1):%Y-%m}", from_time))
 
 
 def fetch_device_keys(conn: Conn, policy_key: UUID) -> list[int]:
