@@ -50,8 +50,9 @@ def read_csv(file: str, content: bytes, form: FileFormat) -> SourceTable:
     )
     columns = {
         name: pa.array([], pa.binary()) if table is None else table.column(index).combine_chunks()
-        for index, name in enumerate(names)
+        for index, name in reversed([*enumerate(names)])
     }
+    columns = {name: columns[name] for name in names}
     return SourceTable(file, columns, whole, received, broken, _HEADER_ROW + 1, raw_of)
 
 

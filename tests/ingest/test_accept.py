@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from functools import partial
 
@@ -86,6 +87,16 @@ def test_equal_readings_within_one_batch_are_one(database: Database, device: Dev
     records = json.loads(batch(4))["readings"]
     body = json.dumps({"readings": records + records[::-1]}).encode()
     assert counts(send(database, device, body)) == (4, 4, 0)
+    assert_conserved(database)
+
+
+def test_eight_senders_of_one_batch_at_once_store_it_once(database: Database, device: Device, batch: Batch) -> None:
+    with ThreadPoolExecutor(8) as threads:
+        receipts = list(threads.map(lambda _: send(database, device, batch(200), key="same"), range(8)))
+        others = list(threads.map(lambda _: send(database, device, batch(200)), range(8)))
+    assert {counts(receipt) for receipt in receipts} == {(200, 0, 0)}  # the one upload's receipt, to all
+    assert {counts(receipt) for receipt in others} == {(0, 200, 0)}
+    assert rows(database, "select count(*) from telemetry.upload") == [(9,)]
     assert_conserved(database)
 
 

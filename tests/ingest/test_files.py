@@ -102,6 +102,11 @@ def test_ids_that_are_none_are_refused_row_by_row(tmp_path: Path) -> None:
     assert [(each.record_index, each.reason) for each in decoded.rejected] == [(n, Rejection.BAD_ID) for n in (0, 2, 3)]
 
 
+def test_of_two_columns_of_one_name_the_first_is_read(tmp_path: Path) -> None:
+    decoded = one(written(tmp_path, "twice.csv", "fix_time,speed_mps,speed_mps\n1790848800,1,2\n"))
+    assert decoded.readings.speed_mps.tolist() == [1]
+
+
 def test_a_file_of_a_header_alone_holds_nothing(tmp_path: Path) -> None:
     assert one(written(tmp_path, "header.csv", "fix_time,speed_mps\n")).received == 0
 
