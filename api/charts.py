@@ -52,10 +52,11 @@ def effect_bar(effect: float, largest: float) -> Markup:
     share = 0.0 if largest <= 0 else min(abs(effect) / largest, 1.0) * 50
     start = 50.0 if effect >= 0 else 50 - share
     kind = "good" if effect >= 0 else "bad"
+    bar = f'<rect class="{kind}" x="{start:.2f}%" y="2" width="{share:.2f}%" height="10" rx="2"/>' if share else ""
     return Markup(
         '<svg class="chart effect" aria-hidden="true" width="100%" height="14">'
         '<rect class="track" x="0" y="5" width="100%" height="4" rx="2"/>'
-        f'<rect class="{kind}" x="{start:.2f}%" y="2" width="{max(share, 0.6):.2f}%" height="10" rx="2"/>'
+        f"{bar}"
         '<rect class="axis" x="50%" y="0" width="1" height="14"/></svg>'
     )
 

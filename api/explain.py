@@ -53,6 +53,7 @@ class ScoreView:
     sentence: str
     scale: Markup
     reasons: list[ReasonView]
+    unmeasured: str
     outlook: str
     model: str
 
@@ -68,6 +69,8 @@ def score_view(score: Score, trips: int) -> ScoreView:
     points = [_points(score.value, reason.effect) for reason in score.reasons]
     largest = max((abs(point) for point in points), default=0.0)
     ranked = sorted(zip(score.reasons, points, strict=True), key=lambda pair: -abs(pair[1]))
+    measured = [(reason, point) for reason, point in ranked if reason.value is not None]
+    unknown = [_name(reason).lower() for reason in score.reasons if reason.value is None]
     low, high = score.value_interval
     preliminary = f" Preliminary: a score of your own begins at {score.minimum_km:.0f} km." if score.preliminary else ""
     return ScoreView(
@@ -75,7 +78,10 @@ def score_view(score: Score, trips: int) -> ScoreView:
         basis=f"{score.km:,.0f} km in {trips} {'trip' if trips == 1 else 'trips'}",
         sentence=f"Likely between {low:.0f} and {high:.0f}, as far as the kilometres so far can tell.{preliminary}",
         scale=charts.score_scale(score.value, low, high),
-        reasons=[_reason_view(reason, point, largest) for reason, point in ranked],
+        reasons=[_reason_view(reason, point, largest) for reason, point in measured],
+        unmeasured=f"Not measurable with these readings, so a typical value stands for it: {', '.join(unknown)}."
+        if unknown
+        else "",
         outlook=outlook(score),
         model=(
             f"The score shows the predicted claim frequency: {score.claims_per_100000_km:.2f} claims per 100,000 km "
@@ -125,19 +131,16 @@ def _points_gained(score: Score, reason: Reason) -> float:
 
 
 def _reason_view(reason: Reason, points: float, largest: float) -> ReasonView:
-    if reason.value is None:
-        sentence = "Could not be measured, so a typical driver's value stands for it."
-    elif abs(points) < 0.05:
-        sentence = f"As good as typical ({_amount(reason.feature, reason.reference)})."
+    typical = _amount(reason.feature, reason.reference)
+    if abs(points) < 0.05:
+        sentence = f"Hardly moves it; {typical} is typical."
     else:
-        better = "more" if points > 0 else "fewer"
-        sentence = (
-            f"{abs(points):.1f} points {better} than with the typical {_amount(reason.feature, reason.reference)}."
-        )
+        side = "above" if points > 0 else "below"
+        sentence = f"{abs(points):.1f} points {side} what the typical {typical} would give."
     return ReasonView(
         name=_name(reason),
-        value="not measurable" if reason.value is None else _amount(reason.feature, reason.value),
-        reference=_amount(reason.feature, reason.reference),
+        value=_amount(reason.feature, reason.value or 0.0),
+        reference=typical,
         sentence=sentence,
         bar=charts.effect_bar(points, largest),
     )

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from markupsafe import Markup
 
@@ -55,7 +55,8 @@ class QualityShare:
 
 def policy_view(policy: Policy, plan: RatePlan) -> PolicyView:
     """The policy's head under the title of its pay plan."""
-    term = f"{wording.long_day(policy.starts_on)} to {wording.long_day(policy.ends_on)}"
+    last_day = policy.ends_on - timedelta(days=1)
+    term = f"{wording.long_day(policy.starts_on)} to {wording.long_day(last_day)}"
     return PolicyView(policy.policy_id, policy.name, pay_plan_name(plan, policy.pay_plan), term)
 
 

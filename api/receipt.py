@@ -11,13 +11,7 @@ from pricing.money import EXACT, MINOR_DIGITS
 from pricing.rating import recompute
 from pricing.statement import PeriodStatement, Posting
 
-FACTOR_NAMES = {
-    "vehicle class": "Your car",
-    "territory": "Where it is kept",
-    "driver age": "Age of the driver",
-    "declared km": "The kilometres you declared",
-    "behaviour": "Your driving",
-}
+DAYS, KILOMETRES, FACTORS, DRIVING = "Cover by the day", "Kilometres", "Car and driver", "Driving"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +52,6 @@ class SheetLine:
     """One line of the worksheet as it was computed, unrounded."""
 
     name: str
-    detail: str
     factor: str
     amount: str
 
@@ -89,7 +82,7 @@ def changes_of(worksheet: Sequence[Mapping[str, str]]) -> list[Change]:
         why.setdefault(name, reason)
         before = running
     changes = [Change(name, _why(name, why[name], worksheet), sum(parts, Decimal(0))) for name, parts in found.items()]
-    if rounding:
+    if abs(rounding) >= Decimal("0.005"):  # less is taken up by the cents that the other steps are shown in
         covers = sum(1 for name in found if not _is_charge(name, worksheet))
         changes.insert(covers, Change("Rounding", "each cover to the cent", rounding))
     return changes
@@ -161,11 +154,11 @@ def sheets_of(posting: Posting) -> list[Sheet]:
 def _sheet_line(step: Mapping[str, str]) -> SheetLine:
     running = plain(step["running"])
     if step["kind"] == "round":
-        return SheetLine("Rounded", step["label"], "", running)
+        return SheetLine(f"Rounded {step['label']}", "", running)
+    name = wording.words(step["label"])
     if step["kind"] == "times":
-        return SheetLine(wording.words(step["label"].split(":")[0]), step["label"], f"× {plain(step['rate'])}", running)
-    factor = f"{plain(step['quantity'])} × {plain(step['rate'])}"
-    return SheetLine("Added", step["label"], factor, running)
+        return SheetLine(name, f"× {plain(step['rate'])}", running)
+    return SheetLine(name, f"{plain(step['quantity'])} × {plain(step['rate'])}", running)
 
 
 def plain(number: str) -> str:
@@ -181,27 +174,26 @@ def _heading(step: Mapping[str, str]) -> tuple[str, str]:
     """The row that a step belongs to, and its remark."""
     section, label = step["section"], step["label"]
     if step["kind"] == "times":
-        factor, _, level = label.partition(": ")
-        name = FACTOR_NAMES.get(factor, wording.words(factor))
-        times = f"× {plain(step['rate'])}"
-        return name, times if factor == "behaviour" else f"{level}: {times}"
+        return (DRIVING, f"× {plain(step['rate'])}") if label.startswith("behaviour") else (FACTORS, "")
     if label.endswith(" days"):
-        return "Cover by the day", label
+        return DAYS, label
     if "km" in label.split():
-        return "Kilometres", ""
+        return KILOMETRES, ""
     rate = Decimal(step["rate"])
     is_share = Decimal(step["quantity"]) != 1 and rate < 1
     return wording.words(section), f"{plain(str(rate * 100))} % {label}" if is_share else label
 
 
 def _why(name: str, reason: str, worksheet: Sequence[Mapping[str, str]]) -> str:
-    """The kilometres' remark sums the first cover's quantities: every cover charges the same kilometres."""
-    if name != "Kilometres":
-        return reason
-    first = worksheet[0]["section"]
-    adds = [step for step in worksheet if step["section"] == first and step["kind"] == "add"]
-    km = sum((Decimal(step["quantity"]) for step in adds if _heading(step)[0] == name), Decimal(0))
-    return f"{km:,.1f} km at the plan’s rates"
+    """The first cover's remark for what every cover shares: its kilometres and its factors."""
+    steps = [step for step in worksheet if step["section"] == worksheet[0]["section"] and step["kind"] != "round"]
+    if name == KILOMETRES:
+        km = sum((Decimal(step["quantity"]) for step in steps if _heading(step)[0] == name), Decimal(0))
+        return f"{km:,.1f} km at the plan’s rates"
+    if name == FACTORS:
+        factors = [f"{step['label']} × {plain(step['rate'])}" for step in steps if _heading(step)[0] == name]
+        return ", ".join(factors)
+    return reason
 
 
 def _is_charge(name: str, worksheet: Sequence[Mapping[str, str]]) -> bool:

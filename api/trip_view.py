@@ -130,7 +130,8 @@ def trip_groups(trips: Sequence[Trip]) -> list[TripGroup]:
     for period, members in groupby(trips, key=lambda trip: trip.local_month):
         month = list(members)
         counted = [trip for trip in month if trip.excluded is None]
-        summary = f"{len(month)} trips, {wording.km(sum(trip.distance_m for trip in counted))}"
+        distance = wording.km(sum(trip.distance_m for trip in counted))
+        summary = f"{len(month)} {'trip' if len(month) == 1 else 'trips'}, {distance}"
         groups.append(TripGroup(wording.month(period), summary, [trip_row(trip) for trip in month]))
     return groups
 
@@ -232,7 +233,8 @@ def _summary(trip: Trip) -> str:
 def _event_detail(event: Event) -> str:
     length_s = (event.ended_at - event.started_at).total_seconds()
     source = wording.SOURCE_NAMES.get(event.source, wording.words(event.source).lower())
-    return f"{wording.duration(length_s)}, by {source}, one reading every {event.sampling_interval_s:g} s"
+    length = f"{wording.duration(length_s)}, " if length_s >= 1 else ""
+    return f"{length}by {source}, one reading every {event.sampling_interval_s:g} s"
 
 
 def _why(kind: str, trip: Trip, sampling_interval_s: float | None) -> str:

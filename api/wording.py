@@ -96,7 +96,7 @@ def month(period: str) -> str:
 def words(code: str) -> str:
     """A code (`night_km_share`) as words, for what has no name of its own."""
     text = code.replace("_", " ").strip()
-    return text[:1].upper() + text[1:]
+    return text if text.startswith("km ") else text[:1].upper() + text[1:]
 
 
 def event_name(kind: str) -> str:

@@ -58,11 +58,8 @@ def test_the_receipt_gathers_both_covers_in_the_worksheets_order() -> None:
     assert [change.name for change in changes] == [
         "Cover by the day",
         "Kilometres",
-        "Your car",
-        "Where it is kept",
-        "Age of the driver",
-        "Your driving",
-        "Rounding",
+        "Car and driver",
+        "Driving",
         "Fee",
         "Insurance premium tax",
     ]
@@ -70,8 +67,9 @@ def test_the_receipt_gathers_both_covers_in_the_worksheets_order() -> None:
     assert changes[0].amount == Decimal("22.63")
     assert changes[1].amount == Decimal("14.4305")
     assert changes[1].why == "412.3 km at the plan’s rates"
-    assert changes[7].amount == Decimal("1.50")
-    assert changes[8].why == "24 % of covers, minimum and fee"
+    assert changes[2].why == "vehicle class: suv × 1.12, territory: urban × 1.1, driver age: 25 to under 35 × 1.08"
+    assert changes[4].amount == Decimal("1.50")
+    assert changes[5].why == "24 % of covers, minimum and fee"
 
 
 @given(

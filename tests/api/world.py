@@ -1,4 +1,4 @@
-"""A small real book: drives on the roads of central Helsinki, put through front door, worker and close like any other."""
+"""A small real book: drives on the roads of central Helsinki, put through front door, worker and close."""
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -48,12 +48,12 @@ def build_world(database: Database, *, trips: int = 3) -> World:
         add_policy(database, _document(email, device), NOW)
     for number in range(trips):
         start = datetime(2026, 10, 5 + 2 * number, 5, 40, tzinfo=UTC)
-        _upload(database, "car-anna", drive(roads, rng, start, haste=1.0 + 0.12 * number))
+        _upload(database, "car-anna", drive(roads, rng, start, haste=0.82 + 0.06 * (number % 4)))
         _upload(database, "car-ben", drive(roads, rng, start, haste=0.9, interval_s=5))
     work_once(database, matcher, roads, as_of=NOW)
     close_period(database, "2026-10", NOW - timedelta(days=1))
-    _upload(database, "car-anna", drive(roads, rng, datetime(2026, 10, 30, 20, 10, tzinfo=UTC), haste=1.3))
-    _upload(database, "car-anna", drive(roads, rng, datetime(2026, 11, 2, 6, 5, tzinfo=UTC), haste=1.1))
+    _upload(database, "car-anna", drive(roads, rng, datetime(2026, 10, 30, 20, 10, tzinfo=UTC), haste=1.05))
+    _upload(database, "car-anna", drive(roads, rng, datetime(2026, 11, 2, 6, 5, tzinfo=UTC), haste=0.9))
     work_once(database, matcher, roads, as_of=NOW)
     post_adjustments(database, NOW)
     with database.role("policy") as conn:
@@ -90,11 +90,14 @@ def drive(
 
 def _motion(along_m: Floats, limit_mps: Floats, haste: float) -> tuple[Floats, Floats, Floats]:
     """Second by second: place and speed of a car that follows the limits within its means and brakes hard once."""
-    wanted = np.maximum(limit_mps * haste, 4.0)
+    wanted = np.maximum(limit_mps * haste * (1 + 0.15 * np.sin(along_m / 230)), 4.0)
     place, speed, places, speeds = 0.0, 0.0, [0.0], [0.0]
     braked = 0
     while place < along_m[-1] - 15 and len(places) < 3000:
         target = wanted[min(int(np.searchsorted(along_m, place + 2 * speed)), len(wanted) - 1)]
+        target = min(
+            target, float(np.sqrt(2 * 1.2 * max(along_m[-1] - place - 15, 1.0)))
+        )  # and stops gently at the end
         rise = float(np.clip(target - speed, -1.8, 1.4))
         if place > along_m[-1] * 0.45 and braked < 3 and speed > 3:
             rise, braked = -3.6, braked + 1
