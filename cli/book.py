@@ -12,6 +12,7 @@ from cli.options import AsOf, DataDir, database_of, messages, moment, output
 from cli.progress import progress_bar
 from pricing.close import close_period
 from pricing.policies import add_policy, read_policy_file
+from pricing.statement import Posting
 from pricing.store import fetch_statement_of_period
 
 policies = typer.Typer(help="Policies.", no_args_is_help=True)
@@ -58,11 +59,32 @@ def statement(
     if as_json:
         typer.echo(json.dumps(found.as_dict(), indent=2, ensure_ascii=False))
         return
-    output.print(f"[bold]{found.policy_id}[/] {found.period}: {found.total} {found.currency}")
+    output.print(f"[bold]{found.policy_id}[/], {found.period}: [bold]{found.total} {found.currency}[/]")
     for posting in found.postings:
-        table = Table(
-            "step", "", "value", "running", title=f"{posting.kind} {posting.revision or ''}: {posting.amount}"
+        _show(posting)
+
+
+def _show(posting: Posting) -> None:
+    """One posting: what is charged, and the worksheet that the month's premium follows from."""
+    title = "Statement" if posting.kind == "statement" else f"Adjustment {posting.revision}"
+    charged = Table("line", posting.currency, title=f"{title} of {posting.posted_at:%Y-%m-%d}: {posting.reason}")
+    worksheet = Table("worksheet", "", "quantity", "rate", "running")
+    for column in (charged.columns[1], *worksheet.columns[2:]):
+        column.justify = "right"
+    for line in posting.lines:
+        charged.add_row(line["name"], line["amount"])
+    charged.add_row("[bold]sum[/]", f"[bold]{posting.amount}[/]")
+    for step in posting.worksheet:
+        quantity = step["quantity"] if step["kind"] == "add" else ""
+        rate = "" if step["kind"] == "round" else step["rate"]
+        sign = {"add": "+", "times": "\u00d7", "round": "="}[step["kind"]]
+        worksheet.add_row(
+            f"{step['section']}: {step['label']}",
+            sign,
+            quantity,
+            rate,
+            step["running"],
+            end_section=step["kind"] == "round",
         )
-        for step in posting.worksheet:
-            table.add_row(step["label"], step["kind"], step["value"], step["running"])
-        output.print(table)
+    output.print(charged)
+    output.print(worksheet)

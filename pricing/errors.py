@@ -142,7 +142,7 @@ class AlteredPlan(PricingError):
     found: str
 
     def __str__(self) -> str:
-        return f"stored rate plan {self.plan_hash} has the content of {self.found}: it was altered, so it prices nothing"
+        return f"stored rate plan {self.plan_hash} has the content of {self.found}: it was altered, so it prices none"
 
 
 @dataclass(eq=False)

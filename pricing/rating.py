@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from decimal import Decimal
-from typing import Literal
+from typing import Any, Literal
 
 from pricing.money import EXACT, ratio, to_minor_unit
 from pricing.plan import Cover, PayPlan, RatePlan
@@ -69,6 +69,23 @@ class Inputs:
         """The inputs as stored; decimals as text."""
         stored: dict[str, object] = json.loads(json.dumps(asdict(self), default=str))
         return stored
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> "Inputs":
+        """The inputs of a stored posting, from which its premium can be computed again."""
+        terms, behaviour = stored["terms"], stored["behaviour"]
+        decimals = ("claims_per_100000_km", "class_mean", "km")
+        return cls(
+            policy_id=stored["policy_id"],
+            period=stored["period"],
+            days=stored["days"],
+            terms=Terms(**terms | {"covers": tuple(terms["covers"])}),
+            trips=tuple(
+                DrivenTrip(**trip | {"cells": tuple((road, hour, metres) for road, hour, metres in trip["cells"])})
+                for trip in stored["trips"]
+            ),
+            behaviour=behaviour and BehaviourInput(**behaviour | {name: Decimal(behaviour[name]) for name in decimals}),
+        )
 
     @property
     def digest(self) -> str:

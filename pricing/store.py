@@ -22,9 +22,11 @@ PLAN_ON = """
 """
 PLAN_BY_HASH = "select content from policy.rate_plan where plan_hash = %s"
 
+# Whoever signed up before any policy named them is called by their address until one does.
 UPSERT_PERSON = """
-    insert into policy.person (person_key, name, email) values (%s, %s, %s)
-    on conflict (email) do update set email = excluded.email returning person_key, name
+    insert into policy.person as held (person_key, name, email) values (%s, %s, %s)
+    on conflict (email) do update set name = case when held.name = held.email then excluded.name else held.name end
+    returning person_key, name
 """
 INSERT_POLICY = """
     insert into policy.policy (policy_key, policy_id, person_key, starts_on, ends_on, plan_name, pay_plan, covers,
