@@ -1,55 +1,71 @@
-"""What can go wrong in the simulator: one base, each error a noun with its facts."""
+"""What the simulator refuses, as nouns with their facts."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 
 class SimulatorError(Exception):
-    """Base of every error of the simulator."""
+    """Base of the simulator's errors."""
 
 
 @dataclass(eq=False)
-class TooFewRoads(SimulatorError):
-    """The largest part of the network in which every node reaches every other is too small to drive in."""
+class MapTooSmall(SimulatorError):
+    """The road map has no part in which one can drive on without ever turning around."""
 
-    nodes: int
-    needed: int
+    version: str
+    streets: int
 
     def __str__(self) -> str:
         return (
-            f"only {self.nodes} nodes of the road map reach each other by legal driving and {self.needed} are needed: "
-            "choose a larger road extract"
+            f"road map {self.version}: only {self.streets} directions of streets hang together without turning around;"
+            " take a larger extract"
         )
 
 
 @dataclass(eq=False)
-class NoDriveFound(SimulatorError):
-    """No route on the network could be driven between two nodes."""
+class GatewayUnavailable(SimulatorError):
+    """The gateway did not take a batch within the attempts; nothing of that batch is acknowledged."""
 
-    from_node: int
-    to_node: int
+    url: str
+    attempts: int
+    reason: str
 
     def __str__(self) -> str:
-        return f"no legal drive from node {self.from_node} to node {self.to_node}"
+        return (
+            f"{self.url} took nothing in {self.attempts} attempts ({self.reason}): start the gateway, then send again"
+        )
 
 
 @dataclass(eq=False)
 class UploadRefused(SimulatorError):
-    """The gateway refused a batch for good: sending it again cannot help."""
+    """The gateway answered that sending the same again will not help."""
 
+    url: str
+    device_id: str
     status: int
-    answer: str
+    detail: str
 
     def __str__(self) -> str:
-        return f"the gateway refused a batch with {self.status}: {self.answer}"
+        return f"{self.url} refused an upload of {self.device_id} with {self.status}: {self.detail}"
 
 
 @dataclass(eq=False)
-class GatewayUnavailable(SimulatorError):
-    """The gateway could not take a batch at any of the attempts; nothing of that batch was acknowledged."""
+class UnknownSender(SimulatorError):
+    """A batch of a device for which no token was given."""
 
-    url: str
-    attempts: int
-    last: str
+    device_id: str
 
     def __str__(self) -> str:
-        return f"the gateway at {self.url} took nothing in {self.attempts} attempts ({self.last}): start it, send again"
+        return f"no token for {self.device_id}: enrol the device and pass its token"
+
+
+@dataclass(eq=False)
+class BadKey(SimulatorError):
+    """A file that is no key of a simulated month."""
+
+    path: Path
+    line: int
+    detail: str
+
+    def __str__(self) -> str:
+        return f"{self.path}, line {self.line}: not the truth of a trip ({self.detail})"
