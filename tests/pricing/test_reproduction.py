@@ -1,0 +1,59 @@
+"""Law: a posted premium can be computed again from what was posted, in another process, zone and hash seed (P5)."""
+
+import json
+import os
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from pricing.close import close_period
+from pricing.store import fetch_plan_by_hash, fetch_postings
+from storage.pool import Database
+from tests.pricing.book import CLOSED_AT, add_with_device, put_trip
+
+ROOT = Path(__file__).parents[2]
+AGAIN = """
+import json, sys
+from pricing.plan import parse_plan
+from pricing.rating import Inputs, rate_period
+posted = json.load(sys.stdin)
+inputs = Inputs.from_json({k: v for k, v in posted["inputs"].items()})
+premium = rate_period(parse_plan(posted["plan"], "posted"), inputs)
+print(json.dumps({
+    "lines": [{"name": line.name, "amount": format(line.amount, "f")} for line in premium.lines],
+    "worksheet": [step.as_json() for step in premium.worksheet],
+    "inputs_digest": premium.inputs_digest,
+    "plan_hash": premium.plan_hash,
+    "trip_costs": {trip: format(cost, "f") for trip, cost in premium.trip_costs.items()},
+}))
+"""
+
+
+@pytest.mark.parametrize("pay_plan", ["flat", "per_km", "autograph"])
+def test_a_posted_premium_is_computed_again_from_its_posting(database: Database, pay_plan: str) -> None:
+    policy = add_with_device(database, pay_plan=pay_plan)
+    for day, road_class in enumerate(("residential", "motorway", "primary"), start=3):
+        put_trip(database, datetime(2026, 10, day, 9, tzinfo=UTC), road_class=road_class, hard_brakes=day, gap_m=77)
+    close_period(database, "2026-10", CLOSED_AT)
+    with database.role("policy") as conn:
+        (posting,) = fetch_postings(conn, policy.policy_key)
+        plan = fetch_plan_by_hash(conn, posting.plan_hash)
+    for seed, zone in (("1", "Pacific/Kiritimati"), ("2", "America/St_Johns")):
+        done = subprocess.run(
+            [sys.executable, "-c", AGAIN],
+            input=json.dumps({"plan": plan, "inputs": posting.inputs}),
+            env=os.environ | {"PYTHONHASHSEED": seed, "TZ": zone, "PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert json.loads(done.stdout) == {
+            "lines": posting.lines,
+            "worksheet": posting.worksheet,
+            "inputs_digest": posting.inputs_digest,
+            "plan_hash": posting.plan_hash,
+            "trip_costs": posting.inputs["trip_costs"],
+        }
