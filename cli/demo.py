@@ -130,8 +130,8 @@ def _upload(trips: list[SimulatedTrip], tokens: dict[int, str], address: str) ->
     with progress_bar("Uploading over HTTP") as advance:
         done = upload_fleet(address, tokens, trips, progress=advance)
     messages.print(
-        f"Uploaded {done.sent:,} readings of {len(trips)} trip(s): {done.accepted:,} stored, {done.duplicate:,} there already, "
-        f"{done.quarantined:,} quarantined."
+        f"Uploaded {done.sent:,} readings of {len(trips)} trip(s): {done.accepted:,} stored, "
+        f"{done.duplicate:,} there already, {done.quarantined:,} quarantined."
     )
 
 

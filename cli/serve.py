@@ -3,6 +3,7 @@
 from typing import Annotated
 
 import typer
+from starlette.types import ASGIApp
 
 from api.app import create_api
 from cli.asgi import Part, bind, combined, server
@@ -25,7 +26,7 @@ def serve(
     with database_of(data_dir) as database:
         gateway = create_gateway(database, clock)
         api = create_api(database, read_road_map(roads) if roads else None, clock)
-        app = {"all": combined(gateway, api), "gateway": gateway, "api": api}[only]
+        apps: dict[Part, ASGIApp] = {"all": combined(gateway, api), "gateway": gateway, "api": api}
         address = f"http://{host}:{listener.getsockname()[1]}"
         messages.print(f"Serving on {address} — devices post to {address}/v1/readings. Ctrl-C stops.")
-        server(app).run(sockets=[listener])
+        server(apps[only]).run(sockets=[listener])
