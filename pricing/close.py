@@ -82,13 +82,14 @@ def inputs_of(conn: Conn, policy: Policy, plan: RatePlan, period: str) -> tuple[
         )
         for row in of_month
     )
+    reads_behaviour = "behaviour" in plan.pay_plan(policy.pay_plan).uses
     inputs = Inputs(
         policy_id=policy.policy_id,
         period=period,
         days=days_in_force(period, policy.starts_on, policy.ends_on),
         terms=Terms(policy.pay_plan, tuple(policy.covers), policy.factors, policy.declared_km_per_year),
         trips=trips,
-        behaviour=_behaviour(rows, policy, window_start, period),
+        behaviour=_behaviour(rows, policy, window_start, period) if reads_behaviour else None,
     )
     scored = [row for row in rows if row.versions]
     made_by = {

@@ -113,6 +113,18 @@ class RatePlan:
     plan_hash: str
     content: str
 
+    def pay_plan(self, name: str) -> PayPlan:
+        """The pay plan of that name. Raises UnknownLevel."""
+        if name not in self.pay_plans:
+            raise UnknownLevel(self.name, "pay_plan", name, tuple(self.pay_plans))
+        return self.pay_plans[name]
+
+    def cover(self, name: str) -> Cover:
+        """The cover of that name. Raises UnknownLevel."""
+        if name not in self.covers:
+            raise UnknownLevel(self.name, "cover", name, tuple(self.covers))
+        return self.covers[name]
+
     def factors_of(self, pay_plan: PayPlan) -> list[Factor]:
         """The factors that this pay plan multiplies by, in plan order."""
         return [f for f in self.factors.values() if f.name != "declared_km" or "declared_km" in pay_plan.uses]

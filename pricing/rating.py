@@ -139,13 +139,13 @@ class Premium:
 
 def rate_period(plan: RatePlan, inputs: Inputs) -> Premium:
     """The premium of one policy for one period. Raises UnknownLevel."""
-    pay_plan = plan.pay_plans[inputs.terms.pay_plan]
+    pay_plan = plan.pay_plan(inputs.terms.pay_plan)
     relativities = _relativities(plan, pay_plan, inputs)
     steps: list[Step] = []
     lines: list[Line] = []
     for name in inputs.terms.covers:
         section = _Section(name, plan.currency)
-        _exposure(section, plan.covers[name], pay_plan, inputs)
+        _exposure(section, plan.cover(name), pay_plan, inputs)
         for label, relativity in relativities:
             section.times(label, relativity)
         lines.append(section.close(steps))
