@@ -20,7 +20,7 @@ COLUMNS = {
     "score": "Score",
     "premium": "Premium",
     "adjusted": "Adjusted",
-    "quality": "Charged km",
+    "quality": "Data quality",
 }
 NUMBERS = ("km", "score", "premium", "adjusted")
 
@@ -138,7 +138,7 @@ def totals(lines: Sequence[PolicyLine]) -> list[Fact]:
     middle = f"{scores[len(scores) // 2]:.0f}" if scores else "–"
     return [
         Fact("Policies", f"{len(lines):,}", f"{sum(line.trips for line in lines):,} trips"),
-        Fact("Driven", wording.km(driven), _share(charged, driven) + " charged"),
+        Fact("Driven", wording.km(driven), _share(charged, driven) + " counts"),
         Fact("Premium", wording.money(premium, currency), "statements and adjustments"),
         Fact("Of it adjustments", wording.money(adjusted, currency, signed=True)),
         Fact("Score in the middle", middle, f"{scores[0]:.0f} to {scores[-1]:.0f}" if scores else ""),
@@ -157,7 +157,7 @@ def shown(line: PolicyLine) -> ShownLine:
         score="–" if line.score is None else f"{line.score:.0f}",
         premium="not posted" if line.premium is None else wording.money(line.premium, line.currency),
         adjusted=wording.money(line.adjusted, line.currency, signed=True) if line.adjusted else "–",
-        quality="–" if share is None else f"{100 * share:.0f} %",
+        quality="–" if share is None else f"{100 * share:.0f} % counts",
     )
 
 

@@ -99,9 +99,10 @@ def _motion(along_m: Floats, limit_mps: Floats, haste: float) -> tuple[Floats, F
             target, float(np.sqrt(2 * 1.2 * max(along_m[-1] - place - 15, 1.0)))
         )  # and stops gently at the end
         rise = float(np.clip(target - speed, -1.8, 1.4))
-        if place > along_m[-1] * 0.45 and braked < 3 and speed > 3:
-            rise, braked = -3.6, braked + 1
-        speed = max(speed + rise, 1.5)
+        # Once, from a fair speed, hard enough that a line fitted over two seconds still shows it.
+        if place > along_m[-1] * 0.45 and braked < 3 and (speed > 8 or braked):
+            rise, braked = -4.2, braked + 1
+        speed = max(speed + rise, 1.0)
         place += speed
         places.append(place)
         speeds.append(speed)

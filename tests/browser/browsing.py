@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import uvicorn
 from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import TimeoutError as TookTooLong
 from starlette.types import ASGIApp
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -96,7 +97,7 @@ def wait_for_map(page: Page) -> bool:
     frame.wait_for()
     try:
         page.locator("[data-trip-map].live").wait_for(timeout=15_000)
-    except TimeoutError:
+    except TookTooLong:
         return False
     page.wait_for_timeout(400)
     return True
