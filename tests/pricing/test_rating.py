@@ -126,7 +126,7 @@ def test_behaviour_stays_inside_its_bounds(frequency: str, relativity: str) -> N
 def test_an_unknown_level_is_named() -> None:
     with pytest.raises(UnknownLevel, match=r"vehicle_class.*hovercraft"):
         rate_period(PLAN, inputs("flat", vehicle_class="hovercraft"))
-    with pytest.raises(UnknownLevel, match="pay_plan.*free"):
+    with pytest.raises(UnknownLevel, match=r"pay_plan.*free"):
         rate_period(PLAN, inputs("free"))
-    with pytest.raises(UnknownLevel, match="cover.*meteorites"):
+    with pytest.raises(UnknownLevel, match=r"cover.*meteorites"):
         rate_period(PLAN, inputs("flat", covers=("meteorites",)))
