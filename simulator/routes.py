@@ -12,9 +12,10 @@ type Floats = NDArray[np.float64]
 type Indices = NDArray[np.intp]
 
 MAX_VIAS = 12
+KEPT_VALUES = 4_000_000  # of kept searches, so that a large map does not fill memory
 CANDIDATES = 12
 # Lights, corners, queues and parking make a city drive this much longer than its limits alone would have it.
-CITY_DELAY = 1.6
+CITY_DELAY = 1.95
 FREE_DRIVE_SHARE = (0.9, 1.35)  # a drive may take this much less or more than the time wished for
 OWN_TASTE_SIGMA = 0.25  # how much streets seem longer or shorter to one driver: habits differ from the quickest way
 
@@ -59,6 +60,8 @@ class Ways:
     def _search(self, source: int) -> tuple[Floats, Indices]:
         found = self._searches.get(source)
         if found is None:
+            if len(self._searches) >= max(16, KEPT_VALUES // len(self.network)):
+                self._searches.pop(next(iter(self._searches)))
             found = self._searches[source] = self.network.times_from(source, self._factor)
         return found
 
