@@ -41,22 +41,21 @@ class UploadRefused(SimulatorError):
     """The gateway answered that sending the same again will not help."""
 
     url: str
-    device_id: str
     status: int
     detail: str
 
     def __str__(self) -> str:
-        return f"{self.url} refused an upload of {self.device_id} with {self.status}: {self.detail}"
+        return f"{self.url} refused an upload with {self.status}: {self.detail}"
 
 
 @dataclass(eq=False)
 class UnknownSender(SimulatorError):
-    """A batch of a device for which no token was given."""
+    """A driver for whose device no token was given."""
 
-    device_id: str
+    driver: int
 
     def __str__(self) -> str:
-        return f"no token for {self.device_id}: enrol the device and pass its token"
+        return f"no token for the device of driver {self.driver}: enrol it and pass its token"
 
 
 @dataclass(eq=False)
