@@ -82,8 +82,12 @@ def changes_of(worksheet: Sequence[Mapping[str, str]]) -> list[Change]:
         why.setdefault(name, reason)
         before = running
     changes = [Change(name, _why(name, why[name], worksheet), sum(parts, Decimal(0))) for name, parts in found.items()]
-    if abs(rounding) >= Decimal("0.005"):  # less is taken up by the cents that the other steps are shown in
-        covers = sum(1 for name in found if not _is_charge(name, worksheet))
+    covers = sum(1 for name in found if not _is_charge(name, worksheet))
+    if abs(rounding) < Decimal("0.005"):
+        # Too little for a row of its own: the last step of the covers takes it, so that fee and tax show as posted.
+        last = changes[covers - 1]
+        changes[covers - 1] = Change(last.name, last.why, last.amount + rounding)
+    else:
         changes.insert(covers, Change("Rounding", "each cover to the cent", rounding))
     return changes
 
@@ -188,8 +192,11 @@ def _why(name: str, reason: str, worksheet: Sequence[Mapping[str, str]]) -> str:
     """The first cover's remark for what every cover shares: its kilometres and its factors."""
     steps = [step for step in worksheet if step["section"] == worksheet[0]["section"] and step["kind"] != "round"]
     if name == KILOMETRES:
-        km = sum((Decimal(step["quantity"]) for step in steps if _heading(step)[0] == name), Decimal(0))
-        return f"{km:,.1f} km at the plan’s rates"
+        adds = [step for step in steps if _heading(step)[0] == name]
+        km = sum((Decimal(step["quantity"]) for step in adds), Decimal(0))
+        gap_km = sum((Decimal(step["quantity"]) for step in adds if step["label"].startswith("estimated")), Decimal(0))
+        estimated = f", {gap_km:,.1f} km of it estimated" if gap_km else ""
+        return f"{km:,.1f} km at the plan’s rates{estimated}"
     if name == FACTORS:
         factors = [f"{step['label']} × {plain(step['rate'])}" for step in steps if _heading(step)[0] == name]
         return ", ".join(factors)

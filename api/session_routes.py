@@ -8,6 +8,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from api import accounts
 from api.errors import TooManyAttempts, WrongCredentials
 from api.forms import check_form_token, check_session_form, issue_form_token, keep_form_token
+from api.problems import Problem
 from api.rendering import page
 from api.roles import SESSION_COOKIE, Anyone, Now, Store, account_of
 
@@ -21,6 +22,14 @@ def show_sign_in(request: Request) -> Response:
     account = account_of(request)
     if account is not None and account.role in HOME:
         return RedirectResponse(HOME[account.role], status_code=303)
+    if account is not None:
+        problem = Problem(
+            title="No pages yet for this role",
+            status=200,
+            detail=f"{account.email} is signed in as {account.role}.",
+            what_to_do="Sign out, and sign in with a policyholder's or an underwriter's account.",
+        )
+        return page(request, "problem.html", account, problem=problem)
     return _sign_in_page(request)
 
 

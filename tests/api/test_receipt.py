@@ -82,6 +82,11 @@ def test_the_shown_steps_add_up_to_the_amount_to_the_cent(metres: int, claims: s
     made = receipt_of(PeriodStatement("P-1", "2026-10", "EUR", (posting(premium, premium.amount),)))
     assert shown_sum([step.amount for step in made.steps]) == premium.amount
     assert shown_sum([made.total]) == premium.amount
+    lines = {line.name: line.amount for line in premium.lines}
+    charges = {step.name.lower(): shown_sum([step.amount]) for step in made.steps}
+    assert {name: charges[name] for name in ("fee", "insurance premium tax")} == {
+        name: lines[name] for name in ("fee", "insurance premium tax")
+    }
 
 
 def test_an_adjusted_period_shows_the_new_worksheet() -> None:

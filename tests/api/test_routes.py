@@ -12,6 +12,7 @@ from fastapi.testclient import TestClient
 import api
 from api.app import create_api
 from api.roles import SESSION_COOKIE, SignedInAs
+from storage.pool import Database
 from tests.api.conftest import sign_in
 from tests.api.world import ANNA, BEN, DESK, NOW, POLICY_OF, World
 
@@ -195,6 +196,37 @@ def test_problems_say_what_is_wrong_and_what_to_do(client: TestClient) -> None:
     wrong = client.get(f"/api/v1/policies/{POLICY_OF[ANNA]}/trips?limit=0")
     assert (wrong.status_code, wrong.json()["field"]) == (422, "limit")
     assert client.get("/api/v1/nothing").json()["status"] == 404
+
+
+def test_a_body_larger_than_any_form_is_refused(client: TestClient) -> None:
+    client.get("/")
+    form = {"email": ANNA, "password": "x" * 70_000, "form_token": client.cookies["wayrate_form"]}
+    assert client.post("/sign-in", data=form).status_code == 413
+    chunks = (b"password=" + b"x" * 40_000 for _ in range(2))
+    headers = {"content-type": "application/x-www-form-urlencoded"}
+    assert client.post("/sign-in", content=chunks, headers=headers).status_code == 413
+
+
+def test_without_a_database_the_answer_is_503_and_says_to_wait() -> None:
+    with Database("host=127.0.0.1 port=1 user=nobody dbname=none", wait_s=0.5) as gone:
+        client = TestClient(create_api(gone, None, lambda: NOW), base_url="http://127.0.0.1")
+        client.cookies.set(SESSION_COOKIE, "a token")
+        for path in ("/api/v1/me", "/home"):
+            answer = client.get(path)
+            assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+        assert client.get("/health").status_code == 200
+
+
+def test_the_page_about_the_api_names_every_route_with_its_roles(world: World) -> None:
+    rows = {
+        cells[1].strip().strip("`"): cells[2].strip()
+        for line in (Path(api.__file__).parents[1] / "docs" / "api.md").read_text().splitlines()
+        if len(cells := line.split("|")) > 3 and "`/" in line
+    }
+    for route in api_routes(create_api(world.database, None, lambda: NOW).routes):
+        roles = roles_of(route)
+        said = "anyone" if roles is None else "any account" if route.path in ANY_ACCOUNT else ", ".join(sorted(roles))
+        assert rows[route.path] == said, route.path
 
 
 def test_the_description_is_served_and_names_every_data_route(client: TestClient) -> None:
