@@ -11,7 +11,7 @@ from simulator.world import SimulatedTrip
 
 
 def write_parquet(path: Path, trips: Sequence[SimulatedTrip], device_ids: Mapping[int, str]) -> None:
-    """All readings of the trips in their order: `device_id`, `fix_time` (UTC), and `Readings`' names; null: not reported.
+    """All readings of the trips in their order: `device_id`, `fix_time` (UTC) and names of `Readings`; null: not reported.
 
     `device_ids` names each driver's device; a driver without one raises KeyError.
     """
