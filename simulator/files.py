@@ -11,9 +11,9 @@ from simulator.world import SimulatedTrip
 
 
 def write_parquet(path: Path, trips: Sequence[SimulatedTrip], device_ids: Mapping[int, str]) -> None:
-    """All readings of the trips in their order: `device_id`, `fix_time` (UTC) and names of `Readings`; null: not reported.
+    """All readings of the trips in their order: `device_id`, `fix_time` (UTC) and the columns of `Readings`.
 
-    `device_ids` names each driver's device; a driver without one raises KeyError.
+    What is not reported is null. `device_ids` names each driver's device; a driver without one raises KeyError.
     """
     counts = [len(trip) for trip in trips]
     devices = pa.array([device_ids[trip.driver] for trip in trips], pa.string())
