@@ -35,7 +35,7 @@ class Population:
     find (Bokare & Maurya 2017); 2-3.5 m/s2 sideways is usual in turns at 20-50 km/h (Reymond et al. 2001).
     """
 
-    speed_factor: Spread = Spread(1.0, 0.09, 0.85, 1.35, 0.7)
+    speed_factor: Spread = Spread(1.15, 0.10, 0.9, 1.5, 0.7)
     acceleration_mps2: Spread = Spread(1.9, 0.16, 1.2, 3.0, 0.6)
     braking_mps2: Spread = Spread(1.8, 0.16, 1.2, 2.8, 0.6)
     hard_brakes_per_stop: Spread = Spread(0.015, 0.9, 0.001, 0.12, 0.7)
@@ -56,9 +56,9 @@ class Driver:
 
     number: int
     device_kind: str  # of DEVICE_KINDS: what the device can report
-    speed_factor: float  # of the posted limit: how fast it is driven on a free road
+    speed_factor: float  # of the posted limit: never faster; unsteadiness and traffic hold the car under it mostly
     acceleration_mps2: float  # from a stop; it falls with speed
-    braking_mps2: float  # when the stop was seen coming
+    braking_mps2: float  # when the stop was seen coming; the effort varies about it
     hard_brakes_per_stop: float
     lateral_mps2: float  # taken in turns
     night_share: float

@@ -23,7 +23,7 @@ SOFTENING_TICKS = 7  # a second average, so that jerk is bounded too
 AVERAGING_HALF_S = 0.5 * (1.0 + SOFTENING_TICKS * TICK_S)
 PARKED_S = 60
 TOP_ACCELERATION_SPEED_MPS = 45.0  # acceleration falls towards it as power does
-SLOWEST_MPS = 1.2  # turning on the spot, manoeuvring
+SLOWEST_MPS = 0.3  # in a hairpin
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Demand:
 
     cap_mps: Float64s  # (n,) speed never exceeded
     braking_mps2: Float64s  # (n,) how hard the driver brakes there
-    acceleration_mps2: float
+    acceleration_mps2: Float64s  # (n,) how hard the driver pulls away there
     halt_point: Indices  # (h,) rising
     halt_s: Float64s  # (h,)
 
@@ -64,15 +64,15 @@ def speed_cap(path: Path, factor: Float64s, cornering_mps2: float) -> Float64s:
 
 @compiled
 def _speeds(
-    cap_mps: Float64s, braking_mps2: Float64s, step_m: Float64s, acceleration_mps2: float, top_mps: float
+    cap_mps: Float64s, braking_mps2: Float64s, step_m: Float64s, acceleration_mps2: Float64s, top_mps: float
 ) -> Float64s:
-    """The highest speeds under the cap that acceleration and braking allow; shapes (n,), (n,), (n - 1,)."""
+    """The highest speeds under the cap that acceleration and braking allow; steps of shape (n - 1,), others (n,)."""
     speed = cap_mps.copy()
     for i in range(len(speed) - 2, -1, -1):
         reachable = np.sqrt(speed[i + 1] ** 2 + 2.0 * braking_mps2[i] * step_m[i])
         speed[i] = min(speed[i], reachable)
     for i in range(len(speed) - 1):
-        pull = acceleration_mps2 * max(0.1, 1.0 - speed[i] / top_mps)
+        pull = acceleration_mps2[i] * max(0.1, 1.0 - speed[i] / top_mps)
         speed[i + 1] = min(speed[i + 1], np.sqrt(speed[i] ** 2 + 2.0 * pull * step_m[i]))
     return speed
 

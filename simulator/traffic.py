@@ -20,6 +20,11 @@ STOP_LINE_M = 5.0
 LEAST_BETWEEN_HALTS_M = 12.0
 ERRAND_S = (25.0, 110.0)  # well under what would end a trip
 SLOW_STRETCH_M, SLOW_CHANCE, SLOW_FACTOR = 150.0, 0.12, (0.5, 0.85)  # behind somebody slower
+FOOT_STRETCH_M, FOOT_SIGMA = 20.0, 0.12  # nobody holds a speed: the foot, the car ahead, a look aside
+EFFORT_STRETCH_M, EFFORT = (
+    80.0,
+    (0.45, 1.0),
+)  # of the driver's own acceleration and braking, by how hurried the moment is
 SURPRISE_BRAKING_MPS2 = (5.0, 7.5)
 SURPRISE_REACH_M = 22.0
 SURPRISE_LEAST_MPS = 7.0  # slower than that no hard brake comes of it
@@ -30,22 +35,31 @@ def make_demand(path: Path, route: Route, driver: Driver, is_night: bool, rng: n
     count = len(path.along_m)
     cap = speed_cap(path, _speed_factor(count, driver, rng), driver.lateral_mps2)
     points, stands_s = _halts(path, route, STAND_CHANCE_BY_NIGHT if is_night else STAND_CHANCE_BY_DAY, rng)
-    braking = np.full(count, driver.braking_mps2)
+    effort = _along(count, EFFORT_STRETCH_M, rng.uniform(*EFFORT, _stretches(count, EFFORT_STRETCH_M)))
+    braking, acceleration = driver.braking_mps2 * effort, driver.acceleration_mps2 * effort
     _surprise(path, points, cap, braking, driver.hard_brakes_per_stop, rng)
-    return Demand(cap, braking, driver.acceleration_mps2, points, stands_s)
+    return Demand(cap, braking, acceleration, points, stands_s)
 
 
 def _speed_factor(count: int, driver: Driver, rng: np.random.Generator) -> Float64s:
     """The driver's own factor of the limit at most, less by the day's mood, by unsteadiness, and behind slower cars."""
     mood = np.exp(-abs(rng.standard_normal()) * driver.unsteadiness)
-    stretches = int(count * STEP_M // SLOW_STRETCH_M) + 2
+    stretches = _stretches(count, SLOW_STRETCH_M)
     steadiness = np.exp(-np.abs(rng.standard_normal(stretches)) * driver.unsteadiness)
-    is_slow = rng.random(stretches) < SLOW_CHANCE
-    behind = np.where(is_slow, rng.uniform(*SLOW_FACTOR, stretches), 1.0)
-    at_m = np.arange(stretches) * SLOW_STRETCH_M
-    wander: Float64s = np.interp(np.arange(count) * STEP_M, at_m, steadiness * behind)
-    factor: Float64s = driver.speed_factor * mood * wander
-    return factor
+    behind = np.where(rng.random(stretches) < SLOW_CHANCE, rng.uniform(*SLOW_FACTOR, stretches), 1.0)
+    foot = np.exp(-np.abs(rng.standard_normal(_stretches(count, FOOT_STRETCH_M))) * FOOT_SIGMA)
+    slower = _along(count, SLOW_STRETCH_M, steadiness * behind) * _along(count, FOOT_STRETCH_M, foot)
+    return driver.speed_factor * float(mood) * slower
+
+
+def _stretches(count: int, stretch_m: float) -> int:
+    return int(count * STEP_M // stretch_m) + 2
+
+
+def _along(count: int, stretch_m: float, values: Float64s) -> Float64s:
+    """Values that belong to every `stretch_m`, at each of `count` points, joined by straight lines."""
+    joined: Float64s = np.interp(np.arange(count) * STEP_M, np.arange(len(values)) * stretch_m, values)
+    return joined
 
 
 def _halts(path: Path, route: Route, chance: float, rng: np.random.Generator) -> tuple[Indices, Float64s]:
