@@ -21,7 +21,9 @@ begin
     perform pg_advisory_xact_lock(7236002);
     foreach week in array weeks loop
         partition_name := 'reading_' || to_char(week, 'YYYYMMDD');
-        continue when to_regclass('telemetry.' || partition_name) is not null;  -- another process was first
+        -- Another process was first? Asked of the table: to_regclass may answer from a cache older than the lock.
+        continue when exists (select from pg_class
+                               where relname = partition_name and relnamespace = 'telemetry'::regnamespace);
         -- Made, then attached: attaching does not lock out those who read and write the other weeks.
         execute format('create table telemetry.%I (like telemetry.reading including all)', partition_name);
         execute format('alter table telemetry.reading attach partition telemetry.%I for values from (%L) to (%L)',

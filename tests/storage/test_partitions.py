@@ -2,6 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from time import sleep
 
 import numpy as np
 
@@ -86,3 +87,28 @@ def test_expiry_drops_whole_weeks_and_the_paths_drawn_from_them(database: Databa
         ]
         assert conn.execute("select count(*) from telemetry.trip").fetchone() == (2,)
     assert partitions(database) == ["reading_20261102", "reading_20261109"]
+
+
+def test_whoever_waits_for_another_finds_its_partition(database: Database) -> None:
+    """The one who waits has looked before: it must look again at what was committed meanwhile, not at what it saw."""
+    with ThreadPoolExecutor(1) as other:
+        with database.role("telemetry") as first:
+            assert ensure_partitions(first, SUNDAY_NIGHT, SUNDAY_NIGHT) == 1
+            waiting = other.submit(ensure_in_own_transaction, database)
+            while not _somebody_waits(database):
+                sleep(0.01)
+        assert waiting.result(timeout=10) == 0
+
+
+def ensure_in_own_transaction(database: Database) -> int:
+    with database.role("telemetry") as conn:
+        return ensure_partitions(conn, SUNDAY_NIGHT, SUNDAY_NIGHT)
+
+
+def _somebody_waits(database: Database) -> bool:
+    with database.role("owner") as conn:
+        row = conn.execute(
+            "select exists (select from pg_locks where locktype = 'advisory' and not granted and database = "
+            "(select oid from pg_database where datname = current_database()))"
+        ).fetchone()
+    return bool(row and row[0])
