@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import minimum_filter1d
 
 from scoring.compiled import compiled
-from simulator.path import FALLBACK_LIMIT_MPS, STEP_M, Path
+from simulator.path import STEP_M, Path
 
 type Float64s = NDArray[np.float64]
 type Indices = NDArray[np.intp]
@@ -52,8 +52,7 @@ def speed_cap(path: Path, factor: Float64s, cornering_mps2: float) -> Float64s:
     Averaging over time may show a speed a moment early or late, so a lower cap reaches out as far as the car gets in
     that time: then the averaged speed too is never above the cap of its place.
     """
-    limit = np.where(np.isfinite(path.limit_mps), path.limit_mps, FALLBACK_LIMIT_MPS)
-    on_road = limit * factor
+    on_road = path.free_mps * factor
     reach_points = int(np.ceil(AVERAGING_HALF_S * float(on_road.max()) / STEP_M)) + 1
     on_road = minimum_filter1d(on_road, 2 * reach_points + 1)
     bend = np.sqrt(cornering_mps2 / np.maximum(np.abs(path.curvature_per_m), 1e-6))

@@ -14,7 +14,6 @@ type Indices = NDArray[np.intp]
 STEP_M = 1.0
 # Two moving averages round a right-angled corner to a radius of some 6 m, under 3 m from where the map has it.
 ROUNDING_POINTS = (11, 7)
-FALLBACK_LIMIT_MPS = 40.0 / 3.6  # how fast drivers go where no limit is known
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +27,7 @@ class Path:
     curvature_per_m: Float64s  # positive: turning right
     heading_deg: Float64s
     limit_mps: Float64s  # the map's; NaN where it knows none
+    free_mps: Float64s  # the limit, or what drivers take for it on a road of that class
     route_place: Indices  # index into the route's streets
 
     def at(self, along_m: Float64s) -> tuple[Float64s, Float64s, Float64s, Float64s]:
@@ -67,6 +67,7 @@ def make_path(network: Network, route: Route) -> Path:
         curvature_per_m=curvature,
         heading_deg=heading,
         limit_mps=network.limit_mps[route.streets[route_place]],
+        free_mps=network.free_mps[route.streets[route_place]],
         route_place=route_place,
     )
 
