@@ -90,19 +90,20 @@ def test_expiry_drops_whole_weeks_and_the_paths_drawn_from_them(database: Databa
 
 
 def test_whoever_waits_for_another_finds_its_partition(database: Database) -> None:
-    """The one who waits has looked before: it must look again at what was committed meanwhile, not at what it saw."""
-    with ThreadPoolExecutor(1) as other:
+    """The one who waits has looked before: it must look again at the table, not at what its session remembers."""
+
+    def ensure(own: Database, week: int) -> int:
+        with own.role("telemetry") as conn:
+            return ensure_partitions(conn, SUNDAY_NIGHT + timedelta(weeks=week), SUNDAY_NIGHT + timedelta(weeks=week))
+
+    with Database(database.dsn, max_connections=1) as session, ThreadPoolExecutor(1) as other:
+        assert ensure(session, 9) == 1  # the session has planned the function before
         with database.role("telemetry") as first:
             assert ensure_partitions(first, SUNDAY_NIGHT, SUNDAY_NIGHT) == 1
-            waiting = other.submit(ensure_in_own_transaction, database)
+            waiting = other.submit(ensure, session, 0)
             while not _somebody_waits(database):
                 sleep(0.01)
         assert waiting.result(timeout=10) == 0
-
-
-def ensure_in_own_transaction(database: Database) -> int:
-    with database.role("telemetry") as conn:
-        return ensure_partitions(conn, SUNDAY_NIGHT, SUNDAY_NIGHT)
 
 
 def _somebody_waits(database: Database) -> bool:
