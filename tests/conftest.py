@@ -1,8 +1,10 @@
-"""A PostgreSQL for the tests: one embedded server for all workers, one migrated template a worker, one copy a test."""
+"""A PostgreSQL for the tests: one embedded server and one migrated template a worker, one copy a test."""
 
 import os
 from collections.abc import Iterator
 from itertools import count
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import psycopg
 import pytest
@@ -16,16 +18,15 @@ _NUMBERS = count(1)
 
 
 @pytest.fixture(scope="session")
-def server_dsn(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def server_dsn() -> Iterator[str]:
     """A server whose login may create databases: WAYRATE_TEST_DSN, or the embedded one on a temporary folder."""
     given = os.environ.get("WAYRATE_TEST_DSN")
     if given:
         yield given
         return
-    base = tmp_path_factory.getbasetemp()
-    # Each pytest-xdist worker has a folder inside the run's: they share the server there.
-    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "server"
-    with embedded_server(folder) as dsn:
+    # Not under pytest's own folder: as root its server is another user, and each further run of pytest on the machine
+    # closes that folder to others.
+    with TemporaryDirectory(prefix="wayrate-tests-") as folder, embedded_server(Path(folder)) as dsn:
         yield dsn
 
 
