@@ -26,6 +26,7 @@ class Cutting:
     max_gap_s: float = 300.0
     stop_limit_s: float = 300.0
     stop_box_m: float = 120.0  # a car that stays in such a square for the stop limit stands: wider than 30 m of jitter
+    stop_most_moving: float = 0.5  # share of its readings with a speed: more is circling a block, not standing
     stop_near_m: float = 30.0  # arrival is the first still reading this near to the middle of the stop
     still_reported_mps: float = 1.0
     still_derived_mps: float = 0.7  # of positions over 20 s: above the noise of 5 m fixes

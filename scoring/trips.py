@@ -133,6 +133,11 @@ def _pieces(readings: Readings, cutting: Cutting) -> list[_Piece]:
 def _standing(readings: Readings, motion: Motion, cutting: Cutting) -> Bools:
     """Readings in a stop: within a small square for the stop limit, or still with the ignition off."""
     standing = within_box(motion.t_s, motion.smooth_x_m, motion.smooth_y_m, cutting.stop_box_m, cutting.stop_limit_s)
+    for start, stop in runs(standing):
+        # Round and round one block is driving, though it stays within the square. Only a reported speed can tell it
+        # from a parked car's drift.
+        if (readings.speed_mps[start:stop] >= cutting.still_reported_mps).mean() > cutting.stop_most_moving:
+            standing[start:stop] = False
     for start, stop in runs(readings.ignition == 0.0):
         if motion.t_s[stop - 1] - motion.t_s[start] >= cutting.ignition_off_s and motion.still[start:stop].all():
             standing[start:stop] = True

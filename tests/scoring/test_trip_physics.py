@@ -220,3 +220,22 @@ def test_a_walk_is_not_driving() -> None:
     trips = score(drive(1800.0, profile((0, 1.5), (1800, 1.5)), noise_m=3.0))
     assert [trip.excluded for trip in trips] == ["not_driving"]
     assert trips[0].score is None
+
+
+def test_circling_one_block_is_driving_and_not_a_stop() -> None:
+    """1 km north, ten minutes round a circle of 80 m across, 1 km on, all at 5 m/s: 5 km and one trip."""
+    t_s = np.arange(1120.0)
+    driven_m = np.clip(t_s - 60, 0, 1000) * 5.0
+    angle = np.clip(driven_m - 1000, 0, 3000) / 40.0
+    north_m = np.minimum(driven_m, 1000) + 40 * np.sin(angle) + np.maximum(driven_m - 4000, 0)
+    east_m = 40 * (1 - np.cos(angle))
+    readings = make_readings(
+        len(t_s),
+        device_key=1,
+        fix_time_us=(1_790_000_000 + t_s) * 1e6,
+        latitude_deg=60.17 + north_m / 111_194.93,
+        longitude_deg=24.94 + east_m / 111_194.93 / np.cos(np.radians(60.17)),
+        speed_mps=np.where((t_s > 60) & (t_s <= 1060), 5.0, 0.0),
+    )
+    (trip,) = score_readings(readings, None, None, device=1)
+    assert trip.distance_m == pytest.approx(5000, rel=0.01)
