@@ -17,7 +17,7 @@ from storage.open import open_database
 from storage.pool import Database
 
 # Messages go to standard error so that standard output holds only what was asked for.
-messages = Console(stderr=True, highlight=False)
+messages = Console(stderr=True, highlight=False, soft_wrap=True)
 output = Console(highlight=False)
 
 DataDir = Annotated[
