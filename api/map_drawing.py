@@ -7,9 +7,9 @@ import numpy as np
 from markupsafe import Markup, escape
 from numpy.typing import NDArray
 
-from scoring.exposure import OVER_LIMIT_BANDS
+from scoring.classes import OVER_LIMIT_BANDS, ROAD_CLASSES
 from scoring.geodesy import wrapped_deg
-from scoring.roads import ROAD_CLASSES, RoadMap
+from scoring.roads import RoadMap
 from scoring.tracks import Track
 
 type Floats = NDArray[np.float64]

@@ -18,7 +18,7 @@ from api.statement_view import statement_rows, statement_view
 from api.store import Trip
 from api.trip_file import own_trip_file
 from pricing.store import Policy, fetch_statement_of_period
-from scoring.exposure import OVER_LIMIT_BANDS
+from scoring.classes import OVER_LIMIT_BANDS
 from storage.pool import Database
 
 router = APIRouter(include_in_schema=False)

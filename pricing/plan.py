@@ -12,8 +12,7 @@ from typing import Any
 
 from pricing.errors import BadPlan, UnknownLevel
 from pricing.money import MINOR_DIGITS
-from scoring.driven import EXPOSURE_CLASSES
-from scoring.place_time import HOUR_BANDS
+from scoring.classes import EXPOSURE_CLASSES, HOUR_BANDS
 
 FLAT, PER_KM, AUTOGRAPH = "flat", "per_km", "autograph"
 RULES = {

@@ -5,13 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from scoring.classes import UNMATCHED
 from scoring.match import Matcher
-from scoring.roads import ROAD_CLASSES, RoadMap
+from scoring.roads import RoadMap
 from scoring.series import Bools, Floats
 from scoring.trips import Trip
 
-UNMATCHED = len(ROAD_CLASSES)
-EXPOSURE_CLASSES = (*ROAD_CLASSES, "unmatched")
 CARRY_S = 15.0  # how long a matched fix speaks for readings without a fix of their own
 
 

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.driven import EXPOSURE_CLASSES, UNMATCHED, Driven
+from scoring.classes import EXPOSURE_CLASSES, HOUR_BANDS, OVER_LIMIT_BANDS, UNMATCHED
+from scoring.driven import Driven
 from scoring.events import Findings, over_limit_mps
-from scoring.place_time import HOUR_BANDS, hour_bands
+from scoring.place_time import hour_bands
 from scoring.series import Floats, largest_remainder
 from scoring.settings import Thresholds
 from scoring.trips import Trip
 
-OVER_LIMIT_BANDS = ("within", "over_0_10", "over_10_20", "over_20", "unknown")
 _BAND_EDGES_MPS = np.array([0.0, 10.0, 20.0]) / 3.6
 _ROUNDING_MPS = 1e-4  # a float32 speed at the limit is not over it
 

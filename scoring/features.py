@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from scoring.driven import EXPOSURE_CLASSES
+from scoring.classes import EXPOSURE_CLASSES
 
 type Totals = Mapping[str, int]
 

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from ingest.readings import Int64s
 from scoring.series import Floats
 
-HOUR_BANDS = ("night", "morning", "day", "evening")
 _BAND_OF_HOUR = np.array([0] * 5 + [1] * 4 + [2] * 7 + [3] * 6 + [0] * 2, dtype=np.intp)  # 22-05, 05-09, 09-16, 16-22
 _QUARTER_US = 900_000_000  # no zone changes its offset inside a quarter of an hour
 

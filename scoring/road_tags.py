@@ -7,7 +7,8 @@ import math
 import re
 from collections.abc import Mapping
 
-from scoring.roads import LIMIT_SOURCES, ROAD_CLASSES
+from scoring.classes import ROAD_CLASSES
+from scoring.roads import LIMIT_SOURCES
 
 _CLASS_OF_HIGHWAY = {
     "motorway": "motorway",

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
+from scoring.classes import ROAD_CLASSES
 from scoring.geodesy import haversine_m, wrapped_deg
 
 type Float64s = NDArray[np.float64]
@@ -17,7 +18,6 @@ type Int64s = NDArray[np.int64]
 type UInt8s = NDArray[np.uint8]
 type Bools = NDArray[np.bool_]
 
-ROAD_CLASSES = ("motorway", "trunk", "primary", "secondary", "tertiary", "residential", "service")
 LIMIT_SOURCES = ("unknown", "tagged", "default")
 # Free-flow speeds assumed for travel time where the limit is unknown. Never used as a limit.
 ASSUMED_SPEED_MPS = np.array([110.0, 90.0, 60.0, 50.0, 50.0, 30.0, 15.0]) / 3.6

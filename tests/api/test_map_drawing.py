@@ -13,7 +13,8 @@ from api.map_drawing import (
     track_geojson,
     trip_svg,
 )
-from scoring.roads import ROAD_CLASSES, RoadMap
+from scoring.classes import ROAD_CLASSES
+from scoring.roads import RoadMap
 from scoring.tracks import Track
 
 NAN = float("nan")

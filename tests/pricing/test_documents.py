@@ -4,8 +4,7 @@ from pathlib import Path
 
 from pricing.plan import RULES
 from pricing.rating import TRIPS_NOT_CHARGED
-from scoring.driven import EXPOSURE_CLASSES
-from scoring.place_time import HOUR_BANDS
+from scoring.classes import EXPOSURE_CLASSES, HOUR_BANDS
 from tests.pricing.cases import PLAN
 
 PAGE = (Path(__file__).parents[2] / "docs" / "pricing.md").read_text(encoding="utf-8")

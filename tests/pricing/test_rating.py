@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 from pricing.errors import UnknownLevel
 from pricing.money import to_minor_unit
 from pricing.rating import DrivenTrip, Inputs, Premium, rate_period, recompute
-from scoring.driven import EXPOSURE_CLASSES
-from scoring.place_time import HOUR_BANDS
+from scoring.classes import EXPOSURE_CLASSES, HOUR_BANDS
 from tests.pricing.cases import PLAN, inputs, trip
 
 CELLS = st.lists(

@@ -6,11 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from scoring.classes import ROAD_CLASSES
 from scoring.errors import ExtractMissing, NoDrivableRoads, NotAnExtract
 from scoring.extract import demo_extract, map_version, read_road_map
 from scoring.geodesy import haversine_m
 from scoring.road_tags import DEFAULT, TAGGED, UNKNOWN, directions, parse_limit, road_class, speed_limit
-from scoring.roads import ROAD_CLASSES, RoadMap, describe, road_lines
+from scoring.roads import RoadMap, describe, road_lines
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data"
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scoring.exposure import OVER_LIMIT_BANDS
+from scoring.classes import OVER_LIMIT_BANDS
 from scoring.features import FEATURES, features_of, sum_totals
 from scoring.match import HiddenMarkovMatcher
 from scoring.path import score_readings
