@@ -232,7 +232,7 @@ def test_mappings_come_by_bare_name_and_an_unknown_name_lists_them() -> None:
     ("name", "content"),
     [
         ("empty.csv", b""),
-        ("cut.csv.gz", gzip.compress(b"fix_time\n1\n" * 99)[:-9]),
+        ("cut.csv.gz", gzip.compress(b"fix_time\n1\n" * 99, mtime=0)[:-9]),
         ("open.csv", b'fix_time,note\n1790848800,"never closed\n1790848801,x\n'),
         ("bad.gpx", b"<gpx><trk>"),
         ("bomb.gpx", b'<!DOCTYPE x [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]><gpx>&b;</gpx>'),
