@@ -7,6 +7,8 @@ class Rejection(StrEnum):
     """A quarantine reason code. The numbers are the rows of the bad-inputs contract in docs/."""
 
     TRAILING = "trailing"  # 10: bytes left after the last record
+    CRC_STUCK = "crc_stuck"  # 5, 7: a device that repeats one damaged packet for ever
+    UNSOLICITED = "unsolicited"  # 12: the answer to a command that was not sent
     BAD_ID = "bad_id"  # 35: an id outside the credential's devices, or not an id
     DUPLICATE_KEY = "duplicate_key"  # 28: a JSON object names one key twice
     NOT_FINITE = "not_finite"  # 29: NaN, Infinity, 1e999, or the string "nan"

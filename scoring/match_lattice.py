@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.compiled import compiled
+from ingest.compiled import compiled
 from scoring.geodesy import METRES_PER_DEGREE
 from scoring.match_network import MAX_EDGES, Network, Search, drive_from, nearby_edges
 

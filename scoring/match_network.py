@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.compiled import compiled
+from ingest.compiled import compiled
 from scoring.geodesy import METRES_PER_DEGREE, haversine_m, wrapped_deg
 from scoring.roads import RoadMap
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.compiled import compiled
+from ingest.compiled import compiled
 from scoring.match_lattice import Lattice, MatchSettings, entry_node
 from scoring.match_network import Network, Search, drive_from, project
 

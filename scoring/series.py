@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.compiled import compiled
+from ingest.compiled import compiled
 
 type Floats = NDArray[np.float64]
 type Bools = NDArray[np.bool_]

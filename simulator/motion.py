@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import minimum_filter1d
 
-from scoring.compiled import compiled
+from ingest.compiled import compiled
 from simulator.path import STEP_M, Path
 
 type Float64s = NDArray[np.float64]
