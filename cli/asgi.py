@@ -2,7 +2,6 @@
 
 import errno
 import socket
-from typing import Literal
 
 import uvicorn
 from fastapi import FastAPI
@@ -10,9 +9,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from cli.errors import PortInUse
 
-GATEWAY_PATHS = ("/v1/", "/osmand", "/readyz", "/livez")
-
-type Part = Literal["all", "gateway", "api"]
+GATEWAY_PATHS = ("/v1/", "/osmand", "/owntracks", "/traccar", "/readyz", "/livez")
 
 
 def combined(gateway: FastAPI, api: FastAPI) -> ASGIApp:

@@ -9,10 +9,6 @@ import typer
 
 from cli.options import AsOf, DataDir, Roads, database_of, messages, moment
 from cli.progress import progress_bar
-from ingest.accept import accept_file
-from ingest.files.mapping import find_mapping
-from ingest.files.read import read_file
-from scoring.files import score_files
 
 Mapping = Annotated[
     str | None,
@@ -33,6 +29,10 @@ def ingest(
     as_of: AsOf = None,
 ) -> None:
     """Store the readings of files. Bad rows go to quarantine with a reason; the others are stored."""
+    from ingest.accept import accept_file
+    from ingest.files.mapping import find_mapping
+    from ingest.files.read import read_file
+
     columns = find_mapping(mapping) if mapping else None
     parts = [(path, part) for path in files for part in read_file(path, columns, device)]
     refused: Counter[str] = Counter()
@@ -57,6 +57,9 @@ def score(
     vehicle_class: Annotated[str, typer.Option("--vehicle-class", help="Whose thresholds to use.")] = "car",
 ) -> None:
     """Score files without a database: one JSON object a trip on standard output, messages on standard error."""
+    from ingest.files.mapping import find_mapping
+    from scoring.files import score_files
+
     trips = 0
     for trip in score_files(files, find_mapping(mapping) if mapping else None, roads, vehicle_class):
         typer.echo(json.dumps(trip, ensure_ascii=False))

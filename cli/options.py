@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from time import monotonic
-from typing import Annotated
+from typing import Annotated, Literal
 
 import platformdirs
 import typer
@@ -34,6 +34,7 @@ AsOf = Annotated[
         help="The clock to work by: a date (its end, UTC) or a time with offset. Default: now.",
     ),
 ]
+type Part = Literal["all", "gateway", "api"]  # of what `wayrate serve` serves
 Roads = Annotated[
     Path | None,
     typer.Option(

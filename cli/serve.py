@@ -3,13 +3,8 @@
 from typing import Annotated
 
 import typer
-from starlette.types import ASGIApp
 
-from api.app import create_api
-from cli.asgi import Part, bind, combined, server
-from cli.options import AsOf, DataDir, Roads, database_of, messages, running_clock
-from ingest.gateway import create_gateway
-from scoring.extract import read_road_map
+from cli.options import AsOf, DataDir, Part, Roads, database_of, messages, running_clock
 
 
 def serve(
@@ -21,6 +16,13 @@ def serve(
     as_of: AsOf = None,
 ) -> None:
     """Serve the device gateway and the pages until Ctrl-C."""
+    from starlette.types import ASGIApp
+
+    from api.app import create_api
+    from cli.asgi import bind, combined, server
+    from ingest.gateway import create_gateway
+    from scoring.extract import read_road_map
+
     listener = bind(host, port)
     clock = running_clock(as_of)
     with database_of(data_dir) as database:

@@ -7,7 +7,6 @@ import typer
 from rich.table import Table
 
 from cli.options import DataDir, database_of, messages, output
-from scoring.verify import verify as verify_database
 
 
 def verify(
@@ -18,6 +17,8 @@ def verify(
 
     Two systems that hold the same readings print the same digests, whatever the order the readings arrived in.
     """
+    from scoring.verify import verify as verify_database
+
     with database_of(data_dir) as database:
         found = verify_database(database)
     if as_json:

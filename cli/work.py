@@ -1,19 +1,11 @@
 """`wayrate work`: score what has arrived and correct what was already posted."""
 
 import time
-from datetime import datetime
 from typing import Annotated
 
 import typer
 
 from cli.options import AsOf, DataDir, Roads, database_of, messages, moment
-from cli.progress import progress_bar
-from pricing.close import post_adjustments
-from scoring.extract import read_road_map
-from scoring.match import HiddenMarkovMatcher, Matcher
-from scoring.roads import RoadMap
-from scoring.worker import work_once
-from storage.pool import Database
 
 POLL_S = 2.0
 
@@ -25,6 +17,10 @@ def work(
     as_of: AsOf = None,
 ) -> None:
     """Cut, match and score the trips of everything that arrived; post adjustments where a posted month changed."""
+    from cli.drain import drain
+    from scoring.extract import read_road_map
+    from scoring.match import HiddenMarkovMatcher
+
     with database_of(data_dir) as database:
         road_map = read_road_map(roads) if roads else None
         if road_map is None:
@@ -37,10 +33,3 @@ def work(
             if not watch:
                 return
             time.sleep(POLL_S)
-
-
-def drain(database: Database, matcher: Matcher | None, roads: RoadMap | None, as_of: datetime) -> tuple[int, int]:
-    """Score every dirty window and post what that corrects: (windows scored, adjustments posted)."""
-    with progress_bar("Scoring trips") as advance:
-        windows = work_once(database, matcher, roads, as_of=as_of, progress=advance)
-    return windows, len(post_adjustments(database, as_of))

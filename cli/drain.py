@@ -1,0 +1,17 @@
+"""What `wayrate work` and `wayrate demo` share: everything that has arrived scored, what that corrects posted."""
+
+from datetime import datetime
+
+from cli.progress import progress_bar
+from pricing.close import post_adjustments
+from scoring.match import Matcher
+from scoring.roads import RoadMap
+from scoring.worker import work_once
+from storage.pool import Database
+
+
+def drain(database: Database, matcher: Matcher | None, roads: RoadMap | None, as_of: datetime) -> tuple[int, int]:
+    """Score every dirty window and post what that corrects: (windows scored, adjustments posted)."""
+    with progress_bar("Scoring trips") as advance:
+        windows = work_once(database, matcher, roads, as_of=as_of, progress=advance)
+    return windows, len(post_adjustments(database, as_of))
