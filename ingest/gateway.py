@@ -1,10 +1,13 @@
-"""The HTTP gateway of the devices: our own batch and the OsmAnd protocol.
+"""The HTTP gateway of the devices: our own batch, OsmAnd, OwnTracks and Traccar's forwarder.
 
 Authenticated and permanently bad is 200 and quarantine; passing trouble is 503 and nothing acknowledged; no credential
 is 401 or 404. Serve it with uvicorn's access log off: OsmAnd's credential stands in the request line.
 """
 
 import asyncio
+import base64
+import binascii
+import logging
 from collections.abc import AsyncIterator, Callable
 from datetime import datetime
 
@@ -17,7 +20,7 @@ from starlette.requests import ClientDisconnect
 
 from ingest.accept import Receipt, accept
 from ingest.body import MAX_BODY_BYTES, inflate
-from ingest.decoders import osmand, wayrate
+from ingest.decoders import osmand, owntracks, traccar, wayrate
 from ingest.devices import authenticate
 from ingest.errors import (
     BodyTooLarge,
@@ -31,10 +34,12 @@ from ingest.errors import (
     TooManyRecords,
     UnknownEncoding,
 )
+from ingest.rejection import Rejection
 from ingest.store import Device
 from storage.errors import StorageUnavailable
 from storage.pool import Database
 
+_LOG = logging.getLogger(__name__)
 MIN_BYTES_PER_S = 1024
 BODY_GRACE_S = 5.0
 RETRY_AFTER_S = 30
@@ -68,6 +73,7 @@ def create_gateway(database: Database, clock: Callable[[], datetime]) -> FastAPI
     """The gateway as an ASGI application on an entered `database`; `clock` gives aware times."""
     app = FastAPI(title="Wayrate gateway", docs_url=None, redoc_url=None, redirect_slashes=False)
     _answer_errors(app)
+    _add_forwarders(app, database, clock)
 
     @app.post("/v1/readings")
     async def receive_batch(request: Request) -> Response:
@@ -122,6 +128,36 @@ def create_gateway(database: Database, clock: Callable[[], datetime]) -> FastAPI
     return app
 
 
+def _add_forwarders(app: FastAPI, database: Database, clock: Callable[[], datetime]) -> None:
+    """The routes of what sends one JSON message a request and repeats it until it is taken."""
+
+    @app.post("/owntracks")
+    async def receive_owntracks(request: Request) -> Response:
+        """One message of the OwnTracks app; `[]` once its position is durable, in the table or in quarantine."""
+        received_at = clock()
+        device = await _basic(request, database, received_at)
+        body = await run_in_threadpool(inflate, await read_body(request), request.headers.get("content-encoding", ""))
+        await run_in_threadpool(
+            accept, database, device, body, owntracks.decode, received_at=received_at, channel="owntracks",
+            decoder_version=owntracks.VERSION,
+        )  # fmt: skip
+        return Response(owntracks.ANSWER, media_type=_JSON)
+
+    @app.post("/traccar")
+    async def receive_traccar(request: Request) -> Response:
+        """One position that a Traccar server forwards. 200 with no body once it is durable."""
+        received_at = clock()
+        device = await _bearer(request, database, received_at)
+        body = await run_in_threadpool(inflate, await read_body(request), request.headers.get("content-encoding", ""))
+        receipt = await run_in_threadpool(
+            accept, database, device, body, lambda raw: traccar.decode(raw, device.device_id),
+            received_at=received_at, channel="traccar", decoder_version=traccar.VERSION,
+        )  # fmt: skip
+        if any(one.reason == Rejection.BAD_ID for one in receipt.records):
+            _LOG.warning("security: the credential of device %d forwards another device", device.device_key)
+        return Response(status_code=200)
+
+
 async def read_body(request: Request) -> bytes:
     """The body as sent. Raises `BodyTooLarge` (before reading, if it says so itself) and `BodyTooSlow`."""
     announced = request.headers.get("content-length", "")
@@ -153,6 +189,22 @@ async def _bearer(request: Request, database: Database, as_of: datetime) -> Devi
     if device is None:
         detail = "send the device's token as `Authorization: Bearer <token>`; enrolling or rotating gives one"
         raise _Problem(401, "The token is missing or not valid", detail, {"WWW-Authenticate": "Bearer"})
+    return device
+
+
+async def _basic(request: Request, database: Database, as_of: datetime) -> Device:
+    """The device whose token is the password; the user's name is the app's own affair."""
+    scheme, _, encoded = request.headers.get("authorization", "").partition(" ")
+    device = None
+    if scheme.lower() == "basic":
+        try:
+            token = base64.b64decode(encoded.strip(), validate=True).decode().partition(":")[2]
+        except (binascii.Error, UnicodeDecodeError):
+            token = ""
+        device = await run_in_threadpool(_authenticate, database, token, as_of)
+    if device is None:
+        detail = "use the device's token as the password; enrolling or rotating gives one"
+        raise _Problem(401, "The token is missing or not valid", detail, {"WWW-Authenticate": 'Basic realm="wayrate"'})
     return device
 
 
