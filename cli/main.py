@@ -6,7 +6,7 @@ import typer
 from rich.markup import escape
 
 from api.errors import ApiError
-from cli import book, demo, devices, files, serve, verify, work
+from cli import book, decode, demo, devices, files, serve, verify, work
 from cli.errors import CliError
 from cli.options import messages
 from ingest.errors import IngestError
@@ -36,6 +36,7 @@ START, DRIVING, BOOK, OPERATIONS = (
 app.command("demo", rich_help_panel=START)(demo.demo)
 app.command("serve", rich_help_panel=START)(serve.serve)
 
+app.command("decode", rich_help_panel=DRIVING)(decode.decode)
 app.command("ingest", rich_help_panel=DRIVING)(files.ingest)
 app.command("work", rich_help_panel=DRIVING)(work.work)
 app.command("score", rich_help_panel=DRIVING)(files.score)
