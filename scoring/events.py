@@ -2,10 +2,11 @@
 
 import itertools
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from scoring.accelerometer import Accelerometer, examine
 from scoring.driven import Driven
 from scoring.geodesy import wrapped_deg
 from scoring.series import Bools, Floats, local_slope, runs
@@ -28,6 +29,7 @@ _SOURCE_AND_UNIT = {
     "speeding": ("map_limit", "kmh_over"),
     "phone_use": ("device", "s"),
     "seat_belt_off": ("device", "s"),
+    "suspected_crash": ("accelerometer", "mps2"),
 }
 KNOWN_SHARE = 0.9  # of a trip's readings must report what a kind of event is read from
 DEVICE_SHARE = 0.5  # phone and belt: held states, reported on change by some devices
@@ -51,32 +53,32 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """The events of a trip in order of start, and the kinds that could not be measured on it."""
+    """The events of a trip in order of start, the kinds that could not be measured on it, and why not the sensor."""
 
     events: tuple[Event, ...]
     not_measurable: tuple[str, ...]
+    flags: tuple[str, ...] = ()  # what is wrong with the accelerometer
 
 
 @dataclass(frozen=True, slots=True)
 class _Finder:
     kind: str
-    measurable: Callable[[Trip, Driven, Thresholds], bool]
-    find: Callable[[Trip, Driven, Thresholds], list[Event]]
+    measurable: Callable[[Trip, Driven, Thresholds, Accelerometer], bool]
+    find: Callable[[Trip, Driven, Thresholds, Accelerometer], list[Event]]
 
 
 def find_events(trip: Trip, driven: Driven, limits: Thresholds) -> Findings:
     """Every kind of `KINDS` either looked for or named as not measurable."""
+    imu = examine(trip, acceleration_mps2(trip, limits), lateral_mps2(trip, limits), limits.accelerometer)
     events: list[Event] = []
     unmeasured = []
     for finder in FINDERS:
-        if finder.measurable(trip, driven, limits):
-            events += finder.find(trip, driven, limits)
+        if finder.measurable(trip, driven, limits, imu):
+            events += finder.find(trip, driven, limits, imu)
         else:
             unmeasured.append(finder.kind)
-    # A crash needs an accelerometer calibrated to the vehicle's axes, which this stage does not read yet.
-    unmeasured.append("suspected_crash")
     events.sort(key=lambda event: (event.started_us, KINDS.index(event.kind)))
-    return Findings(tuple(events), tuple(unmeasured))
+    return Findings(tuple(events), tuple(unmeasured), imu.flags)
 
 
 def acceleration_mps2(trip: Trip, limits: Thresholds) -> Floats:
@@ -115,39 +117,76 @@ def _unwound_deg(heading_deg: Floats) -> Floats:
     return unwound
 
 
-def _dense_speed(trip: Trip, driven: Driven, limits: Thresholds) -> bool:
+def _dense_speed(trip: Trip, driven: Driven, limits: Thresholds, imu: Accelerometer) -> bool:
     return trip.sampling_interval_s <= limits.longest_interval_s and float(trip.reported.mean()) >= KNOWN_SHARE
 
 
-def _dense_heading(trip: Trip, driven: Driven, limits: Thresholds) -> bool:
+def _dense_heading(trip: Trip, driven: Driven, limits: Thresholds, imu: Accelerometer) -> bool:
     moving = trip.speed_mps >= limits.corner_least_speed_mps
     known = np.isfinite(trip.readings.heading_deg[moving])
-    return _dense_speed(trip, driven, limits) and len(known) > 0 and float(known.mean()) >= KNOWN_SHARE
+    return _dense_speed(trip, driven, limits, imu) and len(known) > 0 and float(known.mean()) >= KNOWN_SHARE
 
 
-def _limit_known(trip: Trip, driven: Driven, limits: Thresholds) -> bool:
+def _forces_known(trip: Trip, driven: Driven, limits: Thresholds, imu: Accelerometer) -> bool:
+    sensed = imu.usable and trip.sampling_interval_s <= limits.longest_interval_s
+    return sensed or _dense_speed(trip, driven, limits, imu)
+
+
+def _turns_known(trip: Trip, driven: Driven, limits: Thresholds, imu: Accelerometer) -> bool:
+    sensed = imu.usable and trip.sampling_interval_s <= limits.longest_interval_s
+    return sensed or _dense_heading(trip, driven, limits, imu)
+
+
+def _impacts_known(trip: Trip, driven: Driven, limits: Thresholds, imu: Accelerometer) -> bool:
+    wanted = limits.accelerometer
+    reported = float(np.isfinite(imu.shock_mps2).mean()) >= wanted.known_share
+    broken = "imu_stuck" in imu.flags or "imu_uncalibrated" in imu.flags
+    return reported and not broken and trip.sampling_interval_s <= wanted.crash_longest_interval_s
+
+
+def _limit_known(trip: Trip, driven: Driven, limits: Thresholds, imu: Accelerometer) -> bool:
     frequent = trip.sampling_interval_s <= limits.speeding_longest_interval_s
     return frequent and bool(np.isfinite(driven.limit_mps).any())
 
 
-def _phone_reported(trip: Trip, driven: Driven, limits: Thresholds) -> bool:
+def _phone_reported(trip: Trip, driven: Driven, limits: Thresholds, imu: Accelerometer) -> bool:
     return float(np.isfinite(trip.readings.phone_in_use).mean()) >= DEVICE_SHARE
 
 
-def _belt_reported(trip: Trip, driven: Driven, limits: Thresholds) -> bool:
+def _belt_reported(trip: Trip, driven: Driven, limits: Thresholds, imu: Accelerometer) -> bool:
     return float(np.isfinite(trip.readings.belt_fastened).mean()) >= DEVICE_SHARE
 
 
-def _hard_brakes(trip: Trip, driven: Driven, limits: Thresholds) -> list[Event]:
-    return _manoeuvres("hard_brake", trip, -acceleration_mps2(trip, limits), limits.brake_mps2, limits)
+def _hard_brakes(trip: Trip, driven: Driven, limits: Thresholds, imu: Accelerometer) -> list[Event]:
+    sensed = _sensed("hard_brake", trip, -imu.forward_mps2, limits.brake_mps2, limits, imu)
+    if not _dense_speed(trip, driven, limits, imu):
+        return sensed
+    seen = _manoeuvres("hard_brake", trip, -acceleration_mps2(trip, limits), limits.brake_mps2, limits)
+    return _fused(sensed, seen, trip, limits, imu)
 
 
-def _hard_accelerations(trip: Trip, driven: Driven, limits: Thresholds) -> list[Event]:
+def _hard_accelerations(trip: Trip, driven: Driven, limits: Thresholds, imu: Accelerometer) -> list[Event]:
+    felt_mps2 = limits.acceleration_mps2 + limits.accelerometer.slope_mps2
+    sensed = _sensed("hard_acceleration", trip, imu.forward_mps2, felt_mps2, limits, imu)
+    if not _dense_speed(trip, driven, limits, imu):
+        return sensed
     forward = acceleration_mps2(trip, limits)
-    return _manoeuvres("hard_acceleration", trip, forward, limits.acceleration_mps2, limits)
+    seen = _manoeuvres("hard_acceleration", trip, forward, limits.acceleration_mps2, limits)
+    return _fused(sensed, seen, trip, limits, imu)
 
 
-def _hard_corners(trip: Trip, driven: Driven, limits: Thresholds) -> list[Event]:
+def _hard_corners(trip: Trip, driven: Driven, limits: Thresholds, imu: Accelerometer) -> list[Event]:
+    sensed = [
+        event
+        for side in (imu.lateral_mps2, -imu.lateral_mps2)
+        for event in _sensed("hard_corner", trip, side, limits.corner_mps2, limits, imu)
+    ]
+    if not _dense_heading(trip, driven, limits, imu):
+        return sensed
+    return _fused(sensed, _turned_hard(trip, limits), trip, limits, imu)
+
+
+def _turned_hard(trip: Trip, limits: Thresholds) -> list[Event]:
     lateral = lateral_mps2(trip, limits)
     heading = trip.readings.heading_deg.astype(np.float64)
     found = []
@@ -162,7 +201,7 @@ def _hard_corners(trip: Trip, driven: Driven, limits: Thresholds) -> list[Event]
     return found
 
 
-def _speeding(trip: Trip, driven: Driven, limits: Thresholds) -> list[Event]:
+def _speeding(trip: Trip, driven: Driven, limits: Thresholds, imu: Accelerometer) -> list[Event]:
     over = over_limit_mps(trip, driven)
     found = []
     for start, stop in _held_runs(trip, over > 0.0, limits):
@@ -176,14 +215,62 @@ def _speeding(trip: Trip, driven: Driven, limits: Thresholds) -> list[Event]:
     return found
 
 
-def _phone_use(trip: Trip, driven: Driven, limits: Thresholds) -> list[Event]:
+def _phone_use(trip: Trip, driven: Driven, limits: Thresholds, imu: Accelerometer) -> list[Event]:
     using = (trip.readings.phone_in_use == 1.0) & (trip.speed_mps >= limits.phone_least_speed_mps)
     return _states("phone_use", trip, using, limits.phone_least_s, limits)
 
 
-def _seat_belt_off(trip: Trip, driven: Driven, limits: Thresholds) -> list[Event]:
+def _seat_belt_off(trip: Trip, driven: Driven, limits: Thresholds, imu: Accelerometer) -> list[Event]:
     off = (trip.readings.belt_fastened == 0.0) & (trip.speed_mps >= limits.phone_least_speed_mps)
     return _states("seat_belt_off", trip, off, limits.belt_least_s, limits)
+
+
+def _suspected_crashes(trip: Trip, driven: Driven, limits: Thresholds, imu: Accelerometer) -> list[Event]:
+    """An impact of 2 g or more from which the car loses speed that no brake takes, and then stands."""
+    wanted = limits.accelerometer
+    with np.errstate(invalid="ignore"):
+        struck = imu.shock_mps2 >= wanted.crash_least_mps2
+    found: list[Event] = []
+    for start, stop in _held_runs(trip, struck, limits):
+        at_s, t_s = trip.t_s[start], trip.t_s
+        before = trip.speed_mps[(t_s >= at_s - wanted.lag_s) & (t_s <= at_s)].max()
+        settled_s = at_s + 2 * wanted.lag_s
+        after = (t_s >= settled_s) & (t_s <= settled_s + wanted.crash_still_s)
+        rest = trip.speed_mps[after] if after.any() else trip.speed_mps[-1:]
+        if before - rest.max() >= wanted.crash_least_loss_mps and rest.max() <= wanted.least_speed_mps:
+            peak = float(np.nanmax(imu.shock_mps2[start:stop]))
+            found.append(_event(trip, start, stop, limits, kind="suspected_crash", peak=peak))
+    return found
+
+
+def _sensed(
+    kind: str, trip: Trip, signal: Floats, threshold: float, limits: Thresholds, imu: Accelerometer
+) -> list[Event]:
+    """Manoeuvres by the accelerometer: of a car that moves."""
+    if not imu.usable:
+        return []
+    wanted = limits.accelerometer
+    found = []
+    for start, stop in _exceedances(trip, signal, threshold, limits):
+        first_s, last_s = trip.t_s[start] - wanted.lag_s, trip.t_s[stop - 1] + wanted.lag_s
+        around = trip.speed_mps[(trip.t_s >= first_s) & (trip.t_s <= last_s)]
+        if around.max() >= wanted.least_speed_mps:
+            peak = float(np.nanmax(signal[start:stop]))
+            event = _event(trip, start, stop, limits, kind=kind, peak=peak)
+            found.append(replace(event, source="accelerometer"))
+    return found
+
+
+def _fused(sensed: list[Event], seen: list[Event], trip: Trip, limits: Thresholds, imu: Accelerometer) -> list[Event]:
+    """The accelerometer's, and of the GPS's only those around which the accelerometer said nothing."""
+    if not imu.usable:
+        return seen
+    lag_us = int(limits.accelerometer.lag_s * 1e6)
+    times_us = trip.readings.fix_time_us[np.isfinite(imu.forward_mps2)]
+    alone = [
+        event for event in seen if not ((times_us >= event.started_us - lag_us) & (times_us <= event.ended_us)).any()
+    ]
+    return sensed + alone
 
 
 def _manoeuvres(kind: str, trip: Trip, signal: Floats, threshold: float, limits: Thresholds) -> list[Event]:
@@ -246,10 +333,11 @@ def _event(trip: Trip, start: int, stop: int, limits: Thresholds, *, kind: str, 
 
 # The list: what is looked for, when it can be measured, and how.
 FINDERS = (
-    _Finder("hard_brake", _dense_speed, _hard_brakes),
-    _Finder("hard_acceleration", _dense_speed, _hard_accelerations),
-    _Finder("hard_corner", _dense_heading, _hard_corners),
+    _Finder("hard_brake", _forces_known, _hard_brakes),
+    _Finder("hard_acceleration", _forces_known, _hard_accelerations),
+    _Finder("hard_corner", _turns_known, _hard_corners),
     _Finder("speeding", _limit_known, _speeding),
     _Finder("phone_use", _phone_reported, _phone_use),
     _Finder("seat_belt_off", _belt_reported, _seat_belt_off),
+    _Finder("suspected_crash", _impacts_known, _suspected_crashes),
 )

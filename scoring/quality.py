@@ -55,13 +55,20 @@ class Quality:
         }
 
 
-def certify(trip: Trip, driven: Driven, lead_in_gap_m: float, cutting: Cutting, wanted: Certificate) -> Quality:
+def certify(
+    trip: Trip,
+    driven: Driven,
+    lead_in_gap_m: float,
+    cutting: Cutting,
+    wanted: Certificate,
+    sensor_flags: tuple[str, ...] = (),
+) -> Quality:
     """The certificate of a trip; each reason names what kept it from grade A."""
     count = len(trip.t_s)
     duration_s = float(trip.t_s[-1])
     coverage = 1.0 - float(trip.step_s[trip.in_gap].sum()) / duration_s
     conflicts = int(trip.conflicts.sum())
-    flags = _flags(trip, lead_in_gap_m, conflicts)
+    flags = (*_flags(trip, lead_in_gap_m, conflicts), *sensor_flags)
     grades = {
         "coverage": _at_least(coverage, wanted.coverage),
         "sampling_interval": _at_most(trip.sampling_interval_s, wanted.longest_interval_s),

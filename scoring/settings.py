@@ -42,6 +42,40 @@ class Cutting:
 
 
 @dataclass(frozen=True, slots=True)
+class Accelerometry:
+    """When an accelerometer in the vehicle's axes is believed, and what it needs for an event."""
+
+    known_share: float = 0.9  # of a trip's readings
+    mean_half_window_s: float = 0.5  # a manoeuvre is a mean over a second, whatever the rate
+    slope_mps2: float = 0.8  # a climb of 8 % feels like so much acceleration: added to that threshold alone
+    least_speed_mps: float = 1.0  # within the lag: a standing car makes no manoeuvre, whatever shakes it
+    lag_s: float = 2.0  # a GPS speed follows the motion by up to so much
+    most_mps2: float = 12.0  # tyres give no more: such a reading is a shock, left out of every mean
+    rails_g: tuple[float, ...] = (2.0, 4.0, 8.0, 16.0)
+    rail_tolerance: float = 0.005
+    rail_least_s: float = 0.05
+    zero_least_s: float = 60.0
+    stuck_least_repeats: int = 10
+    stuck_least_s: float = 5.0
+    stuck_least_change_mps2: float = 1.5
+    most_rest_mps2: float = 2.5  # median of a horizontal axis: more is gravity in it
+    gravity_removed_mps2: float = 0.4
+    gravity_off: float = 1.5  # m/s2 from standard gravity; 1.0 would be a reading in g
+    slope_range: tuple[float, float] = (
+        0.4,
+        2.5,
+    )  # forward axis over GPS: a wrong axis is near 0, a wrong unit 0.1 or 10
+    slope_half_s: float = 2.05
+    slope_least_readings: int = 60
+    slope_least_energy: float = 20.0  # m2/s3: two seconds of hard braking
+    slope_least_spread_mps2: float = 0.15
+    crash_least_mps2: float = 20.0  # 2 g: twice what tyres can do, and the rail of the smallest range
+    crash_least_loss_mps: float = 4.0  # of GPS speed, from 2 s before to 4 s after
+    crash_still_s: float = 10.0  # then it stands so long, or to the end of the trip
+    crash_longest_interval_s: float = 0.2  # an impact lasts a tenth of a second: slower sampling misses it
+
+
+@dataclass(frozen=True, slots=True)
 class Thresholds:
     """What counts as an event for one vehicle class. Public practice spans 0.28 to 0.68 g for a car's hard brake."""
 
@@ -60,6 +94,7 @@ class Thresholds:
     phone_least_s: float = 3.0
     phone_least_speed_mps: float = 3.0
     belt_least_s: float = 10.0
+    accelerometer: Accelerometry = field(default_factory=Accelerometry)
 
     @property
     def version(self) -> str:
