@@ -1,5 +1,6 @@
 """`wayrate serve`: the gateway that devices upload to, and the API with its pages."""
 
+from contextlib import ExitStack
 from typing import Annotated
 
 import typer
@@ -11,6 +12,9 @@ def serve(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on; 0 takes any free one.")] = 8080,
     only: Annotated[Part, typer.Option(help="Serve the device gateway or the API with its pages alone.")] = "all",
+    tcp_port: Annotated[
+        int | None, typer.Option("--tcp-port", help="Port for Teltonika devices over TCP; 0 takes any free one.")
+    ] = None,
     roads: Roads = None,
     data_dir: DataDir = None,
     as_of: AsOf = None,
@@ -21,14 +25,19 @@ def serve(
     from api.app import create_api
     from cli.asgi import bind, combined, server
     from ingest.gateway import create_gateway
+    from ingest.tcp_gateway import serving_tcp
     from scoring.extract import read_road_map
 
     listener = bind(host, port)
+    tcp_listener = None if tcp_port is None else bind(host, tcp_port)
     clock = running_clock(as_of)
-    with database_of(data_dir) as database:
+    with database_of(data_dir) as database, ExitStack() as running:
         gateway = create_gateway(database, clock)
         api = create_api(database, read_road_map(roads) if roads else None, clock)
         apps: dict[Part, ASGIApp] = {"all": combined(gateway, api), "gateway": gateway, "api": api}
         address = f"http://{host}:{listener.getsockname()[1]}"
         messages.print(f"Serving on {address} — devices post to {address}/v1/readings. Ctrl-C stops.")
+        if tcp_listener is not None:
+            running.enter_context(serving_tcp(database, clock, tcp_listener))
+            messages.print(f"Teltonika devices connect to {host}, port {tcp_listener.getsockname()[1]}.")
         server(apps[only]).run(sockets=[listener])

@@ -8,6 +8,7 @@ class Rejection(StrEnum):
 
     TRAILING = "trailing"  # 10: bytes left after the last record
     CRC_STUCK = "crc_stuck"  # 5, 7: a device that repeats one damaged packet for ever
+    UNKNOWN_CODEC = "unknown_codec"  # 11: a codec that no decoder here reads
     UNSOLICITED = "unsolicited"  # 12: the answer to a command that was not sent
     BAD_ID = "bad_id"  # 35: an id outside the credential's devices, or not an id
     DUPLICATE_KEY = "duplicate_key"  # 28: a JSON object names one key twice

@@ -41,7 +41,7 @@ MAX_LENGTH = 65536
 OVERHEAD = 12  # of a TCP packet: preamble, length, CRC
 AFTER_TIME = np.iinfo(np.int64).max  # a time past the year 9999
 _LAST_MS = 253_402_300_799_999
-_LEAST_LENGTH = 3  # codec and both counts
+LEAST_LENGTH = 3  # codec and both counts
 _IGNITION, _ODOMETER_M, _HDOP_TENTHS = 239, 16, 182  # AVL ids
 _NULL_ISLAND_E7 = 10_000  # 0.001 degrees
 _KMH_A_MPS = 3.6
@@ -123,7 +123,7 @@ def _envelope_fault(data: Bytes, start: int, end: int) -> int:
     if end - start < 8:
         return _TRUNCATED
     length = _u32(data, start + 4)
-    if length < _LEAST_LENGTH or length > MAX_LENGTH:
+    if length < LEAST_LENGTH or length > MAX_LENGTH:
         return _LENGTH
     if end - start != length + OVERHEAD:
         return _TRUNCATED if end - start < length + OVERHEAD else _LENGTH
