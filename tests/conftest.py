@@ -36,6 +36,10 @@ def _template(server_dsn: str) -> Iterator[str]:
     _execute(server_dsn, "drop database if exists {} with (force)", name)
     _execute(server_dsn, "create database {}", name)
     migrate(conninfo.make_conninfo(server_dsn, dbname=name))
+    # Nobody may be connected to what is copied, not even the background workers of TimescaleDB.
+    _execute(server_dsn, "alter database {} allow_connections false", name)
+    with psycopg.connect(server_dsn, autocommit=True) as conn:
+        conn.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = %s", (name,))
     yield name
     _execute(server_dsn, "drop database {} with (force)", name)
 

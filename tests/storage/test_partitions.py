@@ -5,11 +5,26 @@ from datetime import UTC, datetime, timedelta
 from time import sleep
 
 import numpy as np
+import pytest
 
 from storage.partitions import ensure_partitions, ensure_partitions_of, expire_partitions
 from storage.pool import Database
 
 SUNDAY_NIGHT = datetime(2026, 11, 1, 23, 59, 59, 999999, tzinfo=UTC)
+
+
+@pytest.fixture
+def plain(database: Database) -> Database:
+    """A database on a server without TimescaleDB."""
+    if is_hypertable(database):
+        pytest.skip("this server has TimescaleDB: it makes its own chunks (tests/storage/test_hypertable.py)")
+    return database
+
+
+def is_hypertable(database: Database) -> bool:
+    with database.role("owner") as conn:
+        row = conn.execute("select relkind = 'r' from pg_class where oid = 'telemetry.reading'::regclass").fetchone()
+    return bool(row and row[0])
 
 
 def partitions(database: Database) -> list[str]:
@@ -30,7 +45,8 @@ def add_reading(database: Database, time: datetime) -> None:
         )
 
 
-def test_a_week_begins_on_monday_at_midnight_utc(database: Database) -> None:
+def test_a_week_begins_on_monday_at_midnight_utc(plain: Database) -> None:
+    database = plain
     with database.role("telemetry") as conn:
         assert ensure_partitions(conn, SUNDAY_NIGHT, SUNDAY_NIGHT) == 1
         assert ensure_partitions(conn, SUNDAY_NIGHT, SUNDAY_NIGHT + timedelta(microseconds=1)) == 1
@@ -39,7 +55,8 @@ def test_a_week_begins_on_monday_at_midnight_utc(database: Database) -> None:
     add_reading(database, SUNDAY_NIGHT + timedelta(microseconds=1))
 
 
-def test_a_batch_makes_only_the_weeks_that_occur(database: Database) -> None:
+def test_a_batch_makes_only_the_weeks_that_occur(plain: Database) -> None:
+    database = plain
     times = [datetime(1969, 12, 31, tzinfo=UTC), datetime(2016, 2, 29, tzinfo=UTC), datetime(2026, 11, 23, tzinfo=UTC)]
     microseconds = np.array([round(time.timestamp() * 1e6) for time in times], dtype=np.int64)
     with database.role("telemetry") as conn:
@@ -51,7 +68,9 @@ def test_a_batch_makes_only_the_weeks_that_occur(database: Database) -> None:
         add_reading(database, time)
 
 
-def test_many_may_make_the_same_partitions_at_once(database: Database) -> None:
+def test_many_may_make_the_same_partitions_at_once(plain: Database) -> None:
+    database = plain
+
     def store(device_key: int) -> int:
         with database.role("telemetry") as conn:
             made = ensure_partitions(conn, SUNDAY_NIGHT, SUNDAY_NIGHT + timedelta(weeks=5))
@@ -68,7 +87,8 @@ def test_many_may_make_the_same_partitions_at_once(database: Database) -> None:
         assert conn.execute("select count(*) from telemetry.reading").fetchone() == (16,)
 
 
-def test_expiry_drops_whole_weeks_and_the_paths_drawn_from_them(database: Database) -> None:
+def test_expiry_drops_whole_weeks_and_the_paths_drawn_from_them(plain: Database) -> None:
+    database = plain
     with database.role("telemetry") as conn:
         ensure_partitions(conn, SUNDAY_NIGHT, SUNDAY_NIGHT + timedelta(weeks=2))
         conn.execute("insert into telemetry.device values (1, 'car-1', now())")
@@ -89,8 +109,9 @@ def test_expiry_drops_whole_weeks_and_the_paths_drawn_from_them(database: Databa
     assert partitions(database) == ["reading_20261102", "reading_20261109"]
 
 
-def test_whoever_waits_for_another_finds_its_partition(database: Database) -> None:
+def test_whoever_waits_for_another_finds_its_partition(plain: Database) -> None:
     """The one who waits has looked before: it must look again at the table, not at what its session remembers."""
+    database = plain
 
     def ensure(own: Database, week: int) -> int:
         with own.role("telemetry") as conn:
