@@ -81,6 +81,22 @@ def find_events(trip: Trip, driven: Driven, limits: Thresholds) -> Findings:
     return Findings(tuple(events), tuple(unmeasured), imu.flags)
 
 
+def forces(trip: Trip, driven: Driven, limits: Thresholds) -> tuple[Floats | None, Floats | None]:
+    """Forward and lateral acceleration by the sensor that decides at each reading, shape (n,); None: not measurable."""
+    gps_forward, gps_lateral = acceleration_mps2(trip, limits), lateral_mps2(trip, limits)
+    imu = examine(trip, gps_forward, gps_lateral, limits.accelerometer)
+    if not imu.usable:
+        imu = replace(
+            imu, forward_mps2=np.full(len(gps_forward), np.nan), lateral_mps2=np.full(len(gps_lateral), np.nan)
+        )
+    forward = np.where(np.isfinite(imu.forward_mps2), imu.forward_mps2, gps_forward)
+    lateral = np.where(np.isfinite(imu.lateral_mps2), imu.lateral_mps2, gps_lateral)
+    return (
+        forward if _forces_known(trip, driven, limits, imu) else None,
+        lateral if _turns_known(trip, driven, limits, imu) else None,
+    )
+
+
 def acceleration_mps2(trip: Trip, limits: Thresholds) -> Floats:
     """Forward acceleration of the reported speed, shape (n,): line fitted over some 2 s, NaN over silences."""
     return local_slope(trip.t_s, _reported_speed(trip), limits.derivative_half_window_s)

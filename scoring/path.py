@@ -21,6 +21,7 @@ from scoring.score import PRIOR_MODEL, score_totals
 from scoring.settings import DEFAULT_SETTINGS, Settings
 from scoring.tracks import Track, pack, track_of
 from scoring.trips import LeadIn, Place, Trip, cut_segment, lead_in, segment_rows
+from scoring.yardstick import measure, yardstick
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +48,13 @@ class ScoredTrip:
     exposure: tuple[Cell, ...]
     events: tuple[Event, ...]
     track: Track | None
+    yardstick: dict[str, dict[str, object]] | None = None  # what others' formulas say; only when asked, never stored
 
     @property
     def content_digest(self) -> bytes:
         """SHA-256 of everything but the id: two scorings that agree in it are the same trip to the last byte."""
-        content = asdict(replace(self, track=None))
-        del content["trip_id"], content["track"]
+        content = asdict(replace(self, track=None, yardstick=None))
+        del content["trip_id"], content["track"], content["yardstick"]
         digest = hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode())
         digest.update(b"" if self.track is None else pack(self.track))
         return digest.digest()
@@ -66,6 +68,7 @@ def score_readings(
     *,
     device: str | int,
     previous: Place | None = None,
+    with_yardstick: bool = False,
 ) -> list[ScoredTrip]:
     """The scored trips of one device's readings, in order of start.
 
@@ -82,7 +85,17 @@ def score_readings(
         trips = cut_segment(segment, before, settings.cutting)
         for trip in trips:
             lead_in_gap_m = before.gap_m if trip is trips[0] else 0.0
-            scored.append(score_trip(trip, matcher, roads, settings, lead_in_gap_m=lead_in_gap_m, device=device))
+            scored.append(
+                score_trip(
+                    trip,
+                    matcher,
+                    roads,
+                    settings,
+                    lead_in_gap_m=lead_in_gap_m,
+                    device=device,
+                    with_yardstick=with_yardstick,
+                )
+            )
         if not trips and before.gap_m > 0:
             scored.append(unobserved(segment.readings, before, settings, device))
         previous = _place(segment.readings, int(np.flatnonzero(placed(segment.readings))[-1]))
@@ -97,6 +110,7 @@ def score_trip(
     *,
     lead_in_gap_m: float,
     device: str | int,
+    with_yardstick: bool = False,
 ) -> ScoredTrip:
     """One trip to its score. The order of these lines is the order of the stage."""
     driven = on_roads(trip, matcher, roads)
@@ -128,6 +142,7 @@ def score_trip(
         exposure=cells,
         events=findings.events,
         track=track_of(trip, driven),
+        yardstick=yardstick(measure(trip, driven, findings, zone, settings.thresholds)) if with_yardstick else None,
     )
 
 
