@@ -40,6 +40,19 @@ def bind(host: str, port: int) -> socket.socket:
     return listener
 
 
+def bind_udp(host: str, port: int) -> socket.socket:
+    """A bound datagram socket; `PortInUse` when somebody else has it. Port 0 takes any free one."""
+    bound = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
+    try:
+        bound.bind((host, port))
+    except OSError as error:
+        bound.close()
+        if error.errno == errno.EADDRINUSE:
+            raise PortInUse(host, port) from None
+        raise
+    return bound
+
+
 def server(app: ASGIApp) -> uvicorn.Server:
     """A uvicorn server without an access log: a phone's credential stands in its query string."""
     return uvicorn.Server(

@@ -15,6 +15,9 @@ def serve(
     tcp_port: Annotated[
         int | None, typer.Option("--tcp-port", help="Port for Teltonika devices over TCP; 0 takes any free one.")
     ] = None,
+    udp_port: Annotated[
+        int | None, typer.Option("--udp-port", help="Port for Teltonika devices over UDP; 0 takes any free one.")
+    ] = None,
     roads: Roads = None,
     data_dir: DataDir = None,
     as_of: AsOf = None,
@@ -23,15 +26,17 @@ def serve(
     from starlette.types import ASGIApp
 
     from api.app import create_api
-    from cli.asgi import bind, combined, server
+    from cli.asgi import bind, bind_udp, combined, server
     from ingest.gateway import create_gateway
     from ingest.tcp_gateway import serving_tcp
+    from ingest.udp_gateway import serving_udp
     from scoring.extract import read_road_map
 
     listener = bind(host, port)
     tcp_listener = None if tcp_port is None else bind(host, tcp_port)
+    udp_socket = None if udp_port is None else bind_udp(host, udp_port)
     clock = running_clock(as_of)
-    with database_of(data_dir) as database, ExitStack() as running:
+    with database_of(data_dir, keep_running=True) as database, ExitStack() as running:
         gateway = create_gateway(database, clock)
         api = create_api(database, read_road_map(roads) if roads else None, clock)
         apps: dict[Part, ASGIApp] = {"all": combined(gateway, api), "gateway": gateway, "api": api}
@@ -40,4 +45,7 @@ def serve(
         if tcp_listener is not None:
             running.enter_context(serving_tcp(database, clock, tcp_listener))
             messages.print(f"Teltonika devices connect to {host}, port {tcp_listener.getsockname()[1]}.")
+        if udp_socket is not None:
+            running.enter_context(serving_udp(database, clock, udp_socket))
+            messages.print(f"Teltonika devices send datagrams to {host}, port {udp_socket.getsockname()[1]}.")
         server(apps[only]).run(sockets=[listener])

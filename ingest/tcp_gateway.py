@@ -8,9 +8,8 @@ deadline closes the connection.
 import asyncio
 import logging
 import socket
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -19,6 +18,7 @@ from hashlib import sha256
 from psycopg import errors as postgres
 
 from ingest.accept import accept
+from ingest.background import running_beside
 from ingest.decoded import Decoded, refused_frame
 from ingest.decoders.avl import LEAST_LENGTH, MAX_LENGTH, Fault
 from ingest.decoders.teltonika import (
@@ -219,32 +219,19 @@ def _enrolled(database: Database, device_id: str) -> Device | None:
             return None
 
 
-@contextmanager
 def serving_tcp(
     database: Database,
     clock: Callable[[], datetime],
     listener: socket.socket,
     *,
     frame_deadline_s: float = FRAME_DEADLINE_S,
-) -> Iterator[None]:
+) -> AbstractContextManager[None]:
     """The gateway on a listening socket, in a thread of its own until the block ends."""
-    loop = asyncio.new_event_loop()
-    stop = asyncio.Event()
 
-    async def run() -> None:
+    async def run(stop: asyncio.Event) -> None:
         gateway = _Gateway(database, clock, frame_deadline_s)
         server = await asyncio.start_server(gateway.serve, sock=listener)
         await stop.wait()
-        server.close()  # the runner then ends the connections: what is being stored commits, and is not acknowledged
+        server.close()  # the connections are then cancelled: what is being stored commits, and is not acknowledged
 
-    def in_thread() -> None:
-        with asyncio.Runner(loop_factory=lambda: loop) as runner:
-            runner.run(run())
-
-    thread = threading.Thread(target=in_thread, name="teltonika-tcp")
-    thread.start()
-    try:
-        yield
-    finally:
-        loop.call_soon_threadsafe(stop.set)
-        thread.join()
+    return running_beside("teltonika-tcp", run)

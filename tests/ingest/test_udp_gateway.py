@@ -1,0 +1,50 @@
+"""The UDP gateway on a real socket and a real database: the stated acknowledgement, or silence."""
+
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from ingest.devices import enrol
+from ingest.udp_gateway import serving_udp
+from storage.pool import Database
+from tests.ingest.conftest import NOW
+from tests.ingest.teltonika_frames import Record, body, datagram
+from tests.ingest.test_gateway import count
+
+IMEI = "356307042441013"
+
+
+@pytest.fixture
+def client(database: Database) -> Iterator[socket.socket]:
+    with database.role("telemetry") as conn:
+        enrol(conn, f"imei-{IMEI}", NOW)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as bound, socket.socket(type=socket.SOCK_DGRAM) as sender:
+        bound.bind(("127.0.0.1", 0))
+        with serving_udp(database, lambda: NOW, bound):
+            sender.connect(bound.getsockname())
+            sender.settimeout(10)
+            yield sender
+
+
+def test_a_datagram_is_acknowledged_with_its_ids_and_repeated_ids_are_no_repetition(
+    client: socket.socket, database: Database
+) -> None:
+    for speed, stored in ((36, 1), (36, 1), (37, 2)):
+        client.send(datagram(IMEI, body([Record(speed_kmh=speed)]), 0xBEEF, 9))
+        assert client.recv(16) == bytes.fromhex("0005beef010901")
+        assert count(database, "reading") == stored
+
+
+def test_what_is_damaged_or_nobodys_gets_no_answer_and_stops_nobody_else(
+    client: socket.socket, database: Database
+) -> None:
+    sound = body([Record()])
+    for silent in (
+        b"", b"hello", datagram(IMEI, sound)[:-1], datagram(IMEI, sound[:-1] + b"\2"),
+        datagram("352093081452251", sound), datagram("356307042441014", sound), datagram(IMEI, b"\x77" + sound[1:]),
+    ):  # fmt: skip
+        client.send(silent)
+    client.send(datagram(IMEI, sound, 1, 2))
+    assert client.recv(16) == bytes.fromhex("00050001010201")
+    assert (count(database, "reading"), count(database, "upload")) == (1, 1)
