@@ -234,4 +234,5 @@ def serving_tcp(
         await stop.wait()
         server.close()  # the connections are then cancelled: what is being stored commits, and is not acknowledged
 
+    decode_tcp(b"")  # loads the machine code, or compiles it: no device shall wait for that
     return running_beside("teltonika-tcp", run)

@@ -93,4 +93,5 @@ def serving_udp(
         await stop.wait()
         transport.close()
 
+    decode_udp(b"")  # loads the machine code, or compiles it: no device shall wait for that
     return running_beside("teltonika-udp", run)

@@ -1,10 +1,19 @@
 """The TCP gateway on a real socket and a real database: what is acknowledged, what is not, what closes."""
 
+import os
+import re
 import socket
 import struct
+import subprocess
+import sys
+import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
 
+import numpy as np
 import psycopg
 import pytest
 
@@ -15,6 +24,7 @@ from tests.ingest.conftest import NOW
 from tests.ingest.teltonika_frames import Record, body, packet
 from tests.ingest.test_gateway import count
 
+ROOT = Path(__file__).parents[2]
 IMEI = "356307042441013"
 HELLO = b"\x00\x0f" + IMEI.encode()
 SOUND = packet(body([Record(), Record(time_ms=1_790_852_401_000)], 0x8E))
@@ -151,6 +161,56 @@ def test_a_revoked_device_is_not_acknowledged(address: tuple[str, int], database
             revoke(conn, f"imei-{IMEI}", NOW)
         assert answer(client, SOUND) == b""
     assert count(database, "upload") == 0
+
+
+def test_a_packet_that_trickles_in_closes_at_the_deadline(address: tuple[str, int], database: Database) -> None:
+    """A byte each 0.2 s would take 40 s for a packet that has 2 s."""
+    with connected(address) as client:
+        began = time.monotonic()
+        with suppress(ConnectionError):
+            for byte in SOUND:
+                client.sendall(bytes([byte]))
+                time.sleep(0.2)
+        assert 2 <= time.monotonic() - began < 10
+    assert count(database, "upload") == 0
+
+
+def test_what_was_acknowledged_survives_the_gateways_death(
+    database: Database, database_dsn: str, tmp_path: Path
+) -> None:
+    """SIGKILL under load: every acknowledged reading is stored, and at most the packet under way is stored besides."""
+    rng = np.random.default_rng(3)
+    with database.role("telemetry") as conn:
+        enrol(conn, f"imei-{IMEI}", datetime.now(UTC))
+    start_ms = round(time.time() * 1000) - 3_600_000
+    acknowledged = sent = 0
+    for _ in range(2):
+        log = tmp_path / "serve.log"
+        with log.open("wb") as written, subprocess.Popen(
+            [sys.executable, "-m", "cli.main", "serve", "--only", "gateway", "--port", "0", "--tcp-port", "0"],
+            env=os.environ | {"WAYRATE_DSN": database_dsn}, stdout=written, stderr=written, cwd=ROOT,
+        ) as gateway:  # fmt: skip
+            with connected(("127.0.0.1", announced_port(log))) as client:
+                threading.Timer(rng.uniform(0.3, 1.0), gateway.kill).start()
+                with suppress(ConnectionError):
+                    while True:
+                        client.sendall(packet(body([Record(time_ms=start_ms + sent * 1000)])))
+                        sent += 1
+                        if client.recv(4) != b"\0\0\0\1":
+                            break
+                        acknowledged += 1
+            gateway.wait(30)
+    assert acknowledged > 5
+    assert acknowledged <= count(database, "reading") <= sent
+
+
+def announced_port(log: Path) -> int:
+    for _ in range(300):
+        found = re.search(rb"connect to [\d.]+, port (\d+)", log.read_bytes())
+        if found:
+            return int(found[1])
+        time.sleep(0.1)
+    raise AssertionError(log.read_text())
 
 
 def test_nothing_is_acknowledged_before_the_commit(
