@@ -34,6 +34,7 @@ REASONS = {
     "speed_mismatch": "reported speed and positions disagree",
     "teleport": "a jump in position",
     "gap_before": "a way before it that nobody measured",
+    "off_road": "most of the way is on none of the map's roads: a train, a ferry, or a road that the map lacks",
     "no_road_map": "no road map was at hand: speeding could not be measured",
     "unmatched": "the road map does not cover it: speeding could not be measured",
     "unobserved": "nobody reported the way, only where it ended",
@@ -248,7 +249,7 @@ def _why(kind: str, trip: Trip, sampling_interval_s: float | None) -> str:
     if kind in {"phone_use", "seat_belt_off"}:
         return "This device does not report it."
     if kind == "suspected_crash":
-        return "It takes an accelerometer set to the vehicle's axes."
+        return "It takes an accelerometer in the vehicle's axes, read five times a second."
     return f"The readings of this trip cannot show it (grade {trip.grade})."
 
 

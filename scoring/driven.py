@@ -23,6 +23,7 @@ class Driven:
     matched: Bools
     map_version: str | None  # None: no map was asked
     discontinuities: int
+    inside: Bools  # within the bounds of the map: where it has no road, there is none
 
 
 def on_roads(trip: Trip, matcher: Matcher | None, roads: RoadMap | None) -> Driven:
@@ -30,7 +31,8 @@ def on_roads(trip: Trip, matcher: Matcher | None, roads: RoadMap | None) -> Driv
     count = len(trip.t_s)
     if matcher is None or roads is None:
         nothing = np.full(count, UNMATCHED, dtype=np.intp)
-        return Driven(nothing, np.full(count, np.nan), np.zeros(count, dtype=np.bool_), None, 0)
+        nowhere = np.zeros(count, dtype=np.bool_)
+        return Driven(nothing, np.full(count, np.nan), nowhere, None, 0, nowhere)
     fixes = np.flatnonzero(~trip.held)
     readings = trip.readings.take(fixes)
     found = matcher.match(
@@ -46,7 +48,20 @@ def on_roads(trip: Trip, matcher: Matcher | None, roads: RoadMap | None) -> Driv
         matched=matched,
         map_version=found.map_version,
         discontinuities=int(np.count_nonzero(found.breaks[1:])),
+        inside=_within(trip, roads),
     )
+
+
+def _within(trip: Trip, roads: RoadMap) -> Bools:
+    """Which readings lie in the box of the map's nodes, by which a map may not cross longitude 180."""
+    latitude_deg, longitude_deg = trip.readings.latitude_deg, trip.readings.longitude_deg
+    inside: Bools = (
+        (latitude_deg >= roads.node_latitude_deg.min())
+        & (latitude_deg <= roads.node_latitude_deg.max())
+        & (longitude_deg >= roads.node_longitude_deg.min())
+        & (longitude_deg <= roads.node_longitude_deg.max())
+    )
+    return inside
 
 
 def _nearest(known_s: Floats, wanted_s: Floats) -> NDArray[np.intp]:

@@ -1,11 +1,10 @@
 """Files of readings straight to scored trips, without any database: one JSON object a trip."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ingest.decoded import Rejected
 from ingest.files.mapping import Mapping
 from ingest.files.read import read_file
 from ingest.readings import Readings, concatenate
@@ -30,18 +29,11 @@ class UnknownVehicleClass(ScoringError):
 
 
 def score_files(
-    paths: Sequence[Path],
-    mapping: Mapping | None,
-    roads_path: Path | None,
-    vehicle_class: str = "car",
-    *,
-    as_of: datetime,
-    on_refused: Callable[[Path, Rejected], None],
+    paths: Sequence[Path], mapping: Mapping | None, roads_path: Path | None, vehicle_class: str = "car"
 ) -> Iterator[dict[str, object]]:
     """The trips of each device in the files, in order of start, as JSON-able objects.
 
-    A device's readings of all files are scored together. `on_refused` is told of each row that is not: the rules are
-    those of ingest, but that nothing is too old. Raises `UnknownVehicleClass`, errors of the files and of the
+    A device's readings of all files are scored together. Raises `UnknownVehicleClass`, errors of the files and of the
     road extract. Without `roads_path` nothing is matched and speeding is not measurable.
     """
     if vehicle_class not in THRESHOLDS:
@@ -53,9 +45,7 @@ def score_files(
     for path in paths:
         for device_id, decoded in read_file(path, mapping):
             name = device_id or path.name.split(".")[0]
-            valid = validate(decoded, as_of, retention=None)
-            for one in valid.rejected:
-                on_refused(path, one)
+            valid = validate(decoded, None)
             batches.setdefault(name, []).append(valid.readings)
             refused[name] = refused.get(name, 0) + len(valid.rejected)
     settings = settings_for(vehicle_class)

@@ -14,7 +14,13 @@ WALK_MPS = 3.5
 FASTEST_CAR_MPS = 65.0  # 234 km/h held for a twentieth of a trip is no car on a road
 WALK_LEAST_S = 180.0
 # The best grade that a remark still allows.
-_CEILINGS = {"unsynced_clock": "C", "speed_mismatch": "C", "teleport": "B", "gap_before": "B"}
+_CEILINGS = {
+    "unsynced_clock": "C",
+    "speed_mismatch": "C",
+    "teleport": "B",
+    "gap_before": "B",
+    "off_road": "uncertified",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +75,8 @@ def certify(
     coverage = 1.0 - float(trip.step_s[trip.in_gap].sum()) / duration_s
     conflicts = int(trip.conflicts.sum())
     flags = (*_flags(trip, lead_in_gap_m, conflicts), *sensor_flags)
+    if _off_road(trip, driven, wanted):
+        flags = (*flags, "off_road")
     grades = {
         "coverage": _at_least(coverage, wanted.coverage),
         "sampling_interval": _at_most(trip.sampling_interval_s, wanted.longest_interval_s),
@@ -114,6 +122,13 @@ def exclusion(trip: Trip, cutting: Cutting) -> str | None:
     if len(known) >= len(contact) / 2 and len(known) and float((known == 0.0).mean()) > 0.8:
         return "towed"
     return None
+
+
+def _off_road(trip: Trip, driven: Driven, wanted: Certificate) -> bool:
+    """A train, a ferry or a plane, as a map can tell: most of the way is inside it, on none of its roads."""
+    way_m = float(trip.step_m.sum())
+    off_m = float(trip.step_m[(driven.inside & ~driven.matched)[:-1]].sum())
+    return way_m >= wanted.off_road_least_m and off_m >= wanted.off_road_share * way_m
 
 
 def _flags(trip: Trip, lead_in_gap_m: float, conflicts: int) -> tuple[str, ...]:

@@ -119,6 +119,8 @@ class Certificate:
     longest_interval_s: tuple[float, float, float] = (2.5, 15.0, 60.0)
     most_conflicts: tuple[float, float, float] = (0.01, 0.05, 0.20)
     most_dropped_fixes: tuple[float, float, float] = (0.01, 0.05, 0.20)  # spikes over all fixes
+    off_road_share: float = 0.8  # of a trip's way, inside the map and on none of its roads: rails, water or air
+    off_road_least_m: float = 1000.0
 
 
 @dataclass(frozen=True, slots=True)
