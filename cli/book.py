@@ -11,9 +11,10 @@ from cli.errors import NotFound
 from cli.options import AsOf, DataDir, database_of, messages, moment, output
 from cli.progress import progress_bar
 from pricing.close import close_period
+from pricing.errors import UnknownPolicy
 from pricing.policies import add_policy, read_policy_file
 from pricing.statement import Posting
-from pricing.store import fetch_statement_of_period
+from pricing.store import fetch_policy, fetch_statement_of_period
 
 policies = typer.Typer(help="Policies.", no_args_is_help=True)
 Period = Annotated[str, typer.Argument(metavar="YYYY-MM", help="The month.")]
@@ -53,6 +54,8 @@ def statement(
 ) -> None:
     """Show what was posted for a policy and month, with the worksheet that leads to it."""
     with database_of(data_dir) as database, database.role("policy") as conn:
+        if fetch_policy(conn, policy) is None:
+            raise UnknownPolicy(policy)
         found = fetch_statement_of_period(conn, policy, period)
     if found is None:
         raise NotFound("statement", f"{policy} {period}", f"close the month first: wayrate close {period}")

@@ -39,7 +39,7 @@ def walk(leave: bool, port: int, data_dir: Path | None) -> None:
     address = f"http://127.0.0.1:{listener.getsockname()[1]}"
     clock = _Clock(world.UPLOADED_AT)
     roads = read_road_map(demo_extract())
-    with database_of(data_dir) as database:
+    with database_of(data_dir, keep_running=True) as database:
         app = combined(create_gateway(database, clock), create_api(database, roads, clock))
         with _serving(server(app), listener):
             _walk_the_path(database, roads, clock, address)

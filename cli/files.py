@@ -9,6 +9,8 @@ import typer
 
 from cli.options import AsOf, DataDir, Roads, database_of, messages, moment
 from cli.progress import progress_bar
+from ingest.decoded import Rejected
+from ingest.rejection import Rejection
 
 Mapping = Annotated[
     str | None,
@@ -46,8 +48,12 @@ def ingest(
     messages.print(
         f"{totals['accepted']:,} stored, {totals['duplicate']:,} duplicate, {totals['quarantined']:,} quarantined."
     )
-    for reason, count in refused.most_common():
-        messages.print(f"  quarantined {count:,}: {reason} (docs/quarantine.md)")
+    _say_refused(refused)
+    if refused[Rejection.TOO_LATE]:
+        messages.print("  An older file? Say when it is received, such as --as-of 2019-10-01.")
+    if not totals["accepted"] + totals["duplicate"]:
+        messages.print("Nothing was stored.")
+        raise typer.Exit(1)
 
 
 def score(
@@ -55,13 +61,39 @@ def score(
     mapping: Mapping = None,
     roads: Roads = None,
     vehicle_class: Annotated[str, typer.Option("--vehicle-class", help="Whose thresholds to use.")] = "car",
+    as_of: AsOf = None,
 ) -> None:
     """Score files without a database: one JSON object a trip on standard output, messages on standard error."""
     from ingest.files.mapping import find_mapping
     from scoring.files import score_files
 
-    trips = 0
-    for trip in score_files(files, find_mapping(mapping) if mapping else None, roads, vehicle_class):
+    refused: Counter[str] = Counter()
+    first: dict[str, str] = {}
+
+    def on_refused(path: Path, row: Rejected) -> None:
+        reason = str(row.reason)
+        refused[reason] += 1
+        first.setdefault(reason, f"{path}, record {(row.record_index or 0) + 1}: {row.detail}")
+
+    columns = find_mapping(mapping) if mapping else None
+    trips = unmatched = 0
+    for trip in score_files(files, columns, roads, vehicle_class, as_of=moment(as_of), on_refused=on_refused):
         typer.echo(json.dumps(trip, ensure_ascii=False))
         trips += 1
+        quality = trip["quality"]
+        unmatched += roads is not None and isinstance(quality, dict) and not quality["matched_share"]
+        if trip["excluded"]:
+            messages.print(f"Trip of {trip['started_at']} is listed but not scored: {trip['excluded']}.")
     messages.print(f"{trips} trip(s).")
+    if unmatched:
+        messages.print(f"{unmatched} of them unmatched: {roads} does not cover them, so speeding is not measurable.")
+    _say_refused(refused, first)
+    if refused and not trips:
+        raise typer.Exit(1)
+
+
+def _say_refused(refused: Counter[str], first: dict[str, str] | None = None) -> None:
+    """What was refused, by reason, with the first of each where it is known."""
+    for reason, count in refused.most_common():
+        example = f"; first {first[reason]}" if first else ""
+        messages.print(f"  refused {count:,}: {reason}{example} (docs/quarantine.md)", markup=False)

@@ -1,5 +1,6 @@
 """`wayrate`: every command, in the order in which the path is walked."""
 
+import signal
 import sys
 
 import typer
@@ -51,11 +52,12 @@ app.command("verify", rich_help_panel=OPERATIONS)(verify.verify)
 
 
 def main() -> None:
-    """Run the command; a refusal is one line on standard error and exit code 1."""
+    """Run the command; a refusal is one line on standard error and exit code 1. SIGTERM ends it as Ctrl-C does."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         app()
     except REFUSALS as refusal:
-        messages.print(f"[bold red]wayrate:[/] {escape(str(refusal))}", soft_wrap=True)
+        messages.print(f"[bold red]wayrate:[/] {escape(' '.join(str(refusal).split()))}", soft_wrap=True)
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)

@@ -46,10 +46,10 @@ Roads = Annotated[
 
 
 @contextmanager
-def database_of(data_dir: Path | None) -> Iterator[Database]:
+def database_of(data_dir: Path | None, *, keep_running: bool = False) -> Iterator[Database]:
     """The database at WAYRATE_DSN, or the embedded one in `data_dir`: started if need be and migrated."""
     folder = data_dir or Path(platformdirs.user_data_dir("wayrate"))
-    with open_database(folder, os.environ.get("WAYRATE_DSN")) as database:
+    with open_database(folder, os.environ.get("WAYRATE_DSN"), keep_running=keep_running) as database:
         yield database
 
 

@@ -4,9 +4,8 @@ import json
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
-from cli.options import DataDir, database_of, messages, output
+from cli.options import DataDir, database_of, messages
 
 
 def verify(
@@ -24,10 +23,8 @@ def verify(
     if as_json:
         typer.echo(json.dumps(found.as_dict(), indent=2))
     else:
-        table = Table("table", "rows", "digest", title="What is held")
         for part in found.parts:
-            table.add_row(part.name, f"{part.rows:,}", part.digest)
-        output.print(table)
+            typer.echo(f"{part.name:<10} {part.rows:>12,} rows  {part.digest}")
     if found.breaks:
         for broken in found.breaks:
             messages.print(f"[red]not conserved:[/] {broken}")

@@ -1,17 +1,24 @@
 """`wayrate work`: score what has arrived and correct what was already posted."""
 
 import time
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cli.options import AsOf, DataDir, Roads, database_of, messages, moment
+
+if TYPE_CHECKING:
+    from scoring.roads import RoadMap
+    from storage.pool import Database
 
 POLL_S = 2.0
 
 
 def work(
     roads: Roads = None,
+    rematch: Annotated[
+        bool, typer.Option("--rematch", help="Also score again the trips that were matched on another map, or on none.")
+    ] = False,
     watch: Annotated[bool, typer.Option("--watch", help="Keep working as uploads arrive, until Ctrl-C.")] = False,
     data_dir: DataDir = None,
     as_of: AsOf = None,
@@ -20,16 +27,32 @@ def work(
     from cli.drain import drain
     from scoring.extract import read_road_map
     from scoring.match import HiddenMarkovMatcher
+    from scoring.worker import mark_matched_elsewhere
 
-    with database_of(data_dir) as database:
+    with database_of(data_dir, keep_running=watch) as database:
         road_map = read_road_map(roads) if roads else None
         if road_map is None:
             messages.print("No --roads: trips are stored unmatched and speeding is not measurable.")
         matcher = HiddenMarkovMatcher(road_map) if road_map else None
+        if rematch:
+            marked = mark_matched_elsewhere(database, road_map.version if road_map else None, moment(as_of))
+            messages.print(f"{marked} device(s) have trips matched on another map: they are scored again.")
         while True:
             windows, adjustments = drain(database, matcher, road_map, moment(as_of))
             if windows or adjustments or not watch:
                 messages.print(f"Scored {windows} dirty window(s), posted {adjustments} adjustment(s).")
+                _say_unmatched(database, road_map)
             if not watch:
                 return
             time.sleep(POLL_S)
+
+
+def _say_unmatched(database: "Database", roads: "RoadMap | None") -> None:
+    """How many trips lie where the map has no roads: they are stored and priced as off the map."""
+    from scoring.worker import count_unmatched
+
+    if roads is not None and (unmatched := count_unmatched(database, roads.version)):
+        messages.print(
+            f"{unmatched} trip(s) unmatched: this extract does not cover them, so speeding is not measurable and their "
+            "km count as off the map. With an extract that does: wayrate work --rematch --roads X"
+        )

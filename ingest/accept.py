@@ -44,6 +44,7 @@ class Receipt:
     duplicate: int
     quarantined: int
     records: tuple[Refusal, ...]
+    replayed: bool = False  # the receipt of an earlier upload under the same key, given again
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +144,9 @@ def _earlier_receipt(conn: Conn, upload: Upload) -> Receipt | None:
         )  # fmt: skip
         raise conflict
     refusals = tuple(Refusal(*row) for row in store.fetch_quarantined(conn, earlier.upload_id))
-    return Receipt(earlier.records_stored, earlier.records_duplicate, earlier.records_quarantined, refusals)
+    return Receipt(
+        earlier.records_stored, earlier.records_duplicate, earlier.records_quarantined, refusals, replayed=True
+    )
 
 
 def _store(conn: Conn, upload: Upload, checked: Decoded, hashes: np.ndarray[tuple[int], np.dtype[np.int64]]) -> Receipt:

@@ -87,7 +87,8 @@ def create_gateway(database: Database, clock: Callable[[], datetime]) -> FastAPI
             accept, database, device, body, wayrate.decode, received_at=received_at, channel="http",
             decoder_version=wayrate.VERSION, idempotency_key=key,
         )  # fmt: skip
-        return Response(_receipt_json(receipt), media_type=_JSON)
+        headers = {"Idempotent-Replay": "true"} if receipt.replayed else None
+        return Response(_receipt_json(receipt), headers=headers, media_type=_JSON)
 
     async def receive_osmand(request: Request) -> Response:
         """One position of a phone. 200 with no body once it is durable, in the table or in quarantine."""
@@ -240,7 +241,8 @@ def _joined(query: bytes, form: bytes) -> bytes:
 
 
 def _receipt_json(receipt: Receipt) -> bytes:
-    return msgspec.json.encode(receipt)
+    names = ("accepted", "duplicate", "quarantined", "records")
+    return msgspec.json.encode({name: getattr(receipt, name) for name in names})
 
 
 def _problem(status: int, title: str, detail: str, headers: dict[str, str] | None = None) -> Response:

@@ -26,14 +26,15 @@ _DAY_US = 86_400_000_000
 type _Rule = tuple[Rejection, Bools, str]
 
 
-def validate(decoded: Decoded, received_at: datetime | None) -> Decoded:
+def validate(decoded: Decoded, received_at: datetime | None, *, retention: timedelta | None = RETENTION) -> Decoded:
     """The readings that may be stored, with what is unsaid or no fix in them nulled and flagged; the others refused.
 
-    Without `received_at` (a file that is only looked at) the rules about its distance to the fix time are left out.
+    Without `received_at` the rules about its distance to the fix time are left out; without `retention` (a file that
+    is only looked at) nothing is too old.
     """
     readings = _without_unknowns(decoded.readings)
     reasons = np.full(len(readings), -1, dtype=np.int64)
-    rules = list(_refusals(readings, received_at))
+    rules = list(_refusals(readings, received_at, retention))
     for number, (_, broken, _) in enumerate(rules):
         reasons[(reasons < 0) & broken] = number
     refused = reasons >= 0
@@ -54,7 +55,7 @@ def _without_unknowns(readings: Readings) -> Readings:
     )
 
 
-def _refusals(readings: Readings, received_at: datetime | None) -> Iterator[_Rule]:
+def _refusals(readings: Readings, received_at: datetime | None, retention: timedelta | None) -> Iterator[_Rule]:
     """Each reason with the mask, shape (n,), of the readings it refuses; the first that holds is the record's."""
     infinite = np.zeros(len(readings), dtype=bool)
     for name in COLUMN_DTYPES:
@@ -81,18 +82,19 @@ def _refusals(readings: Readings, received_at: datetime | None) -> Iterator[_Rul
     for name in ("ignition", "phone_in_use", "belt_fastened"):
         values = getattr(readings, name)
         yield Rejection.RANGE, ~np.isnan(values) & (values != 0) & (values != 1), f"{name} is neither 0 nor 1"
-    yield from _time_refusals(readings, received_at)
+    yield from _time_refusals(readings, received_at, retention)
 
 
-def _time_refusals(readings: Readings, received_at: datetime | None) -> Iterator[_Rule]:
+def _time_refusals(readings: Readings, received_at: datetime | None, retention: timedelta | None) -> Iterator[_Rule]:
     time_us = readings.fix_time_us
     never_set = (time_us < _GPS_EPOCH_END_US) | ((time_us >= _MILLENNIUM_US) & (time_us < _MILLENNIUM_US + _DAY_US))
     yield Rejection.UNSYNCED_CLOCK, never_set, "the device's clock was not set"
     if received_at is not None:
         future = time_us > microseconds(received_at + MAX_AHEAD)
         yield Rejection.FUTURE, future, "fix time is over 24 h after receipt"
-        late = time_us < microseconds(received_at - RETENTION)
-        yield Rejection.TOO_LATE, late, f"fix time is over {RETENTION.days} days before receipt"
+        if retention is not None:
+            late = time_us < microseconds(received_at - retention)
+            yield Rejection.TOO_LATE, late, f"fix time is over {retention.days} days before receipt"
 
 
 def _outside(values: np.ndarray[tuple[int], np.dtype[np.float32]], low: float, high: float) -> Bools:

@@ -18,6 +18,8 @@ from scoring.features import sum_totals
 from scoring.score import PRIOR_MODEL, Score, score_totals
 from storage.pool import Conn, Database
 
+FIRST_TO_END = "Pacific/Kiritimati"  # where on Earth a month ends first
+
 type Progress = Callable[[int, int], None]
 
 
@@ -27,6 +29,8 @@ def close_period(database: Database, period: str, as_of: datetime, progress: Pro
     Running it again posts nothing. Raises BadPeriod, PeriodNotOver before anything is posted.
     """
     first, after = month_bounds(period)
+    if as_of < ended_at(period, FIRST_TO_END):
+        raise PeriodNotOver(period, "anywhere", ended_at(period, FIRST_TO_END).isoformat())
     with database.role("policy") as conn:
         publish_packaged_plan(conn, as_of)
         policies = store.fetch_policies_in_force(conn, first, after)

@@ -155,8 +155,7 @@ class PeriodNotOver(PricingError):
 
     def __str__(self) -> str:
         return (
-            f"{self.period} is not over for policy {self.policy} before {self.ends_at}: "
-            "close it then, or give a later --as-of"
+            f"{self.period} is not over ({self.policy}) before {self.ends_at}: close it then, or give a later --as-of"
         )
 
 

@@ -1,14 +1,16 @@
 """Files of readings straight to scored trips, without any database: one JSON object a trip."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from ingest.decoded import Rejected
 from ingest.files.mapping import Mapping
 from ingest.files.read import read_file
 from ingest.readings import Readings, concatenate
 from ingest.validate import validate
+from scoring.coaching import coach
 from scoring.errors import ScoringError
 from scoring.events import Event
 from scoring.extract import read_road_map
@@ -29,11 +31,18 @@ class UnknownVehicleClass(ScoringError):
 
 
 def score_files(
-    paths: Sequence[Path], mapping: Mapping | None, roads_path: Path | None, vehicle_class: str = "car"
+    paths: Sequence[Path],
+    mapping: Mapping | None,
+    roads_path: Path | None,
+    vehicle_class: str = "car",
+    *,
+    as_of: datetime,
+    on_refused: Callable[[Path, Rejected], None],
 ) -> Iterator[dict[str, object]]:
     """The trips of each device in the files, in order of start, as JSON-able objects.
 
-    A device's readings of all files are scored together. Raises `UnknownVehicleClass`, errors of the files and of the
+    A device's readings of all files are scored together. `on_refused` is told of each row that is not: the rules are
+    those of ingest, but that nothing is too old. Raises `UnknownVehicleClass`, errors of the files and of the
     road extract. Without `roads_path` nothing is matched and speeding is not measurable.
     """
     if vehicle_class not in THRESHOLDS:
@@ -45,7 +54,9 @@ def score_files(
     for path in paths:
         for device_id, decoded in read_file(path, mapping):
             name = device_id or path.name.split(".")[0]
-            valid = validate(decoded, None)
+            valid = validate(decoded, as_of, retention=None)
+            for one in valid.rejected:
+                on_refused(path, one)
             batches.setdefault(name, []).append(valid.readings)
             refused[name] = refused.get(name, 0) + len(valid.rejected)
     settings = settings_for(vehicle_class)
@@ -87,6 +98,7 @@ def trip_json(trip: ScoredTrip) -> dict[str, object]:
         "features": trip.features,
         "totals": trip.totals,
         "score": trip.score,
+        "coaching": [change.as_json() for change in coach(trip.totals)] if trip.score else [],
         "yardstick": trip.yardstick,
         "versions": trip.versions,
     }

@@ -42,6 +42,15 @@ _WINDOWS = """
     select dirty_window_id, from_time, to_time from telemetry.dirty_window
      where device_key = %(device_key)s order by from_time, to_time for update skip locked
 """
+_MARK_MATCHED_ELSEWHERE = """
+    insert into telemetry.dirty_window (device_key, from_time, to_time, marked_at)
+    select device_key, min(started_at), max(ended_at), %(as_of)s
+      from telemetry.trip where versions ->> 'map' is distinct from %(map)s group by device_key
+"""
+_COUNT_UNMATCHED = """
+    select count(*) from telemetry.trip
+     where versions ->> 'map' = %(map)s and distance_m > 0 and coalesce((totals ->> 'matched_m')::bigint, 0) = 0
+"""
 _DROP_WINDOWS = "delete from telemetry.dirty_window where dirty_window_id = any(%(ids)s)"
 _VEHICLE_CLASS = "select vehicle_class from telemetry.device where device_key = %(device_key)s"
 
@@ -49,6 +58,17 @@ _VEHICLE_CLASS = "select vehicle_class from telemetry.device where device_key = 
 def dirty_devices(conn: Conn) -> list[int]:
     """Keys of the devices with dirty windows, the longest waiting first."""
     return [int(str(row[0])) for row in conn.execute(_DIRTY_DEVICES).fetchall()]
+
+
+def mark_matched_elsewhere(conn: Conn, map_version: str | None, as_of: datetime) -> int:
+    """Mark dirty what was not matched on this map (None: on none); the number of devices."""
+    return conn.execute(_MARK_MATCHED_ELSEWHERE, {"map": map_version, "as_of": as_of}).rowcount
+
+
+def count_unmatched(conn: Conn, map_version: str) -> int:
+    """Trips scored with this map of which no metre lies on its roads."""
+    row = conn.execute(_COUNT_UNMATCHED, {"map": map_version}).fetchone()
+    return int(str(row[0])) if row else 0
 
 
 def count_dirty(conn: Conn) -> int:

@@ -51,6 +51,18 @@ def work_once(
     return done
 
 
+def mark_matched_elsewhere(database: Database, map_version: str | None, as_of: datetime) -> int:
+    """Let the trips that were matched on another map than this, or on none, be scored again; how many devices."""
+    with database.role("telemetry") as conn:
+        return store.mark_matched_elsewhere(conn, map_version, as_of)
+
+
+def count_unmatched(database: Database, map_version: str) -> int:
+    """Trips scored with this map that lie where it has no roads."""
+    with database.role("telemetry") as conn:
+        return store.count_unmatched(conn, map_version)
+
+
 def work_device(
     conn: Conn, device_key: int, matcher: Matcher | None, roads: RoadMap | None, settings: Settings, *, as_of: datetime
 ) -> int:

@@ -109,6 +109,8 @@ class Uploader:
             if answer.status_code == 200:
                 receipt = msgspec.json.decode(answer.content, type=_Receipt)
                 sent = receipt.accepted + receipt.duplicate + receipt.quarantined
+                if "idempotent-replay" in answer.headers:  # an earlier receipt: nothing was stored by this request
+                    return Uploaded(sent, 0, receipt.accepted + receipt.duplicate, receipt.quarantined)
                 return Uploaded(sent, receipt.accepted, receipt.duplicate, receipt.quarantined)
             if answer.status_code not in _AGAIN:
                 raise UploadRefused(self._url, answer.status_code, answer.text[:500])

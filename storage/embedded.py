@@ -6,6 +6,7 @@ killed process's lock, so nothing has to be cleaned up: the next to come adopts 
 
 import errno
 import fcntl
+import logging
 import os
 import shlex
 import shutil
@@ -14,18 +15,22 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
+from threading import Event, Thread
 from urllib.parse import quote
 
 import psycopg
 
 from storage.errors import DataFolderReadOnly, DataFolderUnusable, ServerDoesNotStart
 
+_LOG = logging.getLogger(__name__)
+
 SYSTEM_USER = "wayrate-postgres"  # PostgreSQL refuses to run as root
+WATCH_S = 1.0
 START_TIMEOUT_S = 120  # recovery after a crash may have much to replay
 _NO_PROCESS = str(2**22 + 1)  # beyond the kernel's largest process number
 _PID_FILE_SOCKET = 4  # the line of postmaster.pid that names the socket's folder
@@ -45,10 +50,13 @@ SETTINGS = {
 
 
 @contextmanager
-def embedded_server(data_dir: Path, settings: Mapping[str, str] | None = None) -> Iterator[str]:
+def embedded_server(
+    data_dir: Path, settings: Mapping[str, str] | None = None, *, keep_running: bool = False
+) -> Iterator[str]:
     """The DSN of a running server whose data is in `data_dir`; several processes and threads may use one folder.
 
-    `settings` override SETTINGS, if this call is the one that starts the server. Raises `DataFolderReadOnly`,
+    `settings` override SETTINGS, if this call is the one that starts the server. With `keep_running` a server that
+    dies meanwhile is started again within seconds, as a long-running command needs. Raises `DataFolderReadOnly`,
     `DataFolderUnusable`, `ServerDoesNotStart`.
     """
     folder = _writable_folder(data_dir)
@@ -59,12 +67,38 @@ def embedded_server(data_dir: Path, settings: Mapping[str, str] | None = None) -
             dsn = _running_dsn(cluster) or _start(cluster, SETTINGS | dict(settings or {}))
             fcntl.flock(users, fcntl.LOCK_SH)
         try:
-            yield dsn
+            with _kept_running(cluster, SETTINGS | dict(settings or {})) if keep_running else nullcontext():
+                yield dsn
         finally:
             with _start_lock(folder):
                 fcntl.flock(users, fcntl.LOCK_UN)
                 if _is_last(users):
                     _stop(cluster)
+
+
+@contextmanager
+def _kept_running(cluster: "_Cluster", settings: Mapping[str, str]) -> Iterator[None]:
+    """While the block runs a thread starts the server again whenever it is gone."""
+    ended = Event()
+
+    def watch() -> None:
+        while not ended.wait(WATCH_S):
+            lines = _pid_file_lines(cluster)
+            if lines and _is_server_of(cluster, lines[0]):
+                continue
+            with _start_lock(cluster.folder):
+                if not ended.is_set() and _running_dsn(cluster) is None:
+                    _LOG.warning("the database in %s is down: starting it again", cluster.folder)
+                    with suppress(ServerDoesNotStart):  # the next turn tries again
+                        _start(cluster, settings)
+
+    watcher = Thread(target=watch, name="embedded PostgreSQL", daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        watcher.join()
 
 
 @dataclass(frozen=True, slots=True)

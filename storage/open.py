@@ -13,10 +13,13 @@ from storage.pool import Database
 
 
 @contextmanager
-def open_database(data_dir: Path, dsn: str | None) -> Iterator[Database]:
-    """The server at `dsn`, or the embedded one on `data_dir`, migrated. Raises a StorageError that says what to do."""
+def open_database(data_dir: Path, dsn: str | None, *, keep_running: bool = False) -> Iterator[Database]:
+    """The server at `dsn`, or the embedded one on `data_dir`, migrated. Raises a StorageError that says what to do.
+
+    With `keep_running` the embedded server is started again when it dies.
+    """
     if dsn is None:
-        with embedded_server(data_dir) as embedded_dsn, _ready(embedded_dsn) as database:
+        with embedded_server(data_dir, keep_running=keep_running) as embedded_dsn, _ready(embedded_dsn) as database:
             yield database
     else:
         with _ready(dsn) as database:

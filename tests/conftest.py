@@ -24,10 +24,17 @@ def server_dsn() -> Iterator[str]:
     if given:
         yield given
         return
-    # Not under pytest's own folder: as root its server is another user, and each further run of pytest on the machine
-    # closes that folder to others.
     with TemporaryDirectory(prefix="wayrate-tests-") as folder, embedded_server(Path(folder)) as dsn:
         yield dsn
+
+
+@pytest.fixture
+def tmp_path() -> Iterator[Path]:
+    """A folder of the test's own, not under pytest's: as root a server in it runs as another user, and each further
+    run of pytest on the machine closes pytest's folder to others.
+    """
+    with TemporaryDirectory(prefix="wayrate-tests-", ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import psycopg
 import pytest
@@ -174,3 +175,20 @@ def test_a_server_that_does_not_come_up_says_why(tmp_path: Path) -> None:
         open_and_close(tmp_path, {"no_such_setting": "1"})
     with embedded_server(tmp_path) as dsn:  # and is not spoilt by it
         psycopg.connect(dsn).close()
+
+
+def test_a_server_that_dies_under_a_long_command_is_started_again() -> None:
+    with TemporaryDirectory(prefix="wayrate-tests-") as folder, embedded_server(Path(folder), keep_running=True) as dsn:
+        with psycopg.connect(dsn, autocommit=True) as conn:
+            conn.execute("create table kept (n int)")
+        pid = int((Path(folder) / "postgres" / "postmaster.pid").read_text().splitlines()[0])
+        os.kill(pid, signal.SIGKILL)
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                with psycopg.connect(dsn) as conn:
+                    assert conn.execute("select count(*) from kept").fetchone() == (0,)
+                break
+            except psycopg.OperationalError:
+                assert time.monotonic() < deadline
+                time.sleep(0.1)
