@@ -89,7 +89,7 @@ def show_policy_statement(
         "statement.html",
         reader,
         policy=policy_view(policy, file.plan),
-        statement=statement_view(file.statement(period)),
+        statement=statement_view(file.statement(period), policy.time_zone),
         crumbs=[{"href": "/book", "name": "Book"}, {"href": f"/book/{policy.policy_id}", "name": policy.policy_id}],
     )
 

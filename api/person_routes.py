@@ -79,7 +79,7 @@ def show_statement(
         "statement.html",
         reader,
         policy=policy_view(policy, file.plan),
-        statement=statement_view(file.statement(period)),
+        statement=statement_view(file.statement(period), policy.time_zone, {str(trip.trip_id) for trip in file.trips}),
         crumbs=[{"href": f"/home?policy={policy.policy_id}", "name": "Overview"}],
     )
 

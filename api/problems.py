@@ -6,7 +6,7 @@ from fastapi.responses import JSONResponse, RedirectResponse, Response
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
-from api.errors import ApiError, NotSignedIn
+from api.errors import ApiError, NotFound, NotSignedIn
 from api.rendering import page
 from api.roles import account_of
 from storage.errors import StorageError
@@ -39,6 +39,8 @@ def install_problems(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
     def _invalid(request: Request, error: RequestValidationError) -> Response:
         first = error.errors()[0]
+        if first["loc"][0] == "path":  # An id that no object can have is one that no object has.
+            return _api_error(request, NotFound(str(first["loc"][1]).removesuffix("_id"), str(first["input"])))
         field = ".".join(str(part) for part in first["loc"][1:]) or None
         problem = Problem(
             title="The request does not fit",

@@ -132,9 +132,12 @@ def receipt(changes: Sequence[Change], period: str, currency: str) -> Receipt:
     )
 
 
-def cents_that_add_up(amounts: Sequence[Decimal], currency: str) -> list[Decimal]:
-    """Each amount in minor units so that all running sums are the rounded exact ones, and so is the total."""
-    unit = Decimal(1).scaleb(-MINOR_DIGITS.get(currency, 2))
+def cents_that_add_up(amounts: Sequence[Decimal], currency: str, *, extra_digits: int = 0) -> list[Decimal]:
+    """Each amount in minor units so that all running sums are the rounded exact ones, and so is the total.
+
+    `extra_digits` makes the unit finer than the minor one.
+    """
+    unit = Decimal(1).scaleb(-MINOR_DIGITS.get(currency, 2) - extra_digits)
     exact = rounded = Decimal(0)
     shown = []
     for amount in amounts:

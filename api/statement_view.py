@@ -1,11 +1,12 @@
 """A statement with its adjustments, lines, inputs and worksheet, as its page shows it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
 from api import wording
 from api.receipt import Receipt, Sheet, receipt_of, sheets_of
+from api.statement_trips import TripsBehind, trips_behind
 from api.trip_view import Fact
 from pricing.statement import PeriodStatement, Posting
 
@@ -53,6 +54,7 @@ class StatementView:
     sentence: str
     receipt: Receipt
     adjustments: list[PostingRow]
+    trips: TripsBehind | None
     lines: list[Amount]
     lines_total: str
     inputs: list[Fact]
@@ -60,8 +62,10 @@ class StatementView:
     versions: str
 
 
-def statement_view(statement: PeriodStatement) -> StatementView:
-    """The statement as it stands, with what each posting added."""
+def statement_view(
+    statement: PeriodStatement, time_zone: str, own_trips: Collection[str] | None = None
+) -> StatementView:
+    """The statement as it stands, with what each posting added; `own_trips` as in `trips_behind`."""
     first, latest = statement.postings[0], statement.postings[-1]
     versions = [f"plan {latest.plan_hash[:12]}", f"inputs {latest.inputs_digest[:12]}"]
     return StatementView(
@@ -73,6 +77,7 @@ def statement_view(statement: PeriodStatement) -> StatementView:
         sentence=_sentence(statement),
         receipt=receipt_of(statement),
         adjustments=[posting_row(posting) for posting in statement.postings[1:]],
+        trips=trips_behind(statement, time_zone, own_trips),
         lines=_summed_lines(statement),
         lines_total=wording.money(statement.total, statement.currency),
         inputs=_inputs(latest.inputs),

@@ -39,10 +39,10 @@ def symbol(currency: str) -> str:
     return SYMBOLS.get(currency, currency + " ")
 
 
-def money(amount: Decimal, currency: str, *, signed: bool = False) -> str:
+def money(amount: Decimal, currency: str, *, signed: bool = False, decimals: int = 2) -> str:
     """`€1,234.50`, with a true minus; `signed` puts + before what is added."""
     sign = MINUS if amount < 0 else "+" if signed and amount > 0 else ""
-    return f"{sign}{symbol(currency)}{abs(amount):,.2f}"
+    return f"{sign}{symbol(currency)}{abs(amount):,.{decimals}f}"
 
 
 def km(metres: float) -> str:

@@ -247,6 +247,46 @@ def test_statement_page_receipt_and_ledger_agree_to_the_cent(client: TestClient)
     assert f"€{posted:.2f}" in home
 
 
+def test_a_statement_leads_to_every_trip_that_caused_it_and_the_underwriters_to_none(world: World) -> None:
+    person, desk = (
+        TestClient(create_api(world.database, None, lambda: NOW), base_url="http://127.0.0.1") for _ in range(2)
+    )
+    sign_in(person, ANNA)
+    sign_in(desk, DESK)
+    inputs = person.get(f"/api/v1/policies/{POLICY_OF[ANNA]}/statements/2026-10").json()["postings"][-1]["inputs"]
+    trips = sorted(inputs["trips"], key=lambda trip: trip["started_at"])
+    page, file = (
+        asked.get(f"/{folder}/{POLICY_OF[ANNA]}/statements/2026-10").text
+        for asked, folder in ((person, "policies"), (desk, "book"))
+    )
+    assert re.findall(r'href="/trips/([^"]+)"', page) == [trip["trip_id"] for trip in trips]
+    assert all(person.get(f"/trips/{trip['trip_id']}").status_code == 200 for trip in trips)
+    assert page.count("added later") == file.count("added later") == 1  # the drive of 30 October came after the close
+    assert "/trips/" not in file
+    assert not any(trip["trip_id"] in file for trip in trips)
+    costs = [re.findall(r'<td class="n">(€\d+\.\d{4})</td>', text) for text in (page, file)]
+    assert costs[0] == costs[1]
+    assert len(costs[0]) >= len(trips)
+
+
+@pytest.mark.parametrize("name", ["xx", "7", "00000000-0000-4000-8000-000000000000"])
+def test_an_id_that_no_trip_can_have_is_not_found_like_one_that_none_has(client: TestClient, name: str) -> None:
+    paths = [route.path for route in api_routes(client.app.routes) if "{trip_id}" in route.path]  # type: ignore[attr-defined]
+    assert len(paths) >= 5
+    asked = [path.replace("{trip_id}", name) for path in paths]
+    assert {client.get(path, follow_redirects=False).status_code for path in asked} == {303, 401}
+    sign_in(client, ANNA)
+    for path in asked:
+        answer = client.get(path)
+        assert answer.status_code == 404, path
+        said = f"There is no trip &#39;{name}&#39; in your account." if path.startswith("/trips") else ""
+        assert said in answer.text
+        if not said:
+            assert answer.json()["detail"] == f"There is no trip '{name}' in your account."
+    sign_in(client, DESK)
+    assert {client.get(path).status_code for path in asked} == {403}
+
+
 def test_the_book_shows_the_policyholders_own_numbers(world: World) -> None:
     person, desk = (
         TestClient(create_api(world.database, None, lambda: NOW), base_url="http://127.0.0.1") for _ in range(2)

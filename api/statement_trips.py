@@ -1,0 +1,246 @@
+"""The trips behind a statement: what each one added to the covers, and how days and trips together are the covers."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from api import wording
+from api.cost_view import NOT_CHARGED
+from api.receipt import cents_that_add_up
+from api.trip_view import EXCLUSIONS
+from pricing.money import EXACT, MINOR_DIGITS
+from pricing.statement import PeriodStatement, Posting
+
+# A trip of a few hundred metres costs less than a cent: two digits more tell it from nothing.
+EXTRA_DIGITS = 2
+SHORT_LIST = 8
+
+type PostedTrip = Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class TripPart:
+    """One trip and its part of the covers; `href` empty: the reader may not, or cannot, open it."""
+
+    name: str
+    href: str
+    mark: str
+    remarks: list[str]
+    distance: str
+    amount: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sum:
+    """One row of how days and trips become the covers."""
+
+    name: str
+    why: str
+    amount: str
+    is_sum: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TripsBehind:
+    """The trips of the latest posting; the shown amounts add up, row by row, to the posted covers."""
+
+    summary: str
+    caption: str
+    is_short: bool
+    rows: list[TripPart]
+    together: str
+    sums: list[Sum]
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class Covers:
+    """The covers of a worksheet in currency units: what the days alone come to, exact, and the rounded lines' sum."""
+
+    daily: Decimal
+    unrounded: Decimal
+    posted: Decimal
+
+
+def trips_behind(
+    statement: PeriodStatement, time_zone: str, own_trips: Collection[str] | None = None
+) -> TripsBehind | None:
+    """The section of a statement; None where the posting holds no trips' inputs.
+
+    `own_trips` are the ids that the reader can open. None is an underwriter: kilometres, cost and reason, but
+    neither when the person drove nor a way to where.
+    """
+    first, latest = statement.postings[0], statement.postings[-1]
+    if not isinstance(latest.inputs.get("trips"), list):
+        return None
+    now, before = _trips(latest), _trips(first)
+    removed = [trip for key, trip in before.items() if key not in now]
+    listed = sorted([*now.values(), *removed], key=_started_at)
+    costs, first_costs = _costs(latest), _costs(first)
+    covers = covers_of(latest)
+    exact = [costs.get(str(trip["trip_id"]), Decimal(0)) for trip in listed]
+    daily, *parts, rounding = cents_that_add_up(
+        [covers.daily, *exact, covers.posted - covers.daily - sum(exact, Decimal(0))],
+        statement.currency,
+        extra_digits=EXTRA_DIGITS,
+    )
+    rows = []
+    for number, (trip, part) in enumerate(zip(listed, parts, strict=True), 1):
+        key = str(trip["trip_id"])
+        openable = own_trips is not None and key in own_trips and key in now
+        rows.append(
+            TripPart(
+                name=f"Trip {number}" if own_trips is None else _when(trip, time_zone),
+                href=f"/trips/{key}" if openable else "",
+                mark=_mark(key, now, before),
+                remarks=_remarks(key, now, before, costs, first_costs, statement.currency),
+                distance=wording.km(_metres(trip, "distance_m")),
+                amount=_fine(part, statement.currency),
+            )
+        )
+    return TripsBehind(
+        summary=f"{_count(len(listed))}, each with its cost",
+        caption="Cost before rounding, fee and tax."
+        + ("" if own_trips is None else f" Times are those of {time_zone}."),
+        is_short=len(listed) <= SHORT_LIST,
+        rows=rows,
+        together=_fine(sum(parts, Decimal(0)), statement.currency),
+        sums=_sums(latest, daily, sum(parts, Decimal(0)), rounding),
+        note=_note(now, before, costs, first_costs),
+    )
+
+
+def covers_of(posting: Posting) -> Covers:
+    """The sections of the posting's covers, gone through step by step; by the days alone, too."""
+    names = _cover_names(posting)
+    daily = unrounded = posted = Decimal(0)
+    of_days = running = Decimal(0)
+    for step in posting.worksheet:
+        if step["section"] not in names:
+            continue
+        if step["kind"] == "round":
+            posted += Decimal(step["running"])
+            daily, unrounded = EXACT.add(daily, of_days), EXACT.add(unrounded, running)
+            of_days = Decimal(0)
+        elif step["kind"] == "times":
+            of_days = EXACT.multiply(of_days, Decimal(step["rate"]))
+        elif step["label"].endswith(" days"):
+            of_days = EXACT.fma(Decimal(step["quantity"]), Decimal(step["rate"]), of_days)
+        running = Decimal(step["running"])
+    return Covers(daily, unrounded, posted)
+
+
+def _sums(posting: Posting, daily: Decimal, trips: Decimal, rounding: Decimal) -> list[Sum]:
+    """Days + trips = covers before rounding; + rounding = the posted covers."""
+    charged = [trip for trip in _trips(posting).values() if trip["not_charged"] is None]
+    why = f"{_count(len(charged))} charged, {wording.km(sum(_metres(trip, 'distance_m') for trip in charged))}"
+    gap_m = sum(_metres(trip, "gap_m") for trip in charged)
+    if gap_m:
+        why += f" and {wording.km(gap_m)} estimated"
+    if not _costs(posting) and charged:
+        why = "this pay plan charges by the day"
+    names = _cover_names(posting)
+    later = dict.fromkeys(step["section"] for step in posting.worksheet if step["section"] not in names)
+    currency = posting.currency
+    return [
+        Sum("The days", f"{posting.inputs.get('days', '–')} days of cover", _fine(daily, currency)),
+        Sum("The trips", why, _fine(trips, currency, signed=True)),
+        Sum("Covers before rounding", "", _fine(daily + trips, currency), is_sum=True),
+        Sum("Rounding", "each cover to the cent", _fine(rounding, currency, signed=True)),
+        Sum(
+            "Covers",
+            f"then come {' and '.join(later)}" if later else "",
+            wording.money(daily + trips + rounding, currency),
+            is_sum=True,
+        ),
+    ]
+
+
+def _mark(key: str, now: Mapping[str, PostedTrip], before: Mapping[str, PostedTrip]) -> str:
+    """What an adjustment did to a trip, against the first posting."""
+    if key not in before:
+        return "added later"
+    if key not in now:
+        return "taken out"
+    return "" if now[key] == before[key] else "measured anew"
+
+
+def _remarks(
+    key: str,
+    now: Mapping[str, PostedTrip],
+    before: Mapping[str, PostedTrip],
+    costs: Mapping[str, Decimal],
+    first_costs: Mapping[str, Decimal],
+    currency: str,
+) -> list[str]:
+    """What the numbers of a row do not say: estimated km, why it is free, what it was at first."""
+    trip = now.get(key) or before[key]
+    remarks = []
+    if gap_m := _metres(trip, "gap_m"):
+        remarks.append(f"and {wording.km(gap_m)} estimated in gaps")
+    if key in now and trip["not_charged"] is not None:
+        remarks.append(f"not charged: {reason_in_words(str(trip['not_charged']))}")
+    elif key in now and key not in costs:
+        remarks.append("not charged: this pay plan charges by the day")
+    if key in before and now.get(key) != before[key]:
+        places = MINOR_DIGITS.get(currency, 2) + EXTRA_DIGITS
+        cost = wording.money(first_costs.get(key, Decimal(0)), currency, decimals=places)
+        remarks.append(f"at first {wording.km(_metres(before[key], 'distance_m'))}, {cost}")
+    return remarks
+
+
+def reason_in_words(not_charged: str) -> str:
+    """Why a trip costs nothing, from pricing's code (`excluded: too_short`)."""
+    kind, _, detail = not_charged.partition(":")
+    return EXCLUSIONS.get(detail.strip()) or NOT_CHARGED.get(kind) or wording.words(not_charged).lower()
+
+
+def _note(
+    now: Mapping[str, PostedTrip],
+    before: Mapping[str, PostedTrip],
+    costs: Mapping[str, Decimal],
+    first_costs: Mapping[str, Decimal],
+) -> str:
+    """An adjustment can move the price of trips that did not change: the driving factor holds for all of them."""
+    repriced = sum(now.get(key) == trip and costs.get(key) != first_costs.get(key) for key, trip in before.items())
+    if not repriced:
+        return ""
+    said = "1 trip that is as it was costs" if repriced == 1 else f"{repriced} trips that are as they were cost"
+    return f"The adjustment changed a factor that holds for every trip, too: {said} more or less than at first."
+
+
+def _when(trip: PostedTrip, time_zone: str) -> str:
+    start = wording.local(_started_at(trip), time_zone)
+    return f"{wording.day(start)}, {wording.clock(start)}"
+
+
+def _started_at(trip: PostedTrip) -> datetime:
+    return datetime.fromisoformat(str(trip["started_at"]))
+
+
+def _metres(trip: PostedTrip, name: str) -> int:
+    return int(str(trip[name]))
+
+
+def _count(trips: int) -> str:
+    return f"{trips} {'trip' if trips == 1 else 'trips'}"
+
+
+def _fine(amount: Decimal, currency: str, *, signed: bool = False) -> str:
+    return wording.money(amount, currency, signed=signed, decimals=MINOR_DIGITS.get(currency, 2) + EXTRA_DIGITS)
+
+
+def _trips(posting: Posting) -> dict[str, PostedTrip]:
+    trips = posting.inputs.get("trips")
+    return {str(trip["trip_id"]): trip for trip in trips} if isinstance(trips, list) else {}
+
+
+def _costs(posting: Posting) -> dict[str, Decimal]:
+    costs = posting.inputs.get("trip_costs")
+    return {str(key): Decimal(cost) for key, cost in costs.items()} if isinstance(costs, Mapping) else {}
+
+
+def _cover_names(posting: Posting) -> Sequence[str]:
+    terms = posting.inputs.get("terms")
+    return [str(name) for name in terms["covers"]] if isinstance(terms, Mapping) else []
