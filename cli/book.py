@@ -1,6 +1,7 @@
 """`wayrate policy`, `wayrate close`, `wayrate statement`: from scored trips to what is owed."""
 
 import json
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated
 
@@ -65,6 +66,7 @@ def statement(
     output.print(f"[bold]{found.policy_id}[/], {found.period}: [bold]{found.total} {found.currency}[/]")
     for posting in found.postings:
         _show(posting)
+    _show_trips(found.postings[-1])
 
 
 def _show(posting: Posting) -> None:
@@ -91,3 +93,21 @@ def _show(posting: Posting) -> None:
         )
     output.print(charged)
     output.print(worksheet)
+
+
+def _show_trips(posting: Posting) -> None:
+    """The trips behind the amounts: what each adds to the covers before rounding, or why it adds nothing."""
+    trips, costs = posting.inputs["trips"], posting.inputs["trip_costs"]
+    assert isinstance(trips, list)
+    assert isinstance(costs, dict)
+    if not trips:
+        return
+    table = Table("trip", "began (UTC)", "km", "estimated km", f"adds {posting.currency}", title="The trips behind it")
+    for column in table.columns[2:]:
+        column.justify = "right"
+    for trip in trips:
+        cost = costs.get(trip["trip_id"])
+        adds = trip["not_charged"] or (f"{Decimal(cost):.4f}" if cost else "0")
+        gap = f"{trip['gap_m'] / 1000:.3f}" if trip["gap_m"] else ""
+        table.add_row(trip["trip_id"][:8], trip["started_at"][:16], f"{trip['distance_m'] / 1000:.3f}", gap, adds)
+    output.print(table)

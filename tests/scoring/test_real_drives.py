@@ -1,7 +1,9 @@
 """Facts of real files: three trips of one driver in Curitiba, drives in Rabat whose positions are held for 13 s."""
 
 import itertools
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,15 +11,26 @@ import pytest
 from ingest.files.mapping import find_mapping
 from ingest.files.read import read_file
 from ingest.readings import Readings
+from ingest.rejection import Rejected
 from ingest.validate import validate
 from scoring.files import score_files
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data"
+AS_OF = datetime(2026, 11, 1, tzinfo=UTC)
 CURITIBA, RABAT = DATA / "curitiba", DATA / "rabat"
+
+LATER: Any = {"as_of": datetime(2026, 11, 1, tzinfo=UTC), "on_refused": lambda path, row: None}
 
 
 def readings_of(path: Path, mapping: str) -> Readings:
     return validate(read_file(path, find_mapping(mapping))[0][1], None).readings
+
+
+def scored(path: Path, mapping: str, roads: Path | None) -> list[dict[str, Any]]:
+    def refuse(where: Path, row: Rejected) -> None:
+        """Their bad rows are counted elsewhere."""
+
+    return list(score_files([path], find_mapping(mapping), roads, as_of=AS_OF, on_refused=refuse))
 
 
 def integral_m(readings: Readings, from_us: int, to_us: int) -> float:
@@ -28,7 +41,9 @@ def integral_m(readings: Readings, from_us: int, to_us: int) -> float:
 
 @pytest.mark.skipif(not CURITIBA.exists(), reason="the real drives of Curitiba are not on this machine")
 def test_curitiba_is_three_trips_within_a_hundredth_of_their_own_speed() -> None:
-    trips = list(score_files([CURITIBA / "driver_A.csv"], find_mapping("curitiba"), CURITIBA / "curitiba.osm.pbf"))
+    trips = list(
+        score_files([CURITIBA / "driver_A.csv"], find_mapping("curitiba"), CURITIBA / "curitiba.osm.pbf", **LATER)
+    )
     readings = readings_of(CURITIBA / "driver_A.csv", "curitiba")
     cuts = np.flatnonzero(np.diff(readings.fix_time_us) > 3.6e9)
     edges = [0, *(cuts + 1), len(readings)]
@@ -39,20 +54,20 @@ def test_curitiba_is_three_trips_within_a_hundredth_of_their_own_speed() -> None
     assert [trip["distance_km"] for trip in trips] == pytest.approx([way / 1000 for way in files_m], rel=0.01)
     assert [trip["time_zone"] for trip in trips] == ["America/Sao_Paulo"] * 3
     for trip in trips:
-        assert trip["quality"]["matched_share"] > 0.95  # type: ignore[index]
+        assert trip["quality"]["matched_share"] > 0.95
         assert trip["not_measurable"] == ["suspected_crash"]
-        assert trip["totals"]["phone_s"] > 0  # type: ignore[index]
-        assert trip["totals"]["belt_off_s"] == 0  # type: ignore[index]
+        assert trip["totals"]["phone_s"] > 0
+        assert trip["totals"]["belt_off_s"] == 0
 
 
 @pytest.mark.skipif(not RABAT.exists(), reason="the real drives of Rabat are not on this machine")
 @pytest.mark.parametrize("name", ["T1_03_29_2021", "T1_07_01_2021"])
 def test_rabat_is_one_trip_although_its_positions_are_held(name: str) -> None:
     path = RABAT / f"{name}.csv"
-    trips = list(score_files([path], find_mapping("rabat"), None))
+    trips = list(score_files([path], find_mapping("rabat"), None, **LATER))
     readings = readings_of(path, "rabat")
     way_m = integral_m(readings, int(readings.fix_time_us[0]), int(readings.fix_time_us[-1]))
     assert len(trips) == 1
     assert trips[0]["distance_km"] == pytest.approx(way_m / 1000, rel=0.01)
-    assert trips[0]["totals"]["reported_over_s"] > 60  # type: ignore[index]
-    assert "speeding" in trips[0]["not_measurable"]  # type: ignore[operator]
+    assert trips[0]["totals"]["reported_over_s"] > 60
+    assert "speeding" in trips[0]["not_measurable"]
