@@ -11,12 +11,10 @@ import pytest
 from ingest.files.mapping import find_mapping
 from ingest.files.read import read_file
 from ingest.readings import Readings
-from ingest.rejection import Rejected
 from ingest.validate import validate
 from scoring.files import score_files
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data"
-AS_OF = datetime(2026, 11, 1, tzinfo=UTC)
 CURITIBA, RABAT = DATA / "curitiba", DATA / "rabat"
 
 LATER: Any = {"as_of": datetime(2026, 11, 1, tzinfo=UTC), "on_refused": lambda path, row: None}
@@ -24,13 +22,6 @@ LATER: Any = {"as_of": datetime(2026, 11, 1, tzinfo=UTC), "on_refused": lambda p
 
 def readings_of(path: Path, mapping: str) -> Readings:
     return validate(read_file(path, find_mapping(mapping))[0][1], None).readings
-
-
-def scored(path: Path, mapping: str, roads: Path | None) -> list[dict[str, Any]]:
-    def refuse(where: Path, row: Rejected) -> None:
-        """Their bad rows are counted elsewhere."""
-
-    return list(score_files([path], find_mapping(mapping), roads, as_of=AS_OF, on_refused=refuse))
 
 
 def integral_m(readings: Readings, from_us: int, to_us: int) -> float:
