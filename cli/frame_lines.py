@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import msgspec
 import numpy as np
 
-from ingest.accept import Receipt, Refusal
+from ingest.accept import Refusal
 from ingest.decoded import Decoded
 from ingest.decoders import osmand, owntracks, teltonika, traccar, wayrate
 from ingest.decoders.avl import Fault
@@ -147,7 +147,12 @@ def _wayrate(text: str) -> Frame:
     except BodyError as err:
         return Frame(_none(), None, str(err))
     refusals = tuple(Refusal(one.record_index, one.reason.value, one.detail) for one in decoded.rejected)
-    receipt = Receipt(len(decoded.readings), 0, len(refusals), refusals)
+    receipt = {
+        "accepted": len(decoded.readings),
+        "duplicate": 0,
+        "quarantined": len(refusals),
+        "records": refusals,
+    }
     return Frame(decoded, msgspec.json.encode(receipt))
 
 
