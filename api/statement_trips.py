@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from itertools import groupby
 
 from api import wording
 from api.cost_view import NOT_CHARGED
@@ -32,6 +33,14 @@ class TripPart:
 
 
 @dataclass(frozen=True, slots=True)
+class TripPartGroup:
+    """Rows under a heading; without adjustments there is one group and no heading."""
+
+    name: str
+    rows: list[TripPart]
+
+
+@dataclass(frozen=True, slots=True)
 class Sum:
     """One row of how days and trips become the covers."""
 
@@ -48,7 +57,7 @@ class TripsBehind:
     summary: str
     caption: str
     is_short: bool
-    rows: list[TripPart]
+    groups: list[TripPartGroup]
     together: str
     sums: list[Sum]
     note: str
@@ -75,11 +84,11 @@ def trips_behind(
     if not isinstance(latest.inputs.get("trips"), list):
         return None
     now, before = _trips(latest), _trips(first)
-    removed = [trip for key, trip in before.items() if key not in now]
-    listed = sorted([*now.values(), *removed], key=_started_at)
+    # What an adjustment touched comes first: in a list of seventy it would not be found.
+    listed = sorted((before | now).values(), key=lambda trip: (not _mark(_key(trip), now, before), _started_at(trip)))
     costs, first_costs = _costs(latest), _costs(first)
     covers = covers_of(latest)
-    exact = [costs.get(str(trip["trip_id"]), Decimal(0)) for trip in listed]
+    exact = [costs.get(_key(trip), Decimal(0)) for trip in listed]
     daily, *parts, rounding = cents_that_add_up(
         [covers.daily, *exact, covers.posted - covers.daily - sum(exact, Decimal(0))],
         statement.currency,
@@ -87,24 +96,25 @@ def trips_behind(
     )
     rows = []
     for number, (trip, part) in enumerate(zip(listed, parts, strict=True), 1):
-        key = str(trip["trip_id"])
+        key = _key(trip)
         openable = own_trips is not None and key in own_trips and key in now
         rows.append(
             TripPart(
                 name=f"Trip {number}" if own_trips is None else _when(trip, time_zone),
                 href=f"/trips/{key}" if openable else "",
                 mark=_mark(key, now, before),
-                remarks=_remarks(key, now, before, costs, first_costs, statement.currency),
+                remarks=_remarks(key, now, before, first_costs, statement.currency),
                 distance=wording.km(_metres(trip, "distance_m")),
                 amount=_fine(part, statement.currency),
             )
         )
     return TripsBehind(
-        summary=f"{_count(len(listed))}, each with its cost",
-        caption="Cost before rounding, fee and tax."
-        + ("" if own_trips is None else f" Times are those of {time_zone}."),
+        summary=", ".join(
+            [f"{_count(len(listed))} with their cost", *_counted([row.mark for row in rows if row.mark])]
+        ),
+        caption=_caption(bool(costs), "" if own_trips is None else time_zone),
         is_short=len(listed) <= SHORT_LIST,
-        rows=rows,
+        groups=_groups(rows),
         together=_fine(sum(parts, Decimal(0)), statement.currency),
         sums=_sums(latest, daily, sum(parts, Decimal(0)), rounding),
         note=_note(now, before, costs, first_costs),
@@ -144,7 +154,11 @@ def _sums(posting: Posting, daily: Decimal, trips: Decimal, rounding: Decimal) -
     later = dict.fromkeys(step["section"] for step in posting.worksheet if step["section"] not in names)
     currency = posting.currency
     return [
-        Sum("The days", f"{posting.inputs.get('days', '–')} days of cover", _fine(daily, currency)),
+        Sum(
+            "The days",
+            f"{posting.inputs.get('days', '–')} days of cover, every factor included",
+            _fine(daily, currency),
+        ),
         Sum("The trips", why, _fine(trips, currency, signed=True)),
         Sum("Covers before rounding", "", _fine(daily + trips, currency), is_sum=True),
         Sum("Rounding", "each cover to the cent", _fine(rounding, currency, signed=True)),
@@ -170,7 +184,6 @@ def _remarks(
     key: str,
     now: Mapping[str, PostedTrip],
     before: Mapping[str, PostedTrip],
-    costs: Mapping[str, Decimal],
     first_costs: Mapping[str, Decimal],
     currency: str,
 ) -> list[str]:
@@ -181,12 +194,13 @@ def _remarks(
         remarks.append(f"and {wording.km(gap_m)} estimated in gaps")
     if key in now and trip["not_charged"] is not None:
         remarks.append(f"not charged: {reason_in_words(str(trip['not_charged']))}")
-    elif key in now and key not in costs:
-        remarks.append("not charged: this pay plan charges by the day")
     if key in before and now.get(key) != before[key]:
         places = MINOR_DIGITS.get(currency, 2) + EXTRA_DIGITS
         cost = wording.money(first_costs.get(key, Decimal(0)), currency, decimals=places)
-        remarks.append(f"at first {wording.km(_metres(before[key], 'distance_m'))}, {cost}")
+        way = wording.km(_metres(before[key], "distance_m"))
+        if first_gap_m := _metres(before[key], "gap_m"):
+            way += f" and {wording.km(first_gap_m)} estimated"
+        remarks.append(f"at first {way}, {cost}")
     return remarks
 
 
@@ -208,6 +222,30 @@ def _note(
         return ""
     said = "1 trip that is as it was costs" if repriced == 1 else f"{repriced} trips that are as they were cost"
     return f"The adjustment changed a factor that holds for every trip, too: {said} more or less than at first."
+
+
+def _groups(rows: Sequence[TripPart]) -> list[TripPartGroup]:
+    """Touched by adjustments, then the others, in the order given."""
+    groups = [(touched, list(members)) for touched, members in groupby(rows, key=lambda row: bool(row.mark))]
+    if not any(touched for touched, _ in groups):
+        return [TripPartGroup("", members) for _, members in groups]
+    names = {True: "Changed since the first statement", False: "Measured as in the first statement"}
+    return [TripPartGroup(names[touched], members) for touched, members in groups]
+
+
+def _caption(charges_trips: bool, time_zone: str) -> str:
+    """What the columns mean; `time_zone` empty: no times are shown."""
+    cost = "Cost with every factor, before rounding, fee and tax; its last digit is set so that the rows add up."
+    said = cost if charges_trips else "No trip of this month is charged."
+    return f"{said} Times are those of {time_zone}." if time_zone else said
+
+
+def _counted(marks: Sequence[str]) -> list[str]:
+    return [f"{marks.count(mark)} {mark}" for mark in dict.fromkeys(marks)]
+
+
+def _key(trip: PostedTrip) -> str:
+    return str(trip["trip_id"])
 
 
 def _when(trip: PostedTrip, time_zone: str) -> str:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.statement_trips import TripsBehind, covers_of, reason_in_words, trips_behind
+from api.statement_trips import TripPart, TripsBehind, covers_of, reason_in_words, trips_behind
 from pricing.plan import parse_plan
 from pricing.rating import BehaviourInput, DrivenTrip, Inputs, Premium, Terms, rate_period
 from pricing.statement import PeriodStatement, Posting
@@ -40,6 +40,10 @@ def view(*postings: Posting, own: frozenset[str] | None = frozenset("abc")) -> T
     return found
 
 
+def rows_of(shown: TripsBehind) -> list[TripPart]:
+    return [row for group in shown.groups for row in group.rows]
+
+
 @pytest.mark.parametrize("pay_plan", ["autograph", "per_km", "flat"])
 @given(metres=st.lists(st.integers(0, 400_000), max_size=70), claims=st.decimals("0.5", "1.2", places=4))
 def test_days_and_trips_are_the_covers_exactly_and_as_shown(pay_plan: str, metres: list[int], claims: Decimal) -> None:
@@ -54,17 +58,19 @@ def test_days_and_trips_are_the_covers_exactly_and_as_shown(pay_plan: str, metre
     assert covers.posted == premium.lines[0].amount + premium.lines[1].amount
     shown = view(made)
     days, together, unrounded, rounding, total = [shown_sum([row.amount]) for row in shown.sums]
-    assert sum((shown_sum([row.amount]) for row in shown.rows), Decimal(0)) == together == shown_sum([shown.together])
+    assert (
+        sum((shown_sum([row.amount]) for row in rows_of(shown)), Decimal(0)) == together == shown_sum([shown.together])
+    )
     assert days + together == unrounded
     assert unrounded + rounding == total == covers.posted
     assert abs(rounding) <= Decimal("0.0101")
-    for row, trip in zip(shown.rows, trips, strict=True):
+    for row, trip in zip(rows_of(shown), trips, strict=True):
         exact = premium.trip_costs.get(trip.trip_id, Decimal(0))
         assert abs(shown_sum([row.amount]) - exact) < Decimal("0.0001")
 
 
 def test_a_row_has_the_start_in_the_policys_zone_the_km_and_the_cost() -> None:
-    rows = view(posted(NIGHT, TOWED, COMMUTE)).rows
+    rows = rows_of(view(posted(NIGHT, TOWED, COMMUTE)))
     factor = Decimal("1.12") * Decimal("1.10") * Decimal("1.08") * Decimal("1.1421")  # suv, urban, age, 0.9137 / 0.8
     commute = 8 * Decimal("0.0350") * factor
     assert [(row.name, row.distance, row.href) for row in rows] == [
@@ -91,24 +97,30 @@ def test_a_reason_is_in_words(code: str, words: str) -> None:
 
 def test_a_plan_by_the_day_charges_no_trip_and_says_so() -> None:
     shown = view(posted(COMMUTE, pay_plan="flat"))
-    assert shown.rows[0].remarks == ["not charged: this pay plan charges by the day"]
-    assert shown.sums[1].amount == "€0.0000"
+    assert shown.sums[1].why == "this pay plan charges by the day"
+    assert [shown.sums[1].amount, rows_of(shown)[0].amount] == ["€0.0000", "€0.0000"]
+    assert shown.caption.startswith("No trip of this month is charged.")
 
 
 def test_an_adjustment_marks_what_it_added_changed_and_took_out() -> None:
     longer = replace(COMMUTE, distance_m=9_500, cells=(("primary", "morning", 9_500),))
-    first = posted(COMMUTE, TOWED)
-    shown = view(first, posted(longer, NIGHT, revision=1))
+    early = replace(COMMUTE, trip_id="d", started_at="2026-10-01T05:40:00+00:00")
+    first = posted(early, replace(COMMUTE, gap_m=600), TOWED)
+    shown = view(first, posted(early, longer, NIGHT, revision=1))
+    rows = rows_of(shown)
     was = Decimal(dict(first.inputs["trip_costs"])["a"])  # type: ignore[call-overload]
-    assert [(row.mark, row.distance) for row in shown.rows] == [
+    assert [(row.mark, row.distance) for row in rows] == [
         ("measured anew", "9.5 km"),
         ("taken out", "2.3 km"),
         ("added later", "30.0 km"),
+        ("", "8.0 km"),
     ]
-    assert shown.rows[0].remarks == [f"at first 8.0 km, €{was:.4f}"]
-    assert (shown.rows[1].href, shown.rows[1].amount) == ("", "€0.0000")
+    assert shown.summary == "4 trips with their cost, 1 measured anew, 1 taken out, 1 added later"
+    assert [len(group.rows) for group in shown.groups] == [3, 1]
+    assert rows[0].remarks == [f"at first 8.0 km and 0.6 km estimated, €{was:.4f}"]
+    assert (rows[1].href, rows[1].amount) == ("", "€0.0000")
     assert shown.note == ""
-    assert [row.mark for row in view(first).rows] == ["", ""]
+    assert [row.mark for row in rows_of(view(first))] == ["", "", ""]
 
 
 def test_an_adjustment_that_moves_the_driving_factor_says_which_trips_it_reaches() -> None:
@@ -117,7 +129,8 @@ def test_an_adjustment_that_moves_the_driving_factor_says_which_trips_it_reaches
 
 
 def test_an_underwriter_sees_neither_when_nor_a_way_to_where() -> None:
-    person, desk = view(posted(COMMUTE, NIGHT)), view(posted(COMMUTE, NIGHT), own=None)
-    assert [row.amount for row in desk.rows] == [row.amount for row in person.rows]
-    assert [row.distance for row in desk.rows] == ["8.0 km", "30.0 km"]
-    assert [(row.name, row.href) for row in desk.rows] == [("Trip 1", ""), ("Trip 2", "")]
+    made = posted(COMMUTE, NIGHT)
+    person, desk = rows_of(view(made)), rows_of(view(made, own=None))
+    assert [row.amount for row in desk] == [row.amount for row in person]
+    assert [row.distance for row in desk] == ["8.0 km", "30.0 km"]
+    assert [(row.name, row.href) for row in desk] == [("Trip 1", ""), ("Trip 2", "")]

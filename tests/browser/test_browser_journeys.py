@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from decimal import Decimal
 
 import psycopg
 import pytest
@@ -51,6 +52,10 @@ def test_browser_policyholder_follows_a_trip_to_its_cost(address: str) -> None:
         page.get_by_role("link", name="Overview").first.click()
         page.get_by_role("link", name="Full statement").click()
         assert page.get_by_role("heading", name="Worksheet").is_visible()
+        added = page.locator(".trip-parts tr", has_text="added later")
+        cents = Decimal(added.locator("td.n").last.inner_text().removeprefix("€")).quantize(Decimal("0.01"))
+        added.get_by_role("link").click()
+        assert f"€{cents}" in page.locator("section[aria-labelledby=cost]").inner_text()
         assert watched.complaints == []
         assert watched.elsewhere() == []
         assert any("/vendor/maplibre-gl.js" in url for url in watched.requests)
