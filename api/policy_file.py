@@ -64,7 +64,7 @@ def own_policy(conn: Conn, reader: Account, policy_id: str) -> Policy:
 
 def any_policy(conn: Conn, policy_id: str) -> Policy:
     """One policy of the book: for underwriters. Raises NotFound."""
-    policy = fetch_policy(conn, policy_id)
+    policy = None if "\0" in policy_id else fetch_policy(conn, policy_id)  # PostgreSQL's text holds no NUL
     if policy is None:
         raise NotFound("policy", policy_id)
     return policy

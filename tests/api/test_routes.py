@@ -289,6 +289,13 @@ def test_an_id_that_no_trip_can_have_is_not_found_like_one_that_none_has(client:
     assert {client.get(path).status_code for path in asked} == {403}
 
 
+@pytest.mark.parametrize("name", ["none", "%00"])
+def test_an_id_that_no_policy_can_have_is_not_found(client: TestClient, name: str) -> None:
+    sign_in(client, DESK)
+    for path in (f"/book/{name}", f"/book/{name}/statements/2026-10", f"/api/v1/book/{name}/statements"):
+        assert client.get(path).status_code == 404, path
+
+
 def test_the_book_shows_the_policyholders_own_numbers(world: World) -> None:
     person, desk = (
         TestClient(create_api(world.database, None, lambda: NOW), base_url="http://127.0.0.1") for _ in range(2)
