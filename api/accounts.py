@@ -97,7 +97,7 @@ def sign_in(conn: Conn, email: str, password: str, attempts: Attempts, as_of: da
     """A session of one hour. Raises WrongCredentials or TooManyAttempts, the same for an unknown address."""
     email = normal_email(email)
     attempts.check(email, as_of)
-    account = store.fetch_stored_account(conn, email)
+    account = None if "\0" in email else store.fetch_stored_account(conn, email)  # PostgreSQL's text holds no NUL
     if not _verified(account.password_hash if account else _NOBODY, password) or account is None:
         attempts.failed(email, as_of)
         raise WrongCredentials
