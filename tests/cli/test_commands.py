@@ -12,6 +12,7 @@ import pytest
 from typer.main import get_command
 
 from cli.main import app
+from scoring.extract import demo_extract
 
 ROOT = Path(__file__).parents[2]
 
@@ -86,19 +87,55 @@ def test_a_wrong_mapping_names_file_and_column(tmp_path: Path) -> None:
     assert "DAY_CORRIGIDO" in done.stderr
 
 
-def test_scoring_prints_one_object_a_trip_and_nothing_else(tmp_path: Path) -> None:
-    """Ten minutes due north at 20 m/s from a parked start: one trip of 12 km within 1 %."""
-    table = tmp_path / "north.csv"
+def drive_north(folder: Path) -> Path:
+    """Ten minutes due north at 20 m/s from a parked start: 12 km, south of Helsinki and its extract."""
     rows = [f"{1_790_000_000 + s},{60 + max(0, min(s, 630) - 30) * 20 / 111_194.93:.7f},25.0," for s in range(700)]
     speeds = [20 if 30 < s <= 630 else 0 for s in range(700)]
+    table = folder / "north.csv"
     table.write_text(
         "fix_time,latitude_deg,longitude_deg,speed_mps\n"
         + "\n".join(f"{row}{speed}" for row, speed in zip(rows, speeds, strict=True))
     )
-    done = run("score", table)
+    return table
+
+
+def test_scoring_prints_one_object_a_trip_and_nothing_else(tmp_path: Path) -> None:
+    done = run("score", drive_north(tmp_path))
     assert done.returncode == 0, done.stderr
     (trip,) = [json.loads(line) for line in done.stdout.splitlines()]
     assert trip["distance_km"] == pytest.approx(12.0, rel=0.01)
     assert trip["gap_km"] == 0
     assert "speeding" in trip["not_measurable"]
     assert trip["score"]["claims_per_100000_km"] > 0
+
+
+def test_an_extract_that_does_not_cover_the_trip_is_said(tmp_path: Path) -> None:
+    """The trip is there, off the map, not scored for speeding; the command and the trip say so, and why."""
+    drive, roads = drive_north(tmp_path), demo_extract()
+    done = run("score", drive, "--roads", roads)
+    (trip,) = [json.loads(line) for line in done.stdout.splitlines()]
+    assert trip["totals"]["unmatched_m"] == trip["totals"]["distance_m"] > 11_000
+    assert trip["quality"]["matched_share"] == 0
+    assert "speeding" in trip["not_measurable"]
+    assert "1 of them unmatched" in done.stderr
+    late = ("--data-dir", tmp_path / "data", "--as-of", "2026-10-01")
+    assert run("device", "enrol", "car-1", *late).returncode == 0
+    assert run("ingest", drive, "--device", "car-1", *late).returncode == 0
+    worked = run("work", "--roads", roads, *late)
+    assert "1 trip(s) unmatched: this extract does not cover them" in worked.stderr
+    assert "scored again" in run("work", "--rematch", *late).stderr
+
+
+def test_rows_that_are_refused_are_counted_with_the_first_of_each(tmp_path: Path) -> None:
+    table = tmp_path / "bad.csv"
+    table.write_text(
+        "fix_time,latitude_deg,longitude_deg\n4070908800,60,25\n2026-10-01T06:00:00,60,25\n1790000000,91,25\n"
+    )
+    done = run("score", table)
+    assert done.returncode == 1
+    assert {reason: f"refused 1: {reason}" in done.stderr for reason in ("future", "naive_time", "range")} == {
+        "future": True,
+        "naive_time": True,
+        "range": True,
+    }
+    assert "bad.csv, record 2" in done.stderr
