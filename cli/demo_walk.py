@@ -17,7 +17,7 @@ from api.errors import AccountExists
 from cli import demo_world as world
 from cli.asgi import bind, combined, server
 from cli.drain import drain
-from cli.options import database_of, messages
+from cli.options import data_folder, database_of, messages
 from cli.progress import progress_bar
 from ingest.devices import enrol, rotate
 from ingest.errors import DeviceExists
@@ -28,6 +28,8 @@ from pricing.store import fetch_policy, fetch_statement_of_period, fetch_trips
 from scoring.extract import demo_extract, read_road_map
 from scoring.match import HiddenMarkovMatcher
 from scoring.roads import RoadMap
+from simulator.faults import hold_back
+from simulator.truth import write_truth
 from simulator.upload import upload_fleet
 from simulator.world import SimulatedTrip, simulate_month
 from storage.pool import Database
@@ -42,7 +44,7 @@ def walk(leave: bool, port: int, data_dir: Path | None) -> None:
     with database_of(data_dir, keep_running=True) as database:
         app = combined(create_gateway(database, clock), create_api(database, roads, clock))
         with _serving(server(app), listener):
-            _walk_the_path(database, roads, clock, address)
+            _walk_the_path(database, roads, clock, address, data_folder(data_dir) / "truth.jsonl")
             _print_statements(database)
             if not leave:
                 _invite(address)
@@ -59,7 +61,7 @@ class _Clock:
         return self.now
 
 
-def _walk_the_path(database: Database, roads: RoadMap, clock: _Clock, address: str) -> None:
+def _walk_the_path(database: Database, roads: RoadMap, clock: _Clock, address: str, truth: Path) -> None:
     """The month in the order in which it happens: drive, upload, score, close, a late upload, an adjustment."""
     tokens = _people_and_devices(database)
     matcher = HiddenMarkovMatcher(roads)
@@ -73,6 +75,8 @@ def _walk_the_path(database: Database, roads: RoadMap, clock: _Clock, address: s
             seed=world.SEED,
             progress=advance,
         )
+    truth.parent.mkdir(parents=True, exist_ok=True)  # a server of one's own may be used without the folder
+    write_truth(truth, [trip.truth for trip in trips])
     on_time, late = _split(trips)
     _upload(on_time, tokens, address)
     drain(database, matcher, roads, clock.now)
@@ -115,7 +119,7 @@ def _split(trips: list[SimulatedTrip]) -> tuple[list[SimulatedTrip], list[Simula
     """What is uploaded in time, and the one trip that is held back until the month is closed."""
     own = [trip for trip in trips if trip.driver == world.LATE_DRIVER]
     late = own[len(own) // 2]
-    return [trip for trip in trips if trip is not late], [late]
+    return hold_back(trips, lambda trip: trip is late)
 
 
 def _upload(trips: list[SimulatedTrip], tokens: dict[int, str], address: str) -> None:

@@ -45,11 +45,15 @@ Roads = Annotated[
 ]
 
 
+def data_folder(data_dir: Path | None) -> Path:
+    """The folder that `--data-dir` names; the user's data folder when it is not given."""
+    return data_dir or Path(platformdirs.user_data_dir("wayrate"))
+
+
 @contextmanager
 def database_of(data_dir: Path | None, *, keep_running: bool = False) -> Iterator[Database]:
     """The database at WAYRATE_DSN, or the embedded one in `data_dir`: started if need be and migrated."""
-    folder = data_dir or Path(platformdirs.user_data_dir("wayrate"))
-    with open_database(folder, os.environ.get("WAYRATE_DSN"), keep_running=keep_running) as database:
+    with open_database(data_folder(data_dir), os.environ.get("WAYRATE_DSN"), keep_running=keep_running) as database:
         yield database
 
 

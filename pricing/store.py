@@ -73,7 +73,6 @@ POSTED_PERIODS = "select distinct period from policy.statement where policy_key 
 LOCK_POLICY = "select pg_advisory_xact_lock(hashtextextended(%s, 0))"
 
 DEVICE_KEY = "select device_key from telemetry.device where device_id = %s"
-POLICY_KEY = "select policy_key from policy.policy where policy_id = %s"
 LOCK_ASSIGNMENTS = "select pg_advisory_xact_lock(hashtextextended('assignment', %s))"
 ASSIGNED = """
     select p.policy_id, a.from_time from link.assignment a join policy.policy p using (policy_key)
@@ -82,7 +81,6 @@ ASSIGNED = """
 BEGIN_EARLIER = "update link.assignment set from_time = %s where device_key = %s and from_time = %s"
 CHANGED_FROM = "insert into telemetry.trip_change (device_key, from_month, changed_at) values (%s, %s, %s)"
 ASSIGN = "insert into link.assignment (device_key, policy_key, from_time) values (%s, %s, %s)"
-DEVICES_OF = "select device_key from link.assignment where policy_key = %s order by from_time"
 CHANGES = """
     select c.trip_change_id, a.policy_key, c.from_month
       from telemetry.trip_change c left join link.assignment a using (device_key) order by c.trip_change_id
@@ -247,12 +245,6 @@ def fetch_device_key(conn: Conn, device_id: str) -> int | None:
     return None if row is None else int(str(row[0]))
 
 
-def fetch_policy_key(conn: Conn, policy_id: str) -> UUID | None:
-    """The key of a policy by its id (link role)."""
-    row = conn.execute(POLICY_KEY, (policy_id,)).fetchone()
-    return None if row is None else UUID(str(row[0]))
-
-
 def fetch_assignments(conn: Conn, device_key: int, after: datetime) -> list[tuple[str, datetime]]:
     """(policy id, from when) of the policies that a device measures after an instant, the earliest first (link role).
 
@@ -278,11 +270,6 @@ def begin_assignment_earlier(conn: Conn, device_key: int, held_from: datetime, f
 def _note_assigned(conn: Conn, device_key: int, from_time: datetime) -> None:
     # Where the trip began the month may still be the one before, by the clock of that place.
     conn.execute(CHANGED_FROM, (device_key, f"{from_time - timedelta(days=1):%Y-%m}", from_time))
-
-
-def fetch_device_keys(conn: Conn, policy_key: UUID) -> list[int]:
-    """The devices that measure or measured a policy (link role)."""
-    return [int(str(key)) for (key,) in conn.execute(DEVICES_OF, (policy_key,))]
 
 
 def fetch_changes(conn: Conn) -> list[Change]:

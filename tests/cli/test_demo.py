@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from pricing.rating import recompute
+from simulator.truth import read_truth
 from tests.cli.test_commands import run
 
 ROW = re.compile(
@@ -37,6 +38,9 @@ def test_the_demo_is_a_month_of_a_fleet_under_three_pay_plans(first_run: str, fo
     assert {row[1] for row in rows} == {"flat", "per_km", "autograph"}
     assert sum(int(row[2]) for row in rows) >= 300
     assert [row[0] for row in rows if row[6]] == ["DEMO-01"]  # the one late upload, and nobody else
+    truths = read_truth(folder / "truth.jsonl")  # the key of the simulated month is kept beside what was made of it
+    measured_km = sum(float(row[3]) for row in rows)
+    assert sum(truth.distance_m for truth in truths) / 1000 == pytest.approx(measured_km, rel=0.01)
     held = json.loads(run("verify", "--json", "--data-dir", folder).stdout)
     assert held["breaks"] == []
     assert held["parts"][0]["rows"] >= 200_000
