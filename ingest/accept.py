@@ -17,10 +17,11 @@ from ingest.body import MAX_RECORDS
 from ingest.decoded import Decoded
 from ingest.devices import find_device
 from ingest.errors import DeviceNotNamed, IdempotencyConflict
-from ingest.readings import content_hash
+from ingest.moments import microseconds
+from ingest.readings import Int64s, content_hash
 from ingest.store import Device, Upload
-from ingest.validate import validate
-from storage.partitions import ensure_partitions_of
+from ingest.validate import refuse_expired, validate
+from storage.partitions import ensure_partitions_of, reading_floor
 from storage.pool import Conn, Database
 
 _LOG = logging.getLogger(__name__)
@@ -91,9 +92,21 @@ def accept_decoded(database: Database, upload: Upload, decoded: Decoded) -> Rece
     checked = validate(decoded, upload.received_at)
     hashes = content_hash(checked.readings)
     with database.role("telemetry") as conn:
-        store.lock_device(conn, upload.device_key)
-        receipt = _earlier_receipt(conn, upload) or _store(conn, upload, checked, hashes)
+        receipt = store_checked(conn, upload, checked, hashes)
     return receipt  # noqa: RET504 - the block has committed: only now may anybody be told
+
+
+def store_checked(conn: Conn, upload: Upload, checked: Decoded, hashes: Int64s) -> Receipt:
+    """What passed validation, with its content hashes, into the caller's transaction: not true before its commit."""
+    store.lock_device(conn, upload.device_key)
+    earlier = _earlier_receipt(conn, upload)
+    if earlier is not None:
+        return earlier
+    floor = reading_floor(conn)
+    if floor is not None and len(checked.readings) and checked.readings.fix_time_us.min() < microseconds(floor):
+        checked = refuse_expired(checked, floor)
+        hashes = content_hash(checked.readings)
+    return _store(conn, upload, checked, hashes)
 
 
 def accept_file(
@@ -149,7 +162,7 @@ def _earlier_receipt(conn: Conn, upload: Upload) -> Receipt | None:
     )
 
 
-def _store(conn: Conn, upload: Upload, checked: Decoded, hashes: np.ndarray[tuple[int], np.dtype[np.int64]]) -> Receipt:
+def _store(conn: Conn, upload: Upload, checked: Decoded, hashes: Int64s) -> Receipt:
     """Ledger, readings, quarantine and dirty window: all or nothing."""
     count = len(checked.readings)
     stored = 0

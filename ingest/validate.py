@@ -45,6 +45,17 @@ def validate(decoded: Decoded, received_at: datetime | None, *, retention: timed
     return decoded.refuse(refused, rejected, _flagged(readings, received_at))
 
 
+def refuse_expired(checked: Decoded, floor: datetime) -> Decoded:
+    """The same frame without the readings before `floor`, a time up to which readings have been deleted for good."""
+    expired = checked.readings.fix_time_us < microseconds(floor)
+    detail = f"readings before {floor:%Y-%m-%d} have expired"
+    rejected = tuple(
+        Rejected(index, Rejection.TOO_LATE, detail, checked.raw_of(index))
+        for index in checked.record_index[expired].tolist()
+    )
+    return checked.refuse(expired, rejected)
+
+
 def _without_unknowns(readings: Readings) -> Readings:
     """Values that mean "not known" as not reported, and a full turn as no turn."""
     speed = readings.speed_mps

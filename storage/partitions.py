@@ -31,8 +31,32 @@ def ensure_partitions_of(conn: Conn, fix_time_us: NDArray[np.int64]) -> int:
     return _ensure(conn, np.unique(_week_numbers(fix_time_us)))
 
 
+def reading_floor(conn: Conn) -> datetime | None:
+    """The time before which readings have expired for good; None while none has.
+
+    Until the transaction ends nothing later expires. Call it before the transaction touches readings.
+    """
+    row = conn.execute("select telemetry.reading_floor()").fetchone()
+    return row[0] if row and isinstance(row[0], datetime) else None
+
+
+def announce_expiry(conn: Conn, before: datetime, as_of: datetime) -> datetime:
+    """Let no reading be stored from before the week of `before`; that week's Monday, or a later one announced already.
+
+    To be committed before `expire_partitions`, which then holds up no upload while it counts.
+    """
+    row = conn.execute("select telemetry.announce_expiry(%(before)s, %(as_of)s)", {"before": before, "as_of": as_of})
+    floor = row.fetchone()
+    assert floor is not None
+    assert isinstance(floor[0], datetime)
+    return floor[0]
+
+
 def expire_partitions(conn: Conn, before: datetime) -> list[str]:
-    """Drop the weeks that end at or before `before`, and the drawn paths of trips that ended before it; the names."""
+    """Drop the weeks that end at or before `before`, counting on each upload what goes; the names of the weeks.
+
+    The drawn paths of trips that began before it go too, and the bytes of quarantine received before it.
+    """
     rows = conn.execute("select telemetry.expire_readings(%(before)s)", {"before": before}).fetchall()
     return [str(row[0]) for row in rows]
 
