@@ -1,13 +1,15 @@
 """Devices and their credentials. Who a device is comes from its token alone, never from what it sends.
 
-Of a token only the SHA-256 is stored: it is random and long, so a slow hash would protect nothing more.
+Of a token only hashes are stored: its SHA-256, and PBKDF2 in the form of Mosquitto's password file. It is random and
+long, so a slow hash would protect nothing more.
 """
 
+import base64
 import re
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from hashlib import sha256
+from hashlib import pbkdf2_hmac, sha256
 from typing import Literal
 
 from ingest import store
@@ -19,6 +21,7 @@ type Tier = Literal["claim", "bound_network", "tls", "signed"]
 
 TOKEN_BYTES = 24  # 192 bits
 ROTATION_OVERLAP = timedelta(days=7)
+_BROKER_ITERATIONS = 101  # Mosquitto's own default
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{22,128}", re.ASCII)
 _DEVICE_ID = re.compile(r"[a-z0-9-]{1,64}", re.ASCII)
 
@@ -80,9 +83,16 @@ def check_device_id(device_id: str) -> None:
         raise BadDeviceId(device_id)
 
 
+def broker_password(password: str) -> str:
+    """The password as a line of Mosquitto's password file holds it: PBKDF2 of SHA-512 with a salt of its own."""
+    salt = secrets.token_bytes(12)
+    digest = pbkdf2_hmac("sha512", password.encode(), salt, _BROKER_ITERATIONS)
+    return f"$7${_BROKER_ITERATIONS}${base64.b64encode(salt).decode()}${base64.b64encode(digest).decode()}"
+
+
 def _issue(conn: Conn, device_key: int, tier: Tier, as_of: datetime) -> str:
     token = secrets.token_urlsafe(TOKEN_BYTES)
-    store.insert_credential(conn, _hashed(token), device_key, tier, as_of)
+    store.insert_credential(conn, _hashed(token), device_key, tier, as_of, broker_password(token))
     return token
 
 

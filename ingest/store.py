@@ -32,8 +32,8 @@ _INSERT_DEVICE = """
     values (%(device_key)s, %(device_id)s, %(as_of)s, %(vehicle_class)s) on conflict (device_id) do nothing
 """
 _INSERT_CREDENTIAL = """
-    insert into telemetry.credential (token_hash, device_key, tier, issued_at)
-    values (%(token_hash)s, %(device_key)s, %(tier)s, %(as_of)s)
+    insert into telemetry.credential (token_hash, device_key, tier, issued_at, broker_password)
+    values (%(token_hash)s, %(device_key)s, %(tier)s, %(as_of)s, %(broker_password)s)
 """
 _END_CREDENTIALS = """
     update telemetry.credential set revoked_at = least(revoked_at, %(at)s) where device_key = %(device_key)s
@@ -44,6 +44,19 @@ _CREDENTIAL_HOLDER = """
       from telemetry.credential c join telemetry.device d using (device_key)
      where c.token_hash = %(token_hash)s and d.revoked_at is null
        and (c.revoked_at is null or c.revoked_at > %(as_of)s)
+"""
+_BROKER_USERS = """
+    select distinct on (d.device_id) d.device_id, c.broker_password
+      from telemetry.credential c join telemetry.device d using (device_key)
+     where d.revoked_at is null and (c.revoked_at is null or c.revoked_at > %(as_of)s)
+     order by d.device_id, c.issued_at desc, c.token_hash
+"""
+_BROKER_DEVICE = """
+    select d.device_key, d.device_id, c.tier
+      from telemetry.credential c join telemetry.device d using (device_key)
+     where d.device_id = %(device_id)s and d.revoked_at is null
+       and (c.revoked_at is null or c.revoked_at > %(as_of)s)
+     order by c.issued_at desc, c.token_hash limit 1
 """
 _DEVICE = """
     select device_key, device_id, 'signed' as tier from telemetry.device
@@ -57,9 +70,17 @@ def insert_device(conn: Conn, device_key: int, device_id: str, as_of: datetime, 
     return conn.execute(_INSERT_DEVICE, values).rowcount == 1
 
 
-def insert_credential(conn: Conn, token_hash: bytes, device_key: int, tier: str, as_of: datetime) -> None:
-    """A device's token, by its hash."""
-    values = {"token_hash": token_hash, "device_key": device_key, "tier": tier, "as_of": as_of}
+def insert_credential(
+    conn: Conn, token_hash: bytes, device_key: int, tier: str, as_of: datetime, broker_password: str
+) -> None:
+    """A device's token, by its hash, and by the hash that a broker's password file holds."""
+    values = {
+        "token_hash": token_hash,
+        "device_key": device_key,
+        "tier": tier,
+        "as_of": as_of,
+        "broker_password": broker_password,
+    }
     conn.execute(_INSERT_CREDENTIAL, values)
 
 
@@ -77,6 +98,19 @@ def fetch_device_by_token(conn: Conn, token_hash: bytes, as_of: datetime) -> Dev
     """The device that the token's hash belongs to at `as_of`."""
     with conn.cursor(row_factory=class_row(Device)) as cursor:
         cursor.execute(_CREDENTIAL_HOLDER, {"token_hash": token_hash, "as_of": as_of})
+        return cursor.fetchone()
+
+
+def fetch_broker_users(conn: Conn, as_of: datetime) -> list[tuple[str, str | None]]:
+    """Each device that may send at `as_of`, by id, with the hash of its newest token that a broker's file holds."""
+    rows = conn.execute(_BROKER_USERS, {"as_of": as_of}).fetchall()
+    return [(str(device_id), None if password is None else str(password)) for device_id, password in rows]
+
+
+def fetch_broker_device(conn: Conn, device_id: str, as_of: datetime) -> Device | None:
+    """The device that a broker let in under this id, with its newest token's tier; None: it may not send any more."""
+    with conn.cursor(row_factory=class_row(Device)) as cursor:
+        cursor.execute(_BROKER_DEVICE, {"device_id": device_id, "as_of": as_of})
         return cursor.fetchone()
 
 
