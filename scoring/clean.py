@@ -26,7 +26,7 @@ class CleanReadings:
 
 
 def placed(readings: Readings) -> Bools:
-    """Which readings say where the device was, shape (n,). `scoring/store.py` says the same in SQL."""
+    """Which readings say where the device was, shape (n,). `scoring/window_store.py` says the same in SQL."""
     known = np.isfinite(readings.latitude_deg) & np.isfinite(readings.longitude_deg)
     result: Bools = known & ((readings.flags & int(UNSCORED | BAD_FIX | HELD)) == 0)
     return result

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
-from scoring import store
-from scoring.store import LedgerDay
+from scoring import verify_store
+from scoring.verify_store import LedgerDay
 from storage.pool import Database
 
 
@@ -40,8 +40,8 @@ def verify(database: Database) -> Verification:
     and times of receipt have no part in them.
     """
     with database.role("telemetry") as conn:
-        ledger = store.fetch_ledger(conn)
-        parts = tuple(Part(name, *store.digest_rows(conn, name)) for name in store.DIGESTED)
+        ledger = verify_store.fetch_ledger(conn)
+        parts = tuple(Part(name, *verify_store.digest_rows(conn, name)) for name in verify_store.DIGESTED)
     return Verification(
         received=sum(day.received for day in ledger),
         stored=sum(day.stored for day in ledger),

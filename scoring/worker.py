@@ -13,7 +13,7 @@ import numpy as np
 
 from ingest.readings import Int64s
 from ingest.store import fetch_readings
-from scoring import store
+from scoring import store, window_store
 from scoring.match import Matcher
 from scoring.path import ScoredTrip, score_readings
 from scoring.roads import RoadMap
@@ -41,7 +41,7 @@ def work_once(
     A device that another worker has is left to it. `progress` is told (windows done, windows in all).
     """
     with database.role("telemetry") as conn:
-        devices, total = store.dirty_devices(conn), store.count_dirty(conn)
+        devices, total = window_store.dirty_devices(conn), window_store.count_dirty(conn)
     done = 0
     for device_key in devices:
         with database.role("telemetry") as conn:
@@ -54,34 +54,36 @@ def work_once(
 def mark_matched_elsewhere(database: Database, map_version: str | None, as_of: datetime) -> int:
     """Let the trips that were matched on another map than this, or on none, be scored again; how many devices."""
     with database.role("telemetry") as conn:
-        return store.mark_matched_elsewhere(conn, map_version, as_of)
+        return window_store.mark_matched_elsewhere(conn, map_version, as_of)
 
 
 def count_unmatched(database: Database, map_version: str) -> int:
     """Trips scored with this map that lie where it has no roads."""
     with database.role("telemetry") as conn:
-        return store.count_unmatched(conn, map_version)
+        return window_store.count_unmatched(conn, map_version)
 
 
 def work_device(
     conn: Conn, device_key: int, matcher: Matcher | None, roads: RoadMap | None, settings: Settings, *, as_of: datetime
 ) -> int:
     """Score the dirty windows of one device within the caller's transaction; how many there were."""
-    windows = store.take_windows(conn, device_key)
+    windows = window_store.take_windows(conn, device_key)
     if not windows:
         return 0
-    own = replace(settings, thresholds=THRESHOLDS.get(store.vehicle_class(conn, device_key), settings.thresholds))
+    own = replace(
+        settings, thresholds=THRESHOLDS.get(window_store.vehicle_class(conn, device_key), settings.thresholds)
+    )
     gap_us = round(own.cutting.max_gap_s * 1e6)
     changed_months = set()
     for region in regions(conn, device_key, [(window.from_us, window.to_us) for window in windows], gap_us):
-        for span in _batches(store.usable_times(conn, device_key, *region), own.cutting.max_gap_s):
+        for span in _batches(window_store.usable_times(conn, device_key, *region), own.cutting.max_gap_s):
             readings = fetch_readings(conn, device_key, *span)
-            previous = store.last_place(conn, device_key, span[0])
+            previous = window_store.last_place(conn, device_key, span[0])
             trips = score_readings(readings, matcher, roads, own, device=device_key, previous=previous)
             changed_months |= replace_trips(conn, device_key, span, trips)
     if changed_months:
         store.insert_change(conn, device_key, min(changed_months), as_of)
-    store.drop_windows(conn, windows)
+    window_store.drop_windows(conn, windows)
     return len(windows)
 
 
@@ -89,12 +91,12 @@ def regions(conn: Conn, device_key: int, windows: list[Span], gap_us: int) -> li
     """What must be cut again for these windows: disjoint spans of whole segments, rising."""
     found = []
     for from_us, to_us in merge_spans(windows):
-        times = store.usable_times(conn, device_key, from_us, to_us)
+        times = window_store.usable_times(conn, device_key, from_us, to_us)
         if not len(times):
             continue  # readings without a place change no trip
         start = _segment_end(conn, device_key, int(times[0]), gap_us, -1)
         end = _segment_end(conn, device_key, int(times[-1]), gap_us, 1)
-        after = store.placed_time_after(conn, device_key, end)
+        after = window_store.placed_time_after(conn, device_key, end)
         found.append((start, end if after is None else _segment_end(conn, device_key, after, gap_us, 1)))
     return merge_spans(found)
 
@@ -129,7 +131,7 @@ def _segment_end(conn: Conn, device_key: int, time_us: int, gap_us: int, directi
     edge = time_us
     while True:
         span = (edge + 1, edge + STEP_US) if direction > 0 else (edge - STEP_US, edge - 1)
-        times = store.usable_times(conn, device_key, *span)[::direction]
+        times = window_store.usable_times(conn, device_key, *span)[::direction]
         silences = np.flatnonzero(np.abs(np.diff(times, prepend=edge)) > gap_us)
         if len(silences):
             return int(times[silences[0] - 1]) if silences[0] else edge

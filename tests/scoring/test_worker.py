@@ -10,7 +10,8 @@ from ingest.accept import accept_file
 from ingest.decoded import Decoded
 from ingest.devices import enrol
 from ingest.readings import Flag, Readings, concatenate, make_readings
-from scoring import store
+from ingest.store import fetch_readings
+from scoring import window_store
 from scoring.clean import clean_readings, placed
 from scoring.store import fetch_events, fetch_track, fetch_trip, fetch_trips
 from scoring.verify import Verification, verify
@@ -70,7 +71,7 @@ def digests(found: Verification) -> dict[str, tuple[int, str]]:
 
 def windows_left(database: Database) -> int:
     with database.role("telemetry") as conn:
-        return store.count_dirty(conn)
+        return window_store.count_dirty(conn)
 
 
 def test_shuffled_doubled_rebatched_and_late_uploads_end_at_identical_rows(
@@ -133,7 +134,7 @@ def test_a_device_that_another_worker_has_is_left_to_it(database: Database) -> N
     decoded = Decoded(readings, len(readings), (), np.arange(len(readings)), lambda _: b"")
     accept_file(database, "car-1", decoded, AS_OF)
     with database.role("telemetry") as conn:
-        assert store.take_windows(conn, device_key)
+        assert window_store.take_windows(conn, device_key)
         assert work_once(database, None, None, as_of=AS_OF) == 0
     assert windows_left(database) > 0
     assert work_once(database, None, None, as_of=AS_OF) > 0
@@ -169,15 +170,18 @@ def test_sql_and_arrays_agree_on_which_readings_are_usable(database: Database) -
     decoded = Decoded(mixed, len(mixed), (), np.arange(len(mixed)), lambda _: b"")
     accept_file(database, "car-1", decoded, AS_OF)
     with database.role("telemetry") as conn:
-        held = store.fetch_readings(conn, device_key, START_US, START_US + 10**10)
+        held = fetch_readings(conn, device_key, START_US, START_US + 10**10)
         usable = clean_readings(held).readings
-        assert store.usable_times(conn, device_key, START_US, START_US + 10**10).tolist() == usable.fix_time_us.tolist()
+        assert (
+            window_store.usable_times(conn, device_key, START_US, START_US + 10**10).tolist()
+            == usable.fix_time_us.tolist()
+        )
         known = usable.fix_time_us[placed(usable)]
         middle = int(known[len(known) // 2])
-        place = store.last_place(conn, device_key, middle + 1)
+        place = window_store.last_place(conn, device_key, middle + 1)
         assert place is not None
         assert place.fix_time_us == middle
-        assert store.placed_time_after(conn, device_key, middle) == known[len(known) // 2 + 1]
+        assert window_store.placed_time_after(conn, device_key, middle) == known[len(known) // 2 + 1]
 
 
 def changes(database: Database) -> list[tuple[object, ...]]:
