@@ -1,0 +1,133 @@
+"""The SQL of what waits to be scored: dirty windows, and the readings that they lead to. Role: telemetry."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+from psycopg import sql
+
+from ingest.moments import from_microseconds, microseconds
+from ingest.readings import Int64s
+from ingest.store import fetch_readings
+from scoring.clean import BAD_FIX, HELD, UNSCORED, clean_readings
+from scoring.trips import Place
+from storage.binary import Column, copy_out
+from storage.pool import Conn
+
+# Dirty windows
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A span of one device's readings that changed since its trips were cut."""
+
+    dirty_window_id: int
+    from_us: int
+    to_us: int
+
+
+_DIRTY_DEVICES = "select device_key from telemetry.dirty_window group by device_key order by min(dirty_window_id)"
+_COUNT_DIRTY = "select count(*) from telemetry.dirty_window"
+# Held to the end of the transaction. Not a row lock: an upload must never wait for scoring.
+_LOCK_DEVICE = "select pg_try_advisory_xact_lock(%(device_key)s)"
+_WINDOWS = """
+    select dirty_window_id, from_time, to_time from telemetry.dirty_window
+     where device_key = %(device_key)s order by from_time, to_time for update skip locked
+"""
+_MARK_MATCHED_ELSEWHERE = """
+    insert into telemetry.dirty_window (device_key, from_time, to_time, marked_at)
+    select device_key, min(started_at), max(ended_at), %(as_of)s
+      from telemetry.trip where versions ->> 'map' is distinct from %(map)s group by device_key
+"""
+_COUNT_UNMATCHED = """
+    select count(*) from telemetry.trip
+     where versions ->> 'map' = %(map)s and distance_m > 0 and coalesce((totals ->> 'matched_m')::bigint, 0) = 0
+"""
+_DROP_WINDOWS = "delete from telemetry.dirty_window where dirty_window_id = any(%(ids)s)"
+_VEHICLE_CLASS = "select vehicle_class from telemetry.device where device_key = %(device_key)s"
+
+
+def dirty_devices(conn: Conn) -> list[int]:
+    """Keys of the devices with dirty windows, the longest waiting first."""
+    return [int(str(row[0])) for row in conn.execute(_DIRTY_DEVICES).fetchall()]
+
+
+def mark_matched_elsewhere(conn: Conn, map_version: str | None, as_of: datetime) -> int:
+    """Mark dirty what was not matched on this map (None: on none); the number of devices."""
+    return conn.execute(_MARK_MATCHED_ELSEWHERE, {"map": map_version, "as_of": as_of}).rowcount
+
+
+def count_unmatched(conn: Conn, map_version: str) -> int:
+    """Trips scored with this map of which no metre lies on its roads."""
+    row = conn.execute(_COUNT_UNMATCHED, {"map": map_version}).fetchone()
+    return int(str(row[0])) if row else 0
+
+
+def count_dirty(conn: Conn) -> int:
+    """How many windows wait."""
+    row = conn.execute(_COUNT_DIRTY).fetchone()
+    return int(str(row[0])) if row else 0
+
+
+def take_windows(conn: Conn, device_key: int) -> list[Window]:
+    """The device's dirty windows; [] when another worker has the device. Delete exactly these in this transaction."""
+    locked = conn.execute(_LOCK_DEVICE, {"device_key": device_key}).fetchone()
+    if not locked or not locked[0]:
+        return []
+    windows = []
+    for window_id, from_time, to_time in conn.execute(_WINDOWS, {"device_key": device_key}).fetchall():
+        assert isinstance(from_time, datetime)
+        assert isinstance(to_time, datetime)
+        windows.append(Window(int(str(window_id)), microseconds(from_time), microseconds(to_time)))
+    return windows
+
+
+def drop_windows(conn: Conn, windows: Sequence[Window]) -> None:
+    """These windows are done."""
+    conn.execute(_DROP_WINDOWS, {"ids": [window.dirty_window_id for window in windows]})
+
+
+def vehicle_class(conn: Conn, device_key: int) -> str:
+    """The class whose thresholds the device's vehicle has."""
+    row = conn.execute(_VEHICLE_CLASS, {"device_key": device_key}).fetchone()
+    return str(row[0]) if row else "car"
+
+
+# Readings that scoring reads: the same rules as `placed` and `usable` of scoring/clean.py; a test compares them
+
+_PLACED = sql.SQL("(flags & {} = 0 and latitude_deg is not null and longitude_deg is not null)").format(
+    int(UNSCORED | BAD_FIX | HELD)
+)
+_USABLE = sql.SQL("({} or (flags & {} = {} and speed_mps is not null))").format(
+    _PLACED, int(UNSCORED | BAD_FIX | HELD), int(HELD)
+)
+
+
+def usable_times(conn: Conn, device_key: int, from_us: int, to_us: int) -> Int64s:
+    """Fix times of usable readings with from <= time <= to, rising, in microseconds since 1970."""
+    source = sql.SQL("from telemetry.reading where device_key = {} and fix_time between {} and {} and {} order by 1")
+    composed = source.format(device_key, from_microseconds(from_us), from_microseconds(to_us), _USABLE)
+    return copy_out(conn, composed, (Column("fix_time", "timestamptz"),))["fix_time"].astype(np.int64)
+
+
+def placed_time_after(conn: Conn, device_key: int, time_us: int) -> int | None:
+    """The first fix time after `time_us` of a reading that says where the device was."""
+    return _one_time(conn, sql.SQL("min(fix_time)"), sql.SQL(">"), device_key, time_us)
+
+
+def last_place(conn: Conn, device_key: int, before_us: int) -> Place | None:
+    """Where the device was last seen before a time; of clashing readings the one that scoring picks."""
+    time_us = _one_time(conn, sql.SQL("max(fix_time)"), sql.SQL("<"), device_key, before_us)
+    if time_us is None:
+        return None
+    at = clean_readings(fetch_readings(conn, device_key, time_us, time_us)).readings
+    return Place(time_us, float(at.latitude_deg[0]), float(at.longitude_deg[0]))
+
+
+def _one_time(conn: Conn, wanted: sql.SQL, side: sql.SQL, device_key: int, time_us: int) -> int | None:
+    query = sql.SQL("select {} from telemetry.reading where device_key = {} and fix_time {} {} and {}").format(
+        wanted, device_key, side, from_microseconds(time_us), _PLACED
+    )
+    row = conn.execute(query).fetchone()
+    return microseconds(row[0]) if row and isinstance(row[0], datetime) else None
