@@ -1,4 +1,4 @@
--- depends: 0005.reading-partitions
+-- depends: 0007.broker-passwords
 -- Expiry keeps its books: what went is counted on the upload that brought it, and what may no longer come is refused.
 
 alter table telemetry.upload
