@@ -156,6 +156,37 @@ class DeviceRevoked(IngestError):
         return "the device is revoked; nothing was stored"
 
 
+@dataclass(eq=False)
+class Overloaded(IngestError):
+    """More waits to be stored than may: nothing of this upload was taken."""
+
+    waiting: str  # of what there is too much: "records", "bytes" or "uploads of this device"
+    limit: int
+
+    def __str__(self) -> str:
+        return f"over {self.limit} {self.waiting} wait to be stored already; nothing was stored: send it again later"
+
+
+@dataclass(eq=False)
+class UnknownQuarantine(IngestError):
+    """An id under which nothing is kept."""
+
+    quarantine_id: int
+
+    def __str__(self) -> str:
+        return f"nothing is kept in quarantine under {self.quarantine_id}; `wayrate quarantine list` shows what is"
+
+
+@dataclass(eq=False)
+class UnreadablePacket(IngestError):
+    """A kept packet that no decoder here reads yet."""
+
+    fault: str
+
+    def __str__(self) -> str:
+        return f"the packet cannot be read yet: {self.fault}"
+
+
 class FileError(IngestError):
     """A file is refused as a whole: nothing of it was ingested."""
 
@@ -213,3 +244,24 @@ class BadMapping(FileError):
 
     def __str__(self) -> str:
         return f"mapping {self.file}: {self.detail}"
+
+
+@dataclass(eq=False)
+class BadBrokerFolder(IngestError):
+    """The folder of the broker's files cannot be written, read, or named in its configuration."""
+
+    folder: str
+    detail: str
+
+    def __str__(self) -> str:
+        return f"the broker's folder {self.folder} cannot be used: {self.detail}"
+
+
+@dataclass(eq=False)
+class BadBrokerAddress(IngestError):
+    """What is no address of an MQTT broker."""
+
+    address: str
+
+    def __str__(self) -> str:
+        return f"{self.address[:80]!a} is no broker's address; give mqtt://HOST:PORT, or mqtts://HOST:PORT for TLS"
