@@ -1,14 +1,13 @@
 """A driving score as a page shows it: reasons as points against a typical driver, and where the score could go."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
 
 from api import charts
-from scoring.features import BY_NAME, Totals, sum_totals
-from scoring.score import PRIOR_MODEL, Reason, Score, score_totals
+from scoring.features import BY_NAME
+from scoring.score import PRIOR_MODEL, Reason, Score
 
 NAMES = {
     "over_0_10_km_share": "Up to 10 km/h over the limit",
@@ -56,12 +55,6 @@ class ScoreView:
     unmeasured: str
     outlook: str
     model: str
-
-
-def score_of_trips(totals: Sequence[Totals]) -> Score | None:
-    """The driver's score over a set of trips' totals; None when they hold no measured metre."""
-    summed = sum_totals(totals)
-    return score_totals(summed) if summed.get("distance_m", 0) > 0 else None
 
 
 def score_view(score: Score, trips: int) -> ScoreView:

@@ -10,7 +10,7 @@ from psycopg.rows import class_row
 
 from ingest.decoded import Rejected
 from ingest.errors import DeviceRevoked
-from ingest.moments import from_microseconds, microseconds
+from ingest.moments import from_microseconds
 from ingest.readings import Int64s, Readings
 from storage.binary import Column, copy_in, copy_out
 from storage.pool import Conn
@@ -266,15 +266,6 @@ _MARK_DIRTY = """
     insert into telemetry.dirty_window (device_key, from_time, to_time, marked_at)
     values (%(device_key)s, %(from_time)s, %(to_time)s, %(marked_at)s)
 """
-_EXTENT = """
-    select min(fix_time), max(fix_time) from telemetry.reading where device_key = %(device_key)s
-"""
-_BEFORE = """
-    select max(fix_time) from telemetry.reading where device_key = %(device_key)s and fix_time < %(time)s
-"""
-_AFTER = """
-    select min(fix_time) from telemetry.reading where device_key = %(device_key)s and fix_time > %(time)s
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -333,26 +324,3 @@ def fetch_readings(conn: Conn, device_key: int, from_us: int, to_us: int) -> Rea
     arrays = copy_out(conn, source, _FETCHED)
     arrays["fix_time_us"] = arrays.pop("fix_time")
     return Readings(**arrays)  # type: ignore[arg-type]
-
-
-def readings_extent(conn: Conn, device_key: int) -> tuple[int, int] | None:
-    """First and last fix time of the device in microseconds since 1970, None when it has no reading."""
-    row = conn.execute(_EXTENT, {"device_key": device_key}).fetchone()
-    if row is None or not isinstance(row[0], datetime) or not isinstance(row[1], datetime):
-        return None
-    return microseconds(row[0]), microseconds(row[1])
-
-
-def fix_time_before(conn: Conn, device_key: int, time_us: int) -> int | None:
-    """The device's last fix time before `time_us`, in microseconds since 1970."""
-    return _one_time(conn, _BEFORE, device_key, time_us)
-
-
-def fix_time_after(conn: Conn, device_key: int, time_us: int) -> int | None:
-    """The device's first fix time after `time_us`, in microseconds since 1970."""
-    return _one_time(conn, _AFTER, device_key, time_us)
-
-
-def _one_time(conn: Conn, query: str, device_key: int, time_us: int) -> int | None:
-    row = conn.execute(query, {"device_key": device_key, "time": from_microseconds(time_us)}).fetchone()
-    return microseconds(row[0]) if row and isinstance(row[0], datetime) else None

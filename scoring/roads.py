@@ -144,27 +144,6 @@ class DirectedGraph:
         return self.edge[entries], self.backward[entries]
 
 
-def road_lines(roads: RoadMap, bounds: tuple[float, float, float, float]) -> dict[str, object]:
-    """A GeoJSON FeatureCollection of the edges that touch `bounds` = (south, west, north, east) in degrees.
-
-    Properties: `edge`, `class`, `name`, `limit` (km/h, None: not known).
-    """
-    features: list[dict[str, object]] = []
-    for edge in roads.edges_within(*bounds).tolist():
-        latitude_deg, longitude_deg = roads.edge_shape(edge)
-        limit_kmh = float(roads.edge_limit_mps[edge]) * 3.6
-        properties = {
-            "edge": edge,
-            "class": ROAD_CLASSES[roads.edge_class[edge]],
-            "name": roads.names[roads.edge_name[edge]],
-            "limit": round(limit_kmh, 1) if np.isfinite(limit_kmh) else None,
-        }
-        line = np.column_stack((longitude_deg, latitude_deg)).tolist()
-        geometry = {"type": "LineString", "coordinates": line}
-        features.append({"type": "Feature", "properties": properties, "geometry": geometry})
-    return {"type": "FeatureCollection", "features": features}
-
-
 def describe(roads: RoadMap) -> dict[str, object]:
     """What a road map holds: counts, kilometres by class, share of kilometres with a known limit, bounds in degrees."""
     length_km = roads.edge_length_m / 1000.0

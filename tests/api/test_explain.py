@@ -4,23 +4,13 @@ import math
 
 import pytest
 
-from api.explain import outlook, score_of_trips, score_view, settled_value
+from api.explain import outlook, score_view, settled_value
 from scoring.score import PRIOR_MODEL, score_totals
 
 TOTALS = {
     "trips": 10, "distance_m": 400_000, "limit_known_m": 400_000, "over_0_10_m": 40_000, "over_10_20_m": 12_000,
     "over_20_m": 40_000, "night_m": 4_000, "brake_measurable_m": 400_000, "hard_brake_events": 4,
 }  # fmt: skip
-
-
-def test_no_measured_metre_is_no_score() -> None:
-    assert score_of_trips([]) is None
-    assert score_of_trips([{"trips": 1, "distance_m": 0}]) is None
-
-
-def test_the_score_of_trips_is_the_score_of_their_sums() -> None:
-    half = {name: count // 2 for name, count in TOTALS.items()}
-    assert score_of_trips([half, half]) == score_totals(TOTALS)
 
 
 def test_what_would_change_it_is_what_the_model_says_then() -> None:

@@ -11,7 +11,7 @@ from scoring.errors import ExtractMissing, NoDrivableRoads, NotAnExtract
 from scoring.extract import demo_extract, map_version, read_road_map
 from scoring.geodesy import haversine_m
 from scoring.road_tags import DEFAULT, TAGGED, UNKNOWN, directions, parse_limit, road_class, speed_limit
-from scoring.roads import RoadMap, describe, road_lines
+from scoring.roads import RoadMap, describe
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data"
 
@@ -185,15 +185,11 @@ def test_what_is_not_an_extract_is_refused_by_name(tmp_path: Path) -> None:
         read_road_map(write_roads(tmp_path, ({"highway": "footway"}, [(25.0, 60.0), (25.1, 60.0)])), tmp_path)
 
 
-def test_lines_for_a_page_are_those_that_touch_the_box(tmp_path: Path) -> None:
+def test_edges_within_a_box_over_the_antimeridian_are_those_that_touch_it(tmp_path: Path) -> None:
     near = ({"highway": "primary", "name": "Near", "maxspeed": "40"}, [(179.999, 0.0), (-179.999, 0.0)])
     far = (STREET, [(179.5, 1.0), (179.6, 1.0)])
     roads = read_road_map(write_roads(tmp_path, near, far), tmp_path)
-    lines = road_lines(roads, (-0.1, 179.9, 0.1, -179.9))
-    features = lines["features"]
-    assert isinstance(features, list)
-    assert [line["properties"] for line in features] == [{"edge": 0, "class": "primary", "name": "Near", "limit": 40.0}]
-    assert json.loads(json.dumps(lines)) == lines
+    assert roads.edges_within(-0.1, 179.9, 0.1, -179.9).tolist() == [0]
 
 
 def test_one_city_read_as_geojson_and_as_pbf_is_one_network(tmp_path: Path) -> None:
