@@ -41,3 +41,21 @@ class NotFound(CliError):
 
     def __str__(self) -> str:
         return f"no {self.what} {self.name!r}: {self.hint}"
+
+
+class HalfACertificate(CliError):
+    """TLS needs both of its files."""
+
+    def __str__(self) -> str:
+        return "TLS needs the certificate and its key: give both --certificate and --key, or neither"
+
+
+@dataclass(eq=False)
+class NothingChosen(CliError):
+    """A command that works on what it is told, told nothing."""
+
+    command: str
+    hint: str
+
+    def __str__(self) -> str:
+        return f"{self.command}: nothing is chosen; {self.hint}"

@@ -1,11 +1,12 @@
 """`wayrate serve`: the gateway that devices upload to, and the API with its pages."""
 
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from cli.options import AsOf, DataDir, Part, Roads, database_of, messages, running_clock
+from cli.options import AsOf, DataDir, Part, Roads, data_folder, database_of, messages, running_clock
 
 
 def serve(
@@ -18,6 +19,20 @@ def serve(
     udp_port: Annotated[
         int | None, typer.Option("--udp-port", help="Port for Teltonika devices over UDP; 0 takes any free one.")
     ] = None,
+    mqtt: Annotated[
+        str | None,
+        typer.Option(
+            "--mqtt", metavar="URL", help="Broker to take devices' messages from: mqtt://HOST:PORT, mqtts:// for TLS."
+        ),
+    ] = None,
+    mqtt_secret: Annotated[
+        Path | None,
+        typer.Option(
+            "--mqtt-secret",
+            envvar="WAYRATE_MQTT_SECRET",
+            help="File with our password at the broker. Default: where `wayrate mqtt config` writes it.",
+        ),
+    ] = None,
     roads: Roads = None,
     data_dir: DataDir = None,
     as_of: AsOf = None,
@@ -27,7 +42,9 @@ def serve(
 
     from api.app import create_api
     from cli.asgi import bind, bind_udp, combined, server
+    from ingest.broker_files import SECRET_FILE, read_secret
     from ingest.gateway import create_gateway
+    from ingest.mqtt_gateway import parse_broker, serving_mqtt
     from ingest.tcp_gateway import serving_tcp
     from ingest.udp_gateway import serving_udp
     from scoring.extract import read_road_map
@@ -35,6 +52,10 @@ def serve(
     listener = bind(host, port)
     tcp_listener = None if tcp_port is None else bind(host, tcp_port)
     udp_socket = None if udp_port is None else bind_udp(host, udp_port)
+    broker = None
+    if mqtt is not None:
+        secret = mqtt_secret or data_folder(data_dir) / "mosquitto" / SECRET_FILE
+        broker = parse_broker(mqtt, read_secret(secret))
     clock = running_clock(as_of)
     with database_of(data_dir, keep_running=True) as database, ExitStack() as running:
         gateway = create_gateway(database, clock)
@@ -48,4 +69,7 @@ def serve(
         if udp_socket is not None:
             running.enter_context(serving_udp(database, clock, udp_socket))
             messages.print(f"Teltonika devices send datagrams to {host}, port {udp_socket.getsockname()[1]}.")
+        if broker is not None:
+            running.enter_context(serving_mqtt(database, clock, broker))
+            messages.print(f"Messages of devices are taken from the broker at {broker.host}, port {broker.port}.")
         server(apps[only]).run(sockets=[listener])

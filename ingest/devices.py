@@ -83,9 +83,9 @@ def check_device_id(device_id: str) -> None:
         raise BadDeviceId(device_id)
 
 
-def broker_password(password: str) -> str:
-    """The password as a line of Mosquitto's password file holds it: PBKDF2 of SHA-512 with a salt of its own."""
-    salt = secrets.token_bytes(12)
+def broker_password(password: str, salt: bytes | None = None) -> str:
+    """The password as Mosquitto's password file holds it: PBKDF2 of SHA-512; `salt` is random by default."""
+    salt = salt or secrets.token_bytes(12)
     digest = pbkdf2_hmac("sha512", password.encode(), salt, _BROKER_ITERATIONS)
     return f"$7${_BROKER_ITERATIONS}${base64.b64encode(salt).decode()}${base64.b64encode(digest).decode()}"
 
