@@ -8,7 +8,7 @@ from fastapi.responses import FileResponse, PlainTextResponse
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.staticfiles import StaticFiles
 
-from api import book_routes, data_routes, person_routes, session_routes
+from api import book_routes, data_routes, person_routes, quarantine_routes, session_routes
 from api.accounts import Attempts
 from api.errors import NotFound
 from api.problems import install_problems
@@ -38,8 +38,8 @@ def create_api(database: Database, roads: RoadMap | None, clock: Callable[[], da
     app.state.attempts = Attempts()
     app.state.templates = make_environment()
     install_problems(app)
-    for router in (session_routes.router, person_routes.router, book_routes.router, data_routes.router):
-        app.include_router(router)
+    for routes in (session_routes, person_routes, book_routes, data_routes, quarantine_routes):
+        app.include_router(routes.router)
     _serve_files(app)
     app.add_middleware(SecurityHeaders)
     return app

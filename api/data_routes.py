@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 
 from api import book_view, map_drawing, trip_view
 from api.policy_file import any_policy, open_file, own_policies, own_policy
-from api.problems import PROBLEM_TYPE, Problem
+from api.problems import PROBLEMS
 from api.roles import Anyone, Now, Policyholder, Store, Underwriter
 from api.store import Trip, fetch_book
 from api.trip_file import own_trip, own_trip_file
@@ -18,10 +18,6 @@ from pricing.policies import packaged_plan
 from pricing.store import Policy
 from scoring.score import Score
 
-PROBLEMS: dict[int | str, dict[str, Any]] = {
-    status: {"model": Problem, "content": {PROBLEM_TYPE: {}}, "description": text}
-    for status, text in ((401, "No valid session"), (403, "Another role's"), (404, "None, or somebody else's"))
-}
 router = APIRouter(prefix="/api/v1", responses=PROBLEMS)
 
 

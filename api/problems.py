@@ -1,5 +1,7 @@
 """Errors as answers: problem+json (RFC 9457) under /api, a page with the same words for people."""
 
+from typing import Any
+
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse, Response
@@ -24,6 +26,12 @@ class Problem(BaseModel):
     detail: str = Field(examples=["There is no trip '…' in your account."])
     what_to_do: str = Field(examples=["Check the address, or go back to your overview."])
     field: str | None = Field(default=None, description="The parameter that is wrong, where one is.")
+
+
+PROBLEMS: dict[int | str, dict[str, Any]] = {
+    status: {"model": Problem, "content": {PROBLEM_TYPE: {}}, "description": text}
+    for status, text in ((401, "No valid session"), (403, "Another role's"), (404, "None, or somebody else's"))
+}
 
 
 def install_problems(app: FastAPI) -> None:

@@ -54,6 +54,8 @@ class SignedInAs:
 # The rows of the security matrix that these routes serve; a test holds each route against it.
 Policyholder = Annotated[Account, Depends(SignedInAs("policyholder", "driver"))]  # own objects only
 Underwriter = Annotated[Account, Depends(SignedInAs("underwriter"))]
+QuarantineReader = Annotated[Account, Depends(SignedInAs("underwriter", "admin"))]  # counts and reasons
+Admin = Annotated[Account, Depends(SignedInAs("admin"))]
 Anyone = Annotated[Account, Depends(SignedInAs(*accounts.ROLES))]  # any signed-in account
 
 Store = Annotated[Database, Depends(database_of)]

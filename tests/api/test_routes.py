@@ -39,6 +39,10 @@ ALLOWED = {
     "/api/v1/trips/{trip_id}/roads": OWN,
     "/api/v1/book": DRIVEN,
     "/api/v1/book/{policy_id}/statements": DRIVEN,
+    "/api/v1/quarantine/counts": {"underwriter", "admin"},
+    "/api/v1/quarantine": {"admin"},
+    "/api/v1/quarantine/{quarantine_id}": {"admin"},
+    "/api/v1/quarantine/replay": {"admin"},
 }
 ANY_ACCOUNT = {"/sign-out", "/api/v1/me"}
 
