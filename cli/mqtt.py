@@ -32,6 +32,9 @@ def config(
         Path | None, typer.Option(help="Certificate chain (PEM) to listen with TLS.", exists=True, dir_okay=False)
     ] = None,
     key: Annotated[Path | None, typer.Option(help="The certificate's key (PEM).", exists=True, dir_okay=False)] = None,
+    memory_mib: Annotated[
+        int, typer.Option("--memory-mib", help="Memory the broker may fill while Wayrate is away.", min=16)
+    ] = 1024,
     watch: Annotated[bool, typer.Option("--watch", help="Go on: keep the passwords up to date until Ctrl-C.")] = False,
     data_dir: DataDir = None,
     as_of: AsOf = None,
@@ -42,7 +45,7 @@ def config(
     if (certificate is None) != (key is None):
         raise HalfACertificate
     folder = (out or data_folder(data_dir) / FOLDER).absolute()
-    write_configuration(folder, Listener(bind, port, certificate, key))
+    write_configuration(folder, Listener(bind, port, certificate, key), memory_bytes=memory_mib * 1024 * 1024)
     clock = running_clock(as_of)
     first = True
     with database_of(data_dir, keep_running=watch) as database:
