@@ -1,6 +1,7 @@
 """What can go wrong in ingest. Each error names its facts and what to do; none of them acknowledges anything."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 
 class IngestError(Exception):
@@ -185,6 +186,20 @@ class UnreadablePacket(IngestError):
 
     def __str__(self) -> str:
         return f"the packet cannot be read yet: {self.fault}"
+
+
+@dataclass(eq=False)
+class UnscoredWindows(IngestError):
+    """Readings that would expire have not become trips yet."""
+
+    windows: int
+    before: datetime
+
+    def __str__(self) -> str:
+        return (
+            f"{self.windows} window(s) from before {self.before:%Y-%m-%d} wait to be scored; nothing was deleted: run "
+            "`wayrate work` first, or delete them all the same with --even-unscored"
+        )
 
 
 class FileError(IngestError):

@@ -13,7 +13,7 @@ _CONSERVATION = """
                       where upload_id is not null group by upload_id)
     select d.device_id, (u.received_at at time zone 'UTC')::date, sum(u.records_received)::bigint,
            sum(u.records_stored)::bigint, sum(u.records_duplicate)::bigint, sum(u.records_quarantined)::bigint,
-           coalesce(sum(h.stored), 0)::bigint, coalesce(sum(r.quarantined), 0)::bigint
+           (coalesce(sum(h.stored), 0) + sum(u.records_expired))::bigint, coalesce(sum(r.quarantined), 0)::bigint
       from telemetry.upload u
       join telemetry.device d using (device_key)
       left join held h using (upload_id)
@@ -54,7 +54,10 @@ DIGESTED = {
 
 @dataclass(frozen=True, slots=True)
 class LedgerDay:
-    """One device and day of receipt: what the upload ledger says, and what the tables hold of those uploads."""
+    """One device and day of receipt: what the upload ledger says, and what the tables hold of those uploads.
+
+    `readings_held` counts the expired ones too, by the ledger's word.
+    """
 
     device_id: str
     day: str

@@ -44,6 +44,13 @@ _COUNT_UNMATCHED = """
     select count(*) from telemetry.trip
      where versions ->> 'map' = %(map)s and distance_m > 0 and coalesce((totals ->> 'matched_m')::bigint, 0) = 0
 """
+_HAS_EXPIRED = """
+    select exists (select from telemetry.upload where device_key = %(device_key)s and records_expired > 0)
+"""
+_REFUSE_WINDOW = """
+    insert into telemetry.refused_window (device_key, from_time, to_time, reason, refused_at)
+    values (%(device_key)s, %(from_time)s, %(to_time)s, 'expired', %(at)s)
+"""
 _DROP_WINDOWS = "delete from telemetry.dirty_window where dirty_window_id = any(%(ids)s)"
 _VEHICLE_CLASS = "select vehicle_class from telemetry.device where device_key = %(device_key)s"
 
@@ -86,6 +93,18 @@ def take_windows(conn: Conn, device_key: int) -> list[Window]:
 def drop_windows(conn: Conn, windows: Sequence[Window]) -> None:
     """These windows are done."""
     conn.execute(_DROP_WINDOWS, {"ids": [window.dirty_window_id for window in windows]})
+
+
+def has_expired(conn: Conn, device_key: int) -> bool:
+    """Whether readings of the device have expired. Ask after reading its readings: then none expires meanwhile."""
+    row = conn.execute(_HAS_EXPIRED, {"device_key": device_key}).fetchone()
+    return bool(row and row[0])
+
+
+def refuse_window(conn: Conn, device_key: int, from_us: int, to_us: int, at: datetime) -> None:
+    """Keep that this span was not cut again, because it reaches into time whose readings have expired."""
+    span = {"from_time": from_microseconds(from_us), "to_time": from_microseconds(to_us)}
+    conn.execute(_REFUSE_WINDOW, span | {"device_key": device_key, "at": at})
 
 
 def vehicle_class(conn: Conn, device_key: int) -> str:

@@ -5,6 +5,7 @@ reading. Cutting is a function of a segment and the place before it, so a re-cut
 """
 
 import itertools
+import logging
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime
@@ -20,6 +21,8 @@ from scoring.roads import RoadMap
 from scoring.settings import DEFAULT_SETTINGS, THRESHOLDS, Settings
 from scoring.trips import segment_rows
 from storage.pool import Conn, Database
+
+_LOG = logging.getLogger(__name__)
 
 type Span = tuple[int, int]  # first and last fix time in microseconds, both included
 
@@ -75,7 +78,8 @@ def work_device(
     )
     gap_us = round(own.cutting.max_gap_s * 1e6)
     changed_months = set()
-    for region in regions(conn, device_key, [(window.from_us, window.to_us) for window in windows], gap_us):
+    spans = _whole_spans(conn, device_key, [(window.from_us, window.to_us) for window in windows], gap_us, as_of)
+    for region in regions(conn, device_key, spans, gap_us):
         for span in _batches(window_store.usable_times(conn, device_key, *region), own.cutting.max_gap_s):
             readings = fetch_readings(conn, device_key, *span)
             previous = window_store.last_place(conn, device_key, span[0])
@@ -85,6 +89,22 @@ def work_device(
         store.insert_change(conn, device_key, min(changed_months), as_of)
     window_store.drop_windows(conn, windows)
     return len(windows)
+
+
+def _whole_spans(conn: Conn, device_key: int, windows: list[Span], gap_us: int, as_of: datetime) -> list[Span]:
+    """The windows without what cannot be cut again: a device's first segment after readings of it have expired.
+
+    It may have begun among them, and the place that its lead-in gap is measured from is gone. Such a part of a window
+    is kept in `telemetry.refused_window`; the trips that it would touch stand.
+    """
+    first = window_store.placed_time_after(conn, device_key, 0)
+    if not window_store.has_expired(conn, device_key):
+        return windows
+    edge = max(to_us for _, to_us in windows) if first is None else _segment_end(conn, device_key, first, gap_us, 1)
+    for from_us, to_us in merge_spans([(from_us, min(to_us, edge)) for from_us, to_us in windows if from_us <= edge]):
+        window_store.refuse_window(conn, device_key, from_us, to_us, as_of)
+        _LOG.warning("device %d: a window that reaches into expired time is not cut again", device_key)
+    return [(max(from_us, edge + 1), to_us) for from_us, to_us in windows if to_us > edge]
 
 
 def regions(conn: Conn, device_key: int, windows: list[Span], gap_us: int) -> list[Span]:

@@ -4,6 +4,7 @@
 alter table telemetry.upload
     add column records_expired integer not null default 0,
     add constraint upload_expires_what_it_stored check (records_expired between 0 and records_stored);
+create index upload_with_expired on telemetry.upload (device_key) where records_expired > 0;
 -- Its bytes say where somebody was, so they go when the readings do; the row stays, for it was counted.
 alter table telemetry.quarantine add column expired_at timestamptz;
 create index quarantine_waiting on telemetry.quarantine (received_at) where replayed_at is null and expired_at is null;
