@@ -1,4 +1,4 @@
-"""What can happen to a system: uploads, worker passes, closes and adjustments, each cut short or overtaken by another."""
+"""What can happen to a system: uploads, passes of the worker, closes, adjustments, each cut short or overtaken."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -151,7 +151,7 @@ class System:
     def settle(self) -> None:
         """What was not acknowledged comes, a stretch of it at a time, the last first; then nothing is left to do.
 
-        What was acknowledged does not come again: that would mark it all dirty, and hide what an earlier pass left undone.
+        What was acknowledged does not come again: that would mark it all dirty, and hide what a pass left undone.
         """
         for device_id in DEVICES:
             for stretch in reversed(self.missing(device_id)):

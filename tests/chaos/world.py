@@ -116,7 +116,7 @@ def _sent(protocol: Protocol, fields: dict[str, float]) -> Sent:
 def _fields(readings: Readings, row: int) -> dict[str, float]:
     names = ("latitude_deg", "longitude_deg", "speed_mps", "heading_deg", "satellites")
     values = {name: round(float(getattr(readings, name)[row]), 7) for name in names}
-    return {name: value for name, value in values.items() if value == value} | {
+    return {name: value for name, value in values.items() if not np.isnan(value)} | {
         "fix_time_us": int(readings.fix_time_us[row])
     }
 
