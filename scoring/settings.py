@@ -29,7 +29,8 @@ class Cutting:
     stop_most_moving: float = 0.5  # share of its readings with a speed: more is circling a block, not standing
     stop_near_m: float = 30.0  # arrival is the first still reading this near to the middle of the stop
     still_reported_mps: float = 1.0
-    still_derived_mps: float = 0.7  # of positions over 20 s: above the noise of 5 m fixes
+    still_derived_mps: float = 0.7  # of positions over 10 s: above the noise of 3 m fixes
+    creep_m: float = 12.0  # further apart, two fixes of standing seconds apart are a way: four sigma of 3 m fixes
     ignition_off_s: float = 30.0  # shorter is a toggling contact
     teleport_mps: float = 70.0  # 252 km/h
     teleport_slack_m: float = 50.0  # two noisy fixes 0.1 s apart are no teleport

@@ -81,8 +81,10 @@ def cut_segment(segment: CleanReadings, before: LeadIn, cutting: Cutting) -> lis
     trips: list[Trip] = []
     for piece in _pieces(segment.readings, cutting):
         readings, conflicts = segment.readings.take(piece.rows), segment.conflicts[piece.rows]
-        standing = _standing(readings, observe(readings, None, cutting), cutting)
-        motion = observe(readings, standing, cutting)
+        motion = observe(readings, None, cutting)
+        standing = _standing(readings, motion, cutting)
+        if standing.any():
+            motion = observe(readings, standing, cutting)
         for start, stop in _trip_rows(readings, motion, standing, cutting):
             first = not trips or (piece.teleport and trips[-1].readings.fix_time_us[-1] < readings.fix_time_us[0])
             trip = _trip(readings, conflicts, motion, slice(start, stop), cutting)
@@ -176,19 +178,24 @@ def _trip_rows(readings: Readings, motion: Motion, standing: Bools, cutting: Cut
 def _trip(readings: Readings, conflicts: Int64s, motion: Motion, rows: slice, cutting: Cutting) -> Trip:
     """Steps, silences and distance of the readings at `rows`."""
     own, t_s, speed_mps, still = readings.take(rows), motion.t_s[rows], motion.speed_mps[rows], motion.still[rows]
+    reported = motion.reported[rows]
     step_s = np.diff(t_s)
     interval_s = float(np.median(step_s))
     in_gap = step_s > max(cutting.gap_floor_s, cutting.gap_factor * interval_s)
     line_m = np.hypot(np.diff(motion.x_m[rows]), np.diff(motion.y_m[rows]))
-    standing = still[1:] & still[:-1] & (line_m < cutting.stop_near_m)
+    # Between two readings of standing far apart a car in a jam may have crept on.
+    near_m = np.where(step_s <= DENSE_S, cutting.stop_near_m, cutting.creep_m)
+    standing = still[1:] & still[:-1] & (line_m < near_m)
     by_speed_m = (speed_mps[1:] + speed_mps[:-1]) / 2 * step_s
-    step_m = np.where(step_s <= DENSE_S, by_speed_m, np.where(standing, 0.0, line_m))
+    dense = (step_s <= DENSE_S) & reported[1:] & reported[:-1]
+    way_m = motion.way_m[rows.start : rows.stop - 1]
+    step_m = np.where(dense, by_speed_m, np.where(standing, 0.0, way_m))
     return Trip(
         readings=own,
         conflicts=conflicts[rows],
         t_s=t_s - t_s[0],
         speed_mps=speed_mps,
-        reported=motion.reported[rows],
+        reported=reported,
         still=still,
         held=held_positions(own, cutting.still_reported_mps),
         step_s=step_s,
