@@ -21,7 +21,6 @@ from ingest.decoders import osmand, owntracks, teltonika, traccar, wayrate
 from ingest.decoders.avl import CODEC_8, CODEC_8E, CODEC_16, Fault
 from ingest.errors import BodyError, DeviceRevoked, UnknownQuarantine, UnreadablePacket
 from ingest.quarantine_store import Filter, Kept
-from ingest.readings import content_hash
 from ingest.store import Upload
 from ingest.validate import validate
 from storage.pool import Conn, Database
@@ -139,7 +138,7 @@ def _replay(conn: Conn, kept: Kept, as_of: datetime) -> Replay:
     receipt: Receipt | None = None
     try:
         with conn.transaction() as attempt:
-            receipt = store_checked(conn, upload, checked, content_hash(checked.readings))
+            receipt = store_checked(conn, upload, checked)
             if receipt.records and not receipt.accepted + receipt.duplicate:
                 raise Rollback(attempt)  # refused as a whole: it stays where it is
     except DeviceRevoked:

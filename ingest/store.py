@@ -1,18 +1,14 @@
-"""The SQL of ingest: devices and credentials, the upload ledger with its readings and quarantine, readings back out."""
+"""The SQL of ingest: devices and credentials, an upload, and readings back out. `upload_store` puts them in."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-import numpy as np
 from psycopg import sql
 from psycopg.rows import class_row
 
-from ingest.decoded import Rejected
-from ingest.errors import DeviceRevoked
 from ingest.moments import from_microseconds
-from ingest.readings import Int64s, Readings
-from storage.binary import Column, copy_in, copy_out
+from ingest.readings import Readings
+from storage.binary import Column, copy_out
 from storage.pool import Conn
 
 # Devices and credentials
@@ -121,9 +117,6 @@ def fetch_device(conn: Conn, device_id: str) -> Device | None:
         return cursor.fetchone()
 
 
-# The upload ledger
-
-
 @dataclass(frozen=True, slots=True)
 class Upload:
     """One frame as it arrived, before anything is known of its records."""
@@ -135,98 +128,12 @@ class Upload:
     decoder_version: str
     body_sha256: bytes
     idempotency_key: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class EarlierUpload:
-    """An upload that the ledger holds already."""
-
-    upload_id: int
-    body_sha256: bytes
-    records_stored: int
-    records_duplicate: int
-    records_quarantined: int
-
-
-# Uploads of one device wait for each other, so what one of them counts as duplicate is settled.
-_LOCK_DEVICE = """
-    select from telemetry.device where device_key = %(device_key)s and revoked_at is null for no key update
-"""
-_EARLIER_UPLOAD = """
-    select upload_id, body_sha256, records_stored, records_duplicate, records_quarantined from telemetry.upload
-     where device_key = %(device_key)s and idempotency_key = %(idempotency_key)s
-"""
-_QUARANTINED = """
-    select record_index, reason, detail from telemetry.quarantine where upload_id = %(upload_id)s
-     order by record_index nulls first, quarantine_id
-"""
-_INSERT_UPLOAD = """
-    insert into telemetry.upload (device_key, received_at, channel, tier, decoder_version, body_sha256, idempotency_key,
-                                  records_received, records_stored, records_duplicate, records_quarantined)
-    values (%(device_key)s, %(received_at)s, %(channel)s, %(tier)s, %(decoder_version)s, %(body_sha256)s,
-            %(idempotency_key)s, %(quarantined)s, 0, 0, %(quarantined)s)
-    returning upload_id
-"""
-_COUNT_RECORDS = """
-    update telemetry.upload
-       set records_received = records_received + %(stored)s + %(duplicate)s,
-           records_stored = %(stored)s, records_duplicate = %(duplicate)s
-     where upload_id = %(upload_id)s
-"""
-_COPY_QUARANTINE = """
-    copy telemetry.quarantine (device_key, upload_id, received_at, channel, reason, detail, record_index, raw)
-    from stdin
-"""
-
-
-def lock_device(conn: Conn, device_key: int) -> None:
-    """Wait for the device's other uploads to end. Raises `DeviceRevoked`."""
-    if conn.execute(_LOCK_DEVICE, {"device_key": device_key}).rowcount != 1:
-        raise DeviceRevoked(device_key)
-
-
-def fetch_earlier_upload(conn: Conn, device_key: int, idempotency_key: str) -> EarlierUpload | None:
-    """The upload that the device sent under this key before."""
-    with conn.cursor(row_factory=class_row(EarlierUpload)) as cursor:
-        cursor.execute(_EARLIER_UPLOAD, {"device_key": device_key, "idempotency_key": idempotency_key})
-        return cursor.fetchone()
-
-
-def fetch_quarantined(conn: Conn, upload_id: int) -> list[tuple[int | None, str, str]]:
-    """Record index, reason and detail of what was refused of an upload."""
-    rows = conn.execute(_QUARANTINED, {"upload_id": upload_id}).fetchall()
-    return [(None if index is None else int(str(index)), str(reason), str(detail)) for index, reason, detail in rows]
-
-
-def insert_upload(conn: Conn, upload: Upload, quarantined: int) -> int:
-    """A ledger row that accounts for the refused records alone, so far; its id."""
-    values = {name: getattr(upload, name) for name in Upload.__dataclass_fields__} | {"quarantined": quarantined}
-    row = conn.execute(_INSERT_UPLOAD, values).fetchone()
-    if row is None:
-        raise LookupError("the ledger gave no upload_id")
-    return int(str(row[0]))
-
-
-def count_records(conn: Conn, upload_id: int, stored: int, duplicate: int) -> None:
-    """Add the readings to the ledger row."""
-    conn.execute(_COUNT_RECORDS, {"upload_id": upload_id, "stored": stored, "duplicate": duplicate})
-
-
-def insert_quarantine(conn: Conn, upload: Upload, upload_id: int, rejected: Sequence[Rejected]) -> None:
-    """The refused records, whole."""
-    if not rejected:
-        return
-    with conn.cursor() as cursor, cursor.copy(_COPY_QUARANTINE) as copy:
-        for one in rejected:
-            copy.write_row(
-                (upload.device_key, upload_id, upload.received_at, upload.channel, one.reason.value, one.detail,
-                 one.record_index, one.raw)
-            )  # fmt: skip
+    flags: tuple[str, ...] = ()  # what the gateway noticed: codec_switch, dual_session
 
 
 # Readings
 
-_CONTENT = (
+CONTENT_COLUMNS = (
     Column("latitude_deg", "double precision", nullable=True),
     Column("longitude_deg", "double precision", nullable=True),
     Column("odometer_m", "double precision", nullable=True),
@@ -246,74 +153,8 @@ _CONTENT = (
 )
 _KEY = (Column("device_key", "bigint"), Column("fix_time", "timestamptz"))
 _FLAGS = Column("flags", "integer")
-_STORED = (*_KEY, Column("content_hash", "bigint"), Column("upload_id", "bigint"), _FLAGS, *_CONTENT)
-_FETCHED = (*_KEY, _FLAGS, *_CONTENT)
-
-# Kept by the connection, empty after each transaction: a table made anew for each upload would bloat the catalogue.
-_INCOMING = """
-    create temporary table if not exists incoming_reading (like telemetry.reading) on commit delete rows
-"""
-_INCOMING_EXISTS = "select to_regclass('pg_temp.incoming_reading') is not null"
-_KEEP_NEW = "insert into telemetry.reading select * from incoming_reading on conflict do nothing"
-# A remark stays only if every arrival bears it, so that the order of arrival leaves no trace.
-_AGREE_ON_FLAGS = """
-    update telemetry.reading r set flags = r.flags & i.flags
-      from incoming_reading i
-     where r.device_key = i.device_key and r.fix_time = i.fix_time and r.content_hash = i.content_hash
-       and r.flags <> (r.flags & i.flags)
-"""
-_MARK_DIRTY = """
-    insert into telemetry.dirty_window (device_key, from_time, to_time, marked_at)
-    values (%(device_key)s, %(from_time)s, %(to_time)s, %(marked_at)s)
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class Merged:
-    """What came of readings that were brought to the table: new ones, and ones whose flags an arrival corrected."""
-
-    stored: int
-    reflagged: int
-
-
-def merge_readings(conn: Conn, upload_id: int, readings: Readings, content_hash: Int64s) -> Merged:
-    """Store what is not there yet, found by (device, fix time, content hash); equal readings in the batch are one."""
-    arrays = _distinct(readings, content_hash)
-    count = len(arrays["fix_time"])
-    arrays["upload_id"] = np.full(count, upload_id, dtype=np.int64)
-    exists = conn.execute(_INCOMING_EXISTS).fetchone()
-    if not (exists and exists[0]):
-        conn.execute(_INCOMING)
-    copy_in(conn, "incoming_reading", _STORED, arrays)
-    stored = conn.execute(_KEEP_NEW).rowcount
-    reflagged = conn.execute(_AGREE_ON_FLAGS).rowcount if stored < count else 0
-    return Merged(stored, reflagged)
-
-
-def _distinct(readings: Readings, content_hash: Int64s) -> dict[str, np.ndarray]:
-    """The table's columns of the batch's distinct readings, in the order of the key."""
-    order = np.lexsort((content_hash, readings.fix_time_us))
-    time_us, hashes = readings.fix_time_us[order], content_hash[order]
-    first = np.flatnonzero(np.concatenate(([True], (np.diff(time_us) != 0) | (np.diff(hashes) != 0))))
-    kept = readings.take(order[first])
-    arrays = {column.name: getattr(kept, column.name) for column in _CONTENT}
-    return arrays | {
-        "device_key": kept.device_key,
-        "fix_time": time_us[first],
-        "content_hash": hashes[first],
-        "flags": np.bitwise_and.reduceat(readings.flags[order], first),
-    }
-
-
-def mark_dirty(conn: Conn, device_key: int, from_us: int, to_us: int, marked_at: datetime) -> None:
-    """Trips of the device within [from, to] must be cut again."""
-    values = {
-        "device_key": device_key,
-        "from_time": from_microseconds(from_us),
-        "to_time": from_microseconds(to_us),
-        "marked_at": marked_at,
-    }
-    conn.execute(_MARK_DIRTY, values)
+READING_COLUMNS = (*_KEY, Column("content_hash", "bigint"), Column("upload_id", "bigint"), _FLAGS, *CONTENT_COLUMNS)
+_FETCHED = (*_KEY, _FLAGS, *CONTENT_COLUMNS)
 
 
 def fetch_readings(conn: Conn, device_key: int, from_us: int, to_us: int) -> Readings:

@@ -7,7 +7,7 @@ import numpy as np
 
 from ingest.decoded import Decoded, Rejected
 from ingest.moments import microseconds
-from ingest.readings import COLUMN_DTYPES, Bools, Flag, Readings
+from ingest.readings import COLUMN_DTYPES, Bools, Flag, Int64s, Readings
 from ingest.rejection import Rejection
 
 RETENTION = timedelta(days=90)
@@ -22,19 +22,25 @@ _UNKNOWN_SPEED_MPS = -1.0  # what phones say for "not known"
 _GPS_EPOCH_END_US = microseconds(datetime(1980, 1, 13, tzinfo=UTC))
 _MILLENNIUM_US = microseconds(datetime(2000, 1, 1, tzinfo=UTC))
 _DAY_US = 86_400_000_000
+_MICROSECOND = timedelta(microseconds=1)
 
+type _Received = int | Int64s | None  # microseconds since 1970
 type _Rule = tuple[Rejection, Bools, str]
 
 
-def validate(decoded: Decoded, received_at: datetime | None, *, retention: timedelta | None = RETENTION) -> Decoded:
+def validate(
+    decoded: Decoded, received_at: datetime | Int64s | None, *, retention: timedelta | None = RETENTION
+) -> Decoded:
     """The readings that may be stored, with what is unsaid or no fix in them nulled and flagged; the others refused.
 
-    Without `received_at` the rules about its distance to the fix time are left out; without `retention` (a file that
-    is only looked at) nothing is too old.
+    `received_at` is one time for all, or of each reading in microseconds since 1970, shape (n,). Without it the rules
+    about its distance to the fix time are left out; without `retention` (a file that is only looked at) nothing is too
+    old.
     """
+    received_us = microseconds(received_at) if isinstance(received_at, datetime) else received_at
     readings = _without_unknowns(decoded.readings)
     reasons = np.full(len(readings), -1, dtype=np.int64)
-    rules = list(_refusals(readings, received_at, retention))
+    rules = list(_refusals(readings, received_us, retention))
     for number, (_, broken, _) in enumerate(rules):
         reasons[(reasons < 0) & broken] = number
     refused = reasons >= 0
@@ -42,7 +48,7 @@ def validate(decoded: Decoded, received_at: datetime | None, *, retention: timed
         Rejected(index, rules[number][0], rules[number][2], decoded.raw_of(index))
         for index, number in zip(decoded.record_index[refused].tolist(), reasons[refused].tolist(), strict=True)
     )
-    return decoded.refuse(refused, rejected, _flagged(readings, received_at))
+    return decoded.refuse(refused, rejected, _flagged(readings, received_us))
 
 
 def refuse_expired(checked: Decoded, floor: datetime) -> Decoded:
@@ -66,7 +72,7 @@ def _without_unknowns(readings: Readings) -> Readings:
     )
 
 
-def _refusals(readings: Readings, received_at: datetime | None, retention: timedelta | None) -> Iterator[_Rule]:
+def _refusals(readings: Readings, received_us: _Received, retention: timedelta | None) -> Iterator[_Rule]:
     """Each reason with the mask, shape (n,), of the readings it refuses; the first that holds is the record's."""
     infinite = np.zeros(len(readings), dtype=bool)
     for name in COLUMN_DTYPES:
@@ -93,18 +99,18 @@ def _refusals(readings: Readings, received_at: datetime | None, retention: timed
     for name in ("ignition", "phone_in_use", "belt_fastened"):
         values = getattr(readings, name)
         yield Rejection.RANGE, ~np.isnan(values) & (values != 0) & (values != 1), f"{name} is neither 0 nor 1"
-    yield from _time_refusals(readings, received_at, retention)
+    yield from _time_refusals(readings, received_us, retention)
 
 
-def _time_refusals(readings: Readings, received_at: datetime | None, retention: timedelta | None) -> Iterator[_Rule]:
+def _time_refusals(readings: Readings, received_us: _Received, retention: timedelta | None) -> Iterator[_Rule]:
     time_us = readings.fix_time_us
     never_set = (time_us < _GPS_EPOCH_END_US) | ((time_us >= _MILLENNIUM_US) & (time_us < _MILLENNIUM_US + _DAY_US))
     yield Rejection.UNSYNCED_CLOCK, never_set, "the device's clock was not set"
-    if received_at is not None:
-        future = time_us > microseconds(received_at + MAX_AHEAD)
+    if received_us is not None:
+        future = time_us > received_us + MAX_AHEAD // _MICROSECOND
         yield Rejection.FUTURE, future, "fix time is over 24 h after receipt"
         if retention is not None:
-            late = time_us < microseconds(received_at - retention)
+            late = time_us < received_us - retention // _MICROSECOND
             yield Rejection.TOO_LATE, late, f"fix time is over {retention.days} days before receipt"
 
 
@@ -112,7 +118,7 @@ def _outside(values: np.ndarray[tuple[int], np.dtype[np.float32]], low: float, h
     return (values < low) | (values > high)  # false for NaN: not reported is in range
 
 
-def _flagged(readings: Readings, received_at: datetime | None) -> Readings:
+def _flagged(readings: Readings, received_us: _Received) -> Readings:
     """Positions that are none nulled, and the flags that validation knows set."""
     latitude, longitude = readings.latitude_deg, readings.longitude_deg
     null_island = (np.abs(latitude) < NULL_ISLAND_DEG) & (np.abs(longitude) < NULL_ISLAND_DEG)
@@ -121,8 +127,8 @@ def _flagged(readings: Readings, received_at: datetime | None) -> Readings:
     flags = readings.flags.copy()
     flags[no_fix | (np.isnan(latitude) & ~held)] |= Flag.NO_FIX
     flags[(readings.accuracy_m <= 0) | (readings.accuracy_m > MAX_ACCURACY_M)] |= Flag.LOW_ACCURACY
-    if received_at is not None:
-        flags[readings.fix_time_us > microseconds(received_at + CLOCK_SKEW)] |= Flag.CLOCK_AHEAD
+    if received_us is not None:
+        flags[readings.fix_time_us > received_us + CLOCK_SKEW // _MICROSECOND] |= Flag.CLOCK_AHEAD
     return readings.replace(
         flags=flags,
         latitude_deg=np.where(no_fix, np.nan, latitude),
