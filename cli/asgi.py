@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from cli.errors import PortInUse
+from ingest.http_protocol import GatewayProtocol
 
 GATEWAY_PATHS = ("/v1/", "/osmand", "/owntracks", "/traccar", "/readyz", "/livez")
 
@@ -54,7 +55,5 @@ def bind_udp(host: str, port: int) -> socket.socket:
 
 
 def server(app: ASGIApp) -> uvicorn.Server:
-    """A uvicorn server without an access log: a phone's credential stands in its query string."""
-    return uvicorn.Server(
-        uvicorn.Config(app, log_level="warning", access_log=False, h11_max_incomplete_event_size=64 * 1024)
-    )
+    """A server with our deadlines and without an access log: a phone's credential stands in its query string."""
+    return uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False, http=GatewayProtocol))

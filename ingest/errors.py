@@ -202,6 +202,44 @@ class UnscoredWindows(IngestError):
         )
 
 
+@dataclass(eq=False)
+class BadImei(IngestError):
+    """An IMEI that no device can have."""
+
+    digits: str
+
+    def __str__(self) -> str:
+        return f"{self.digits[:40]!a} is no IMEI: 15 digits, the last of them a check digit; look at the device's label"
+
+
+class CodeError(IngestError):
+    """A one-time code is not taken."""
+
+
+class UnknownCode(CodeError):
+    """A code that never was."""
+
+    def __str__(self) -> str:
+        return "this code is not known; check it, or ask for another"
+
+
+class CodeSpent(CodeError):
+    """A code that was redeemed before, or has expired, or whose device is revoked."""
+
+    def __str__(self) -> str:
+        return "this code was used before or has expired; ask for another"
+
+
+@dataclass(eq=False)
+class TooManyCodes(CodeError):
+    """Too many wrong codes from one address."""
+
+    wait_s: int
+
+    def __str__(self) -> str:
+        return f"too many wrong codes came from this address; try again in {self.wait_s} seconds"
+
+
 class FileError(IngestError):
     """A file is refused as a whole: nothing of it was ingested."""
 
@@ -280,3 +318,13 @@ class BadBrokerAddress(IngestError):
 
     def __str__(self) -> str:
         return f"{self.address[:80]!a} is no broker's address; give mqtt://HOST:PORT, or mqtts://HOST:PORT for TLS"
+
+
+@dataclass(eq=False)
+class TooManyUploads(IngestError):
+    """A credential sends more often than it may: nothing of this upload was taken."""
+
+    wait_s: float
+
+    def __str__(self) -> str:
+        return f"this device uploads too often; send again in {self.wait_s:.1f} s, several readings in one request"

@@ -1,15 +1,50 @@
 import json
-from collections.abc import Callable
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import uvicorn
 
 from ingest.devices import enrol
+from ingest.gateway import create_gateway
+from ingest.http_protocol import GatewayProtocol
 from storage.pool import Database
 
 SHARED_DATA = Path(__file__).parents[2].parent / "shared" / "data"
 NOW = datetime(2026, 10, 1, 12, 0, tzinfo=UTC)
+
+
+type Batch = Callable[..., bytes]
+
+
+@contextmanager
+def serving(database: Database) -> Iterator[str]:
+    """The address of a gateway that runs until the block ends."""
+    config = uvicorn.Config(
+        create_gateway(database, lambda: NOW), log_level="warning", access_log=False, http=GatewayProtocol
+    )
+    server = uvicorn.Server(config)
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()  # who connects before the server is up waits
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            thread.join(30)
+
+
+def count(database: Database, table: str) -> int:
+    with database.role("telemetry") as conn:
+        row = conn.execute(f"select count(*) from telemetry.{table}").fetchone()  # type: ignore[arg-type]
+    assert row is not None
+    return int(str(row[0]))
 
 
 @pytest.fixture

@@ -5,44 +5,23 @@ import json
 import logging
 import os
 import signal
-import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
 import psycopg
 import pytest
-import uvicorn
 import zstandard
 
 from ingest.devices import enrol
-from ingest.gateway import create_gateway
 from ingest.store import fetch_device, fetch_readings
 from storage.embedded import embedded_server
 from storage.migrate import migrate
 from storage.pool import Database
-from tests.ingest.conftest import NOW
-
-type Batch = Callable[..., bytes]
-
-
-@contextmanager
-def serving(database: Database) -> Iterator[str]:
-    """The address of a gateway that runs until the block ends."""
-    config = uvicorn.Config(create_gateway(database, lambda: NOW), log_level="warning", access_log=False)
-    server = uvicorn.Server(config)
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-        finally:
-            server.should_exit = True
-            thread.join(30)
+from tests.ingest.conftest import NOW, Batch, count, serving
 
 
 @pytest.fixture
@@ -55,13 +34,6 @@ def upload(http: httpx.Client, token: str, body: bytes, **headers: str) -> httpx
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     common = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
     return http.post("/v1/readings", content=body, headers=common | named)
-
-
-def count(database: Database, table: str) -> int:
-    with database.role("telemetry") as conn:
-        row = conn.execute(f"select count(*) from telemetry.{table}").fetchone()  # type: ignore[arg-type]
-    assert row is not None
-    return int(str(row[0]))
 
 
 def test_a_batch_is_stored_and_its_receipt_names_what_was_refused(

@@ -349,7 +349,7 @@ def subscriber_process(dsn: str, broker: RealBroker) -> Iterator[subprocess.Pope
     environment = os.environ | {"WAYRATE_DSN": dsn}
     process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     try:
-        until(lambda: broker.log().count(f"Sending SUBACK to {GATEWAY_USER}") > before)
+        until(lambda: broker.log().count(f"Sending SUBACK to {GATEWAY_USER}") > before, within_s=120)
         yield process
     finally:
         process.kill()
@@ -390,7 +390,7 @@ def test_killed_ten_times_under_load_nothing_that_the_broker_took_is_lost(
             while not stop.is_set():
                 publish(client, READINGS, [one_reading(len(taken) + number) for number in range(20)])
                 taken.extend(range(20))
-                stop.wait(0.05)
+                stop.wait(0.4)
 
     sender = threading.Thread(target=send)
     sender.start()
