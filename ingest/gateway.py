@@ -10,6 +10,7 @@ import binascii
 import logging
 from collections.abc import AsyncIterator, Callable
 from datetime import datetime
+from math import ceil
 
 import msgspec
 from fastapi import FastAPI, Request, Response
@@ -32,8 +33,10 @@ from ingest.errors import (
     InflatesTooMuch,
     TooDeep,
     TooManyRecords,
+    TooManyUploads,
     UnknownEncoding,
 )
+from ingest.limits import UploadLimit
 from ingest.rejection import Rejection
 from ingest.store import Device
 from storage.errors import StorageUnavailable
@@ -58,6 +61,7 @@ _STATUS: dict[type[Exception], tuple[int, str]] = {
     UnknownEncoding: (415, "This encoding is not supported"),
     EmptyBody: (422, "The body is empty"),
     BodyTooSlow: (408, "The body came too slowly"),
+    TooManyUploads: (429, "The device uploads too often"),
     IdempotencyConflict: (409, "The Idempotency-Key was used for another body"),
     DeviceRevoked: (401, "The device is revoked"),
     StorageUnavailable: (503, "Storage is not available"),
@@ -69,17 +73,22 @@ class _Problem(Exception):
         self.response = _problem(status, title, detail, headers)
 
 
-def create_gateway(database: Database, clock: Callable[[], datetime]) -> FastAPI:
-    """The gateway as an ASGI application on an entered `database`; `clock` gives aware times."""
+def create_gateway(database: Database, clock: Callable[[], datetime], limit: UploadLimit | None = None) -> FastAPI:
+    """The gateway as an ASGI application on an entered `database`; `clock` gives aware times.
+
+    `limit` is shared with the other gateways where one device may use several.
+    """
+    limit = limit or UploadLimit()
     app = FastAPI(title="Wayrate gateway", docs_url=None, redoc_url=None, redirect_slashes=False)
     _answer_errors(app)
-    _add_forwarders(app, database, clock)
+    _add_forwarders(app, database, clock, limit)
 
     @app.post("/v1/readings")
     async def receive_batch(request: Request) -> Response:
         """One batch of our own JSON; the receipt says what became of every record."""
         received_at = clock()
         device = await _bearer(request, database, received_at)
+        _admit(limit, device)
         key = _idempotency_key(request)
         _check_content_type(request, (_JSON,))
         body = await run_in_threadpool(inflate, await read_body(request), request.headers.get("content-encoding", ""))
@@ -105,6 +114,7 @@ def create_gateway(database: Database, clock: Callable[[], datetime]) -> FastAPI
             raise _Problem(
                 404, "No such device", "the id is not one that was enrolled; enrol the device and use its token"
             )
+        _admit(limit, device)
         frame = body if is_json else query
         await run_in_threadpool(
             accept, database, device, frame, lambda raw: osmand.decode(raw, token or "", is_json=is_json),
@@ -129,7 +139,7 @@ def create_gateway(database: Database, clock: Callable[[], datetime]) -> FastAPI
     return app
 
 
-def _add_forwarders(app: FastAPI, database: Database, clock: Callable[[], datetime]) -> None:
+def _add_forwarders(app: FastAPI, database: Database, clock: Callable[[], datetime], limit: UploadLimit) -> None:
     """The routes of what sends one JSON message a request and repeats it until it is taken."""
 
     @app.post("/owntracks")
@@ -137,6 +147,7 @@ def _add_forwarders(app: FastAPI, database: Database, clock: Callable[[], dateti
         """One message of the OwnTracks app; `[]` once its position is durable, in the table or in quarantine."""
         received_at = clock()
         device = await _basic(request, database, received_at)
+        _admit(limit, device)
         body = await run_in_threadpool(inflate, await read_body(request), request.headers.get("content-encoding", ""))
         await run_in_threadpool(
             accept, database, device, body, owntracks.decode, received_at=received_at, channel="owntracks",
@@ -149,6 +160,7 @@ def _add_forwarders(app: FastAPI, database: Database, clock: Callable[[], dateti
         """One position that a Traccar server forwards. 200 with no body once it is durable."""
         received_at = clock()
         device = await _bearer(request, database, received_at)
+        _admit(limit, device)
         body = await run_in_threadpool(inflate, await read_body(request), request.headers.get("content-encoding", ""))
         receipt = await run_in_threadpool(
             accept, database, device, body, lambda raw: traccar.decode(raw, device.device_id),
@@ -209,6 +221,12 @@ async def _basic(request: Request, database: Database, as_of: datetime) -> Devic
     return device
 
 
+def _admit(limit: UploadLimit, device: Device) -> None:
+    wait_s = limit.wait_s(device.device_key)
+    if wait_s:
+        raise TooManyUploads(wait_s)
+
+
 def _authenticate(database: Database, token: str, as_of: datetime) -> Device | None:
     with database.role("telemetry") as conn:
         return authenticate(conn, token, as_of)
@@ -260,6 +278,8 @@ def _answer_errors(app: FastAPI) -> None:
     async def known(_: Request, error: Exception) -> Response:
         status, title = _STATUS[type(error)]
         headers = {"Retry-After": str(RETRY_AFTER_S)} if status == 503 else {}
+        if isinstance(error, TooManyUploads):
+            headers["Retry-After"] = str(ceil(error.wait_s))
         if status in {408, 413}:
             headers["Connection"] = "close"  # what is still under way is not read
         return _problem(status, title, str(error), headers)
