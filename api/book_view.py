@@ -21,8 +21,9 @@ COLUMNS = {
     "premium": "Premium",
     "adjusted": "Adjusted",
     "quality": "Data quality",
+    "relabelled": "Relabelled",
 }
-NUMBERS = ("km", "score", "premium", "adjusted")
+NUMBERS = ("km", "score", "premium", "adjusted", "relabelled")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,7 @@ class PolicyLine:
     trips: int
     driven_m: int
     charged_m: int
+    relabelled_m: int
     score: float | None
     premium: Decimal | None
     adjusted: Decimal
@@ -44,6 +46,11 @@ class PolicyLine:
     def charged_share(self) -> float | None:
         """The part of the driven metres that is insured, certified driving in the policy's term."""
         return self.charged_m / self.driven_m if self.driven_m else None
+
+    @property
+    def relabelled_share(self) -> float:
+        """The part of the driven metres that the policyholder said was no own drive: cheap to claim, so it is shown."""
+        return self.relabelled_m / self.driven_m if self.driven_m else 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +65,7 @@ class ShownLine:
     premium: str
     adjusted: str
     quality: str
+    relabelled: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +87,7 @@ _KEYS: dict[str, Callable[[PolicyLine], object]] = {
     "premium": lambda line: line.premium if line.premium is not None else Decimal(-1),
     "adjusted": lambda line: line.adjusted,
     "quality": lambda line: line.charged_share if line.charged_share is not None else -1.0,
+    "relabelled": lambda line: line.relabelled_share,
 }
 
 
@@ -92,6 +101,7 @@ def policy_lines(rows: Sequence[BookRow], plan: RatePlan) -> list[PolicyLine]:
             trips=row.trips,
             driven_m=row.driven_m,
             charged_m=row.charged_m,
+            relabelled_m=row.relabelled_m,
             score=score_totals(row.totals).value if row.totals else None,
             premium=row.premium,
             adjusted=row.adjusted,
@@ -139,6 +149,7 @@ def totals(lines: Sequence[PolicyLine]) -> list[Fact]:
     return [
         Fact("Policies", f"{len(lines):,}", f"{sum(line.trips for line in lines):,} trips"),
         Fact("Driven", wording.km(driven), _share(charged, driven) + " counts"),
+        Fact("Relabelled", _share(sum(line.relabelled_m for line in lines), driven), "of the km, by policyholders"),
         Fact("Premium", wording.money(premium, currency), "statements and adjustments"),
         Fact("Of it adjustments", wording.money(adjusted, currency, signed=True)),
         Fact("Score in the middle", middle, f"{scores[0]:.0f} to {scores[-1]:.0f}" if scores else ""),
@@ -158,6 +169,7 @@ def shown(line: PolicyLine) -> ShownLine:
         premium="not posted" if line.premium is None else wording.money(line.premium, line.currency),
         adjusted=wording.money(line.adjusted, line.currency, signed=True) if line.adjusted else "–",
         quality="–" if share is None else f"{100 * share:.0f} % counts",
+        relabelled=f"{100 * line.relabelled_share:.0f} %" if line.relabelled_m else "–",
     )
 
 

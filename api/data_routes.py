@@ -77,6 +77,7 @@ class TripOut(BaseModel):
     features: dict[str, float | None]
     score: dict[str, Any] | None
     versions: dict[str, Any]
+    label: str | None = Field(description="What you said it was; null: nothing, or it was taken back")
 
     @classmethod
     def of(cls, trip: Trip) -> "TripOut":
@@ -121,6 +122,7 @@ class BookLine(BaseModel):
     trips: int
     driven_m: int
     charged_m: int
+    relabelled_m: int = Field(description="Of the driven metres, those that the policyholder said were no own drive")
     score: float | None
     premium: str | None
     adjusted: str
@@ -244,6 +246,7 @@ def read_book(
             trips=line.trips,
             driven_m=line.driven_m,
             charged_m=line.charged_m,
+            relabelled_m=line.relabelled_m,
             score=line.score,
             premium=None if line.premium is None else str(line.premium),
             adjusted=str(line.adjusted),

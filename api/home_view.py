@@ -101,13 +101,14 @@ def month_view(trips: Sequence[Trip], period: str) -> MonthView:
 
 
 def quality_shares(trips: Sequence[Trip]) -> list[QualityShare]:
-    """The kilometres by grade, and those of trips that do not count."""
+    """The kilometres by grade, those of trips that do not count, and those that the policyholder relabelled."""
     every = sum(trip.distance_m for trip in trips) or 1
     shares = [
         (name, sum(trip.distance_m for trip in trips if trip.grade == grade and trip.excluded is None))
         for grade, name in GRADE_NAMES.items()
     ]
-    shares.append(("Not counted", sum(trip.distance_m for trip in trips if trip.excluded is not None)))
+    shares.append(("Not counted", sum(trip.distance_m for trip in trips if trip.excluded and not trip.label)))
+    shares.append(("Relabelled", sum(trip.distance_m for trip in trips if trip.label)))
     return [QualityShare(name, wording.km(metres), charts.share_bar(metres / every)) for name, metres in shares]
 
 

@@ -10,6 +10,7 @@ from api import map_drawing, trip_view, wording
 from api.cost_view import Cost, cost_view, priced_trip
 from api.explain import score_view
 from api.home_view import greeting, month_view, policy_view
+from api.labelling import label_view
 from api.policy_file import PolicyFile, open_file, own_policies, own_policy, plan_of, posted_plan, preview
 from api.receipt import Receipt, changes_of, receipt, receipt_of
 from api.rendering import page
@@ -106,6 +107,7 @@ def show_trip(request: Request, trip_id: UUID, reader: Policyholder, database: S
         not_measurable=trip_view.not_measurable(trip, file.sampling_interval_s),
         quality=trip_view.certificate(trip, file.sampling_interval_s),
         cost=_cost(database, policy, trip),
+        label=label_view(trip),
     )
 
 

@@ -54,7 +54,8 @@ OWN_POLICY_KEYS = (
 
 _TRIP_COLUMNS = """
     select t.trip_id, p.policy_id, t.started_at, t.ended_at, t.time_zone, t.local_month, t.distance_m, t.gap_m,
-           t.duration_s, t.excluded, t.grade, t.quality, t.not_measurable, t.totals, t.features, t.score, t.versions
+           t.duration_s, t.excluded, t.grade, t.quality, t.not_measurable, t.totals, t.features, t.score, t.versions,
+           t.label
       from link.trip_of_policy t
       join policy.policy p using (policy_key)
 """
@@ -66,7 +67,7 @@ OWN_TRIP = f"{_TRIP_COLUMNS} where t.trip_id = %(trip_id)s and p.person_key = %(
 # A trip counts for score and premium as pricing.close.not_charged says: in cover, insured driving, certified.
 BOOK = """
     with driven as (
-        select t.policy_key, t.distance_m, t.grade, t.totals, t.local_month,
+        select t.policy_key, t.distance_m, t.grade, t.totals, t.local_month, t.label,
                t.excluded is null and t.grade <> 'uncertified'
                and (t.started_at at time zone p.time_zone)::date >= p.starts_on
                and (t.started_at at time zone p.time_zone)::date < p.ends_on as charged
@@ -75,7 +76,8 @@ BOOK = """
          where t.local_month between %(from_month)s and %(period)s
     ), month as (
         select policy_key, count(*) as trips, sum(distance_m) as driven_m,
-               coalesce(sum(distance_m) filter (where charged), 0) as charged_m
+               coalesce(sum(distance_m) filter (where charged), 0) as charged_m,
+               coalesce(sum(distance_m) filter (where label is not null), 0) as relabelled_m
           from driven where local_month = %(period)s group by policy_key
     ), summed as (
         select policy_key, jsonb_object_agg(name, total) as totals
@@ -90,6 +92,7 @@ BOOK = """
     )
     select p.policy_id, h.name as policyholder, p.pay_plan, coalesce(m.trips, 0)::int as trips,
            coalesce(m.driven_m, 0)::bigint as driven_m, coalesce(m.charged_m, 0)::bigint as charged_m,
+           coalesce(m.relabelled_m, 0)::bigint as relabelled_m,
            s.totals, o.premium, coalesce(o.adjusted, 0) as adjusted, o.currency
       from policy.policy p
       join policy.person h using (person_key)
@@ -123,6 +126,7 @@ class Trip:
     features: Mapping[str, float]
     score: Mapping[str, object] | None
     versions: Mapping[str, object]
+    label: str | None  # what the person said it was; None: nothing, or it was taken back
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +139,7 @@ class BookRow:
     trips: int
     driven_m: int
     charged_m: int
+    relabelled_m: int
     totals: Mapping[str, int] | None
     premium: Decimal | None
     adjusted: Decimal

@@ -15,8 +15,18 @@ from scoring.tracks import Track
 
 EXCLUSIONS = {
     "too_short": "it is too short to be a drive",
+    "too_long": "it goes on for over a day without a stop",
+    "off_road": "it is on no road: a train, a ferry or a plane",
     "not_driving": "its motion is not that of a car on a road",
     "towed": "the car was moved without being driven",
+    "relabelled_passenger": "relabelled, a ride as a passenger",
+    "relabelled_taxi": "relabelled, a ride in a taxi",
+    "relabelled_bus": "relabelled, a ride by bus",
+    "relabelled_train": "relabelled, a ride by train or tram",
+    "relabelled_ferry": "relabelled, a crossing by ferry",
+    "relabelled_bicycle": "relabelled, a ride on a bicycle",
+    "relabelled_walk": "relabelled, a walk",
+    "relabelled_other": "relabelled, no drive of the insured car",
 }
 GRADE_TEXTS = {"A": "quality A", "B": "quality B", "C": "quality C", "uncertified": "not certified"}
 GRADE_SENTENCES = {

@@ -1,6 +1,6 @@
 """From a month's driving to its posted statement, and from changed driving to the adjustments that correct it."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from uuid import UUID, uuid4
@@ -15,6 +15,7 @@ from pricing.rating import BehaviourInput, DrivenTrip, Inputs, Line, Premium, Te
 from pricing.statement import Posting, difference
 from pricing.store import Change, Policy, TripRow
 from scoring.features import sum_totals
+from scoring.labels import EXCLUSION
 from scoring.score import PRIOR_MODEL, Score, score_totals
 from storage.pool import Conn, Database
 
@@ -189,19 +190,25 @@ def _posting(
 
 
 def _what_changed(before: Posting, inputs: Inputs) -> str:
-    """In plain words, which trips came, went or changed since the posting before."""
+    """In plain words, which trips came, went, changed or were relabelled since the posting before."""
     held = {str(trip["trip_id"]): trip for trip in _stored_trips(before)}
     now = {str(trip["trip_id"]): trip for trip in inputs.as_json()["trips"]}  # type: ignore[attr-defined]
-    parts = [
-        f"{count} trip(s) {what}"
-        for count, what in (
-            (len(now.keys() - held.keys()), "added"),
-            (len(held.keys() - now.keys()), "taken out"),
-            (sum(held[key] != now[key] for key in held.keys() & now.keys()), "measured anew"),
-        )
-        if count
-    ]
-    return "late data: " + ", ".join(parts) if parts else "late data: the driving of the score's window changed"
+    relabelled = {key for key in held.keys() & now.keys() if _label(held[key]) != _label(now[key])}
+    anew = {key for key in held.keys() & now.keys() if held[key] != now[key]} - relabelled
+    late = _counted({"added": now.keys() - held.keys(), "taken out": held.keys() - now.keys(), "measured anew": anew})
+    reasons = [f"late data: {late}"] if late else []
+    reasons += [_counted({"relabelled": relabelled})] if relabelled else []
+    return "; ".join(reasons) or "late data: the driving of the score's window changed"
+
+
+def _counted(trips: Mapping[str, Collection[str]]) -> str:
+    return ", ".join(f"{len(keys)} trip(s) {what}" for what, keys in trips.items() if keys)
+
+
+def _label(trip: Mapping[str, object]) -> str | None:
+    """What the policyholder said of a trip as it was priced; None: nothing."""
+    _, found, label = str(trip["not_charged"]).partition(EXCLUSION)
+    return label if found else None
 
 
 def _stored_trips(posting: Posting) -> list[dict[str, object]]:

@@ -35,6 +35,7 @@ ALLOWED = {
     "/api/v1/policies/{policy_id}/trips": OWN,
     "/api/v1/trips/{trip_id}": OWN,
     "/api/v1/trips/{trip_id}/events": OWN,
+    "/api/v1/trips/{trip_id}/label": OWN,
     "/api/v1/trips/{trip_id}/track": OWN,
     "/api/v1/trips/{trip_id}/roads": OWN,
     "/api/v1/book": DRIVEN,

@@ -45,7 +45,7 @@ def build_world(database: Database, *, trips: int = 3) -> World:
     for email, device in ((ANNA, "car-anna"), (BEN, "car-ben")):
         with database.role("telemetry") as conn:
             enrol(conn, device, NOW - timedelta(days=300))
-        add_policy(database, _document(email, device), NOW)
+        add_policy(database, policy_document(email, device), NOW)
     for number in range(trips):
         start = datetime(2026, 10, 5 + 2 * number, 5, 40, tzinfo=UTC)
         _upload(database, "car-anna", drive(roads, rng, start, haste=0.82 + 0.06 * (number % 4)))
@@ -145,7 +145,8 @@ def _upload(database: Database, device: str, readings: Readings) -> None:
     assert receipt.accepted == count
 
 
-def _document(email: str, device: str) -> PolicyDocument:
+def policy_document(email: str, device: str) -> PolicyDocument:
+    """The policy of one of the two, measured by this device."""
     name = email.split("@", maxsplit=1)[0].capitalize()
     fields = {
         "policy": POLICY_OF[email],
