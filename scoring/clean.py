@@ -8,6 +8,7 @@ from ingest.readings import Bools, Flag, Int64s, Readings, content_hash
 
 UNSCORED = Flag.CLOCK_AHEAD  # stored until review, never scored before it
 BAD_FIX = Flag.NO_FIX | Flag.LOW_ACCURACY  # weight 0: silence, not a stop, and its speed is worth no more
+FINEST_US = 10_000
 HELD = Flag.IMPUTED_RECEIVER_POSITION  # the place is the last fix's, but the speed is the vehicle's own
 
 
@@ -55,7 +56,15 @@ def clean_readings(readings: Readings) -> CleanReadings:
     distinct[1:] |= hashes[1:] != hashes[:-1]
     starts = np.flatnonzero(first)
     conflicts = np.add.reduceat(distinct.astype(np.int64), starts) - 1 if len(starts) else np.zeros(0, dtype=np.int64)
-    return CleanReadings(kept.take(order[first]), conflicts)
+    return _thinned(CleanReadings(kept.take(order[first]), conflicts))
+
+
+def _thinned(clean: CleanReadings) -> CleanReadings:
+    """At most one reading in each hundredth of a second: no manoeuvre is shorter, and a burst at 10 kHz is no more."""
+    ticks = clean.readings.fix_time_us // FINEST_US
+    first = np.ones(len(ticks), dtype=np.bool_)
+    first[1:] = ticks[1:] != ticks[:-1]
+    return clean if first.all() else clean.take(first)
 
 
 def with_places(segment: CleanReadings) -> CleanReadings:

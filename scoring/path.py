@@ -117,7 +117,7 @@ def score_trip(
     findings = find_events(trip, driven, settings.thresholds)
     cells = exposure_cells(trip, driven)
     totals = trip_totals(trip, driven, findings, cells, settings.thresholds)
-    quality = certify(trip, driven, lead_in_gap_m, settings.cutting, settings.certificate, findings.flags)
+    quality = certify(trip, driven, lead_in_gap_m, settings, findings.flags)
     score = None if quality.excluded else score_totals(totals)
     started_us, ended_us = int(trip.readings.fix_time_us[0]), int(trip.readings.fix_time_us[-1])
     zone = zone_at(float(trip.readings.latitude_deg[0]), float(trip.readings.longitude_deg[0]))

@@ -6,13 +6,11 @@ import numpy as np
 
 from ingest.readings import Flag
 from scoring.driven import Driven
-from scoring.settings import Certificate, Cutting
+from scoring.not_by_car import exclusion, likenesses, off_road
+from scoring.settings import Settings
 from scoring.trips import Trip
 
 GRADES = ("A", "B", "C", "uncertified")
-WALK_MPS = 3.5
-FASTEST_CAR_MPS = 65.0  # 234 km/h held for a twentieth of a trip is no car on a road
-WALK_LEAST_S = 180.0
 # The best grade that a remark still allows.
 _CEILINGS = {
     "unsynced_clock": "C",
@@ -20,6 +18,7 @@ _CEILINGS = {
     "teleport": "B",
     "gap_before": "B",
     "off_road": "uncertified",
+    "odometer_mismatch": "C",
 }
 
 
@@ -65,17 +64,18 @@ def certify(
     trip: Trip,
     driven: Driven,
     lead_in_gap_m: float,
-    cutting: Cutting,
-    wanted: Certificate,
+    settings: Settings,
     sensor_flags: tuple[str, ...] = (),
 ) -> Quality:
     """The certificate of a trip; each reason names what kept it from grade A."""
+    wanted = settings.certificate
     count = len(trip.t_s)
     duration_s = float(trip.t_s[-1])
     coverage = 1.0 - float(trip.step_s[trip.in_gap].sum()) / duration_s
     conflicts = int(trip.conflicts.sum())
-    flags = (*_flags(trip, lead_in_gap_m, conflicts), *sensor_flags)
-    if _off_road(trip, driven, wanted):
+    alike = [name for name, holds in likenesses(trip, settings.travel).items() if holds]
+    flags = (*_flags(trip, lead_in_gap_m, conflicts), *sensor_flags, *alike)
+    if off_road(trip, driven, wanted):
         flags = (*flags, "off_road")
     grades = {
         "coverage": _at_least(coverage, wanted.coverage),
@@ -84,7 +84,7 @@ def certify(
         "dropped_fixes": _at_most(trip.spikes / (count + trip.spikes), wanted.most_dropped_fixes),
     }
     grades |= {flag: _CEILINGS[flag] for flag in flags if flag in _CEILINGS}
-    excluded = exclusion(trip, cutting)
+    excluded = exclusion(trip, driven, settings.cutting, wanted, settings.travel)
     reasons = [f"{name}:{grade}" for name, grade in grades.items() if grade != "A"]
     matched = driven.matched[:-1]
     way_m = float(trip.step_m.sum())
@@ -107,28 +107,6 @@ def certify(
         else round(float(trip.step_m[matched].sum()) / way_m, 4),
         discontinuities=driven.discontinuities,
     )
-
-
-def exclusion(trip: Trip, cutting: Cutting) -> str | None:
-    """Why this is no insured driving, or None: `too_short`, `not_driving` (on foot, or faster than cars), `towed`."""
-    if trip.step_m.sum() + trip.gap_m < cutting.short_trip_m:
-        return "too_short"
-    moving = trip.speed_mps[~trip.still]
-    fast_mps = float(np.quantile(moving, 0.95)) if len(moving) else 0.0
-    if fast_mps > FASTEST_CAR_MPS or (fast_mps < WALK_MPS and trip.t_s[-1] >= WALK_LEAST_S and not trip.in_gap.any()):
-        return "not_driving"
-    contact = trip.readings.ignition[~trip.still]
-    known = contact[np.isfinite(contact)]
-    if len(known) >= len(contact) / 2 and len(known) and float((known == 0.0).mean()) > 0.8:
-        return "towed"
-    return None
-
-
-def _off_road(trip: Trip, driven: Driven, wanted: Certificate) -> bool:
-    """A train, a ferry or a plane, as a map can tell: most of the way is inside it, on none of its roads."""
-    way_m = float(trip.step_m.sum())
-    off_m = float(trip.step_m[(driven.inside & ~driven.matched)[:-1]].sum())
-    return way_m >= wanted.off_road_least_m and off_m >= wanted.off_road_share * way_m
 
 
 def _flags(trip: Trip, lead_in_gap_m: float, conflicts: int) -> tuple[str, ...]:

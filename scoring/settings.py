@@ -125,16 +125,41 @@ class Certificate:
 
 
 @dataclass(frozen=True, slots=True)
+class Travel:
+    """What tells a drive in this car from other travel. Likenesses (bicycle, bus) only flag a trip."""
+
+    longest_trip_s: float = 86_400.0  # nobody drives a day without a stop of five minutes
+    walk_mps: float = 3.5
+    walk_least_s: float = 180.0
+    fastest_car_mps: float = 65.0  # 234 km/h held for a twentieth of a trip is no car on a road
+    contact_share: float = 0.8  # of the moving readings with the contact off
+    odometer_least_m: float = 1000.0
+    odometer_still_share: float = 0.05
+    odometer_share: float = 0.2
+    odometer_slack_m: float = 500.0
+    toggle_s: float = 10.0
+    toggle_least: int = 5
+    bicycle_mps: float = 8.0
+    bicycle_least_m: float = 1000.0
+    bicycle_steady: float = 0.35
+    bus_least_stops: int = 8
+    bus_stop_s: tuple[float, float] = (8.0, 60.0)
+    bus_between_m: tuple[float, float] = (200.0, 900.0)
+    bus_most_spread: float = 0.3  # standard deviation over mean, of dwell times and of distances
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """All of the stage's settings but the score model."""
 
     cutting: Cutting = field(default_factory=Cutting)
     thresholds: Thresholds = field(default_factory=Thresholds)
     certificate: Certificate = field(default_factory=Certificate)
+    travel: Travel = field(default_factory=Travel)
 
     @property
     def version(self) -> str:
-        """The content hash of cutting, thresholds and certificate together."""
+        """The content hash of cutting, thresholds, certificate and travel together."""
         return version_of(self, "settings")
 
 
