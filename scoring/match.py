@@ -1,5 +1,6 @@
 """Map matching: a trip's fixes onto the edges of a road map. The fixes themselves are never changed."""
 
+import threading
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -8,15 +9,17 @@ from numpy.typing import NDArray
 
 from scoring.geodesy import from_local_xy_m, local_xy_m
 from scoring.match_lattice import MatchSettings, choose_chains, fill_lattice, new_lattice
-from scoring.match_network import build_network, new_search
-from scoring.match_placing import Placed, new_placed, place_fixes
+from scoring.match_network import Search, build_network, new_search
+from scoring.match_placing import Placed, new_placed, new_stretches, place_fixes
 from scoring.roads import RoadMap
 
 __all__ = ["HiddenMarkovMatcher", "MatchSettings", "Matched", "Matcher", "unmatched"]
 
 ACCURACY_SIGMAS = 1.51  # a reported accuracy is a radius of 68 %: so many sigma of one axis (Rayleigh distribution)
+MEDIAN_SIGMAS = 0.6745  # the median distance to the road as a share of sigma (half-normal distribution)
 NOISE_MIN_FIXES = 20
 NOISY = 1.3  # white noise over so many times the expected sigma is averaged
+UNEXPECTED = 1.5  # a distance to the route over so many times the expected one is matched again
 
 type Float64s = NDArray[np.float64]
 type Bools = NDArray[np.bool_]
@@ -85,13 +88,15 @@ def _means_of_five(latitude_deg: Float64s, longitude_deg: Float64s) -> tuple[Flo
 class HiddenMarkovMatcher:
     """Matches by the hidden Markov model of Newson and Krumm (2009) on one road map.
 
-    The same fixes give the same places, whatever was matched before. One matcher may be used from several threads.
+    The same fixes give the same places, whatever was matched before. One matcher may be used from several threads;
+    each keeps scratch of its own.
     """
 
     def __init__(self, roads: RoadMap, settings: MatchSettings | None = None) -> None:
         self._network = build_network(roads)
         self._settings = settings or MatchSettings()
         self._map_version = roads.version
+        self._scratch = threading.local()
 
     def match(
         self, fix_time_us: NDArray[np.int64], latitude_deg: Float64s, longitude_deg: Float64s, accuracy_m: Float64s
@@ -123,11 +128,31 @@ class HiddenMarkovMatcher:
     def _place(
         self, fix_time_us: NDArray[np.int64], latitude_deg: Float64s, longitude_deg: Float64s, accuracy_m: Float64s
     ) -> tuple[Placed, NDArray[np.int32], Bools]:
-        network, settings, count = self._network, self._settings, len(latitude_deg)
-        search, lattice = new_search(network), new_lattice(count)
-        placed = new_placed(count, len(network.node_first_way) - 1)
+        """Matched once; and again where the fixes lie farther from the found route than their error was taken for.
+
+        Noise that lasts from fix to fix cannot be seen in the fixes alone, only beside the roads.
+        """
+        settings = self._settings
         noise_m = max(settings.sigma_m, white_noise_m(fix_time_us, latitude_deg, longitude_deg))
-        sigma_m = np.minimum(np.fmax(accuracy_m / ACCURACY_SIGMAS, noise_m), settings.radius_m)
+        sigma_m = np.fmax(accuracy_m / ACCURACY_SIGMAS, noise_m)
+        found = self._place_once(latitude_deg, longitude_deg, sigma_m, noise_m)
+        seen_m = found[0].distance_m[np.isfinite(found[0].distance_m)]
+        if len(seen_m) < NOISE_MIN_FIXES:
+            return found
+        seen_sigma_m = float(np.median(seen_m)) / MEDIAN_SIGMAS
+        if seen_sigma_m <= UNEXPECTED * float(np.median(sigma_m)):
+            return found
+        return self._place_once(latitude_deg, longitude_deg, np.maximum(sigma_m, seen_sigma_m), noise_m)
+
+    def _place_once(
+        self, latitude_deg: Float64s, longitude_deg: Float64s, sigma_m: Float64s, noise_m: float
+    ) -> tuple[Placed, NDArray[np.int32], Bools]:
+        network, settings, count = self._network, self._settings, len(latitude_deg)
+        if not hasattr(self._scratch, "search"):
+            self._scratch.search, self._scratch.stretches = new_search(network), new_stretches(network)
+        search: Search = self._scratch.search
+        lattice, placed = new_lattice(count), new_placed(count, self._scratch.stretches)
+        sigma_m = np.minimum(sigma_m, settings.radius_m)
         steady_latitude_deg, steady_longitude_deg = latitude_deg, longitude_deg
         if noise_m > NOISY * settings.sigma_m:  # independent errors average out; the route is chosen on the means
             steady_latitude_deg, steady_longitude_deg = _means_of_five(latitude_deg, longitude_deg)

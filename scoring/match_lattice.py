@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ingest.compiled import compiled
 from scoring.geodesy import METRES_PER_DEGREE
-from scoring.match_network import MAX_EDGES, Network, Search, drive_from, nearby_edges
+from scoring.match_network import MAX_EDGES, REACH_M, Network, Search, drive_from, keep_reach, nearby_edges
 
 STATES = 2 * MAX_EDGES
 
@@ -30,7 +30,7 @@ class MatchSettings(NamedTuple):
     jitter_m: float = 20.0  # how far back on its edge a fix may fall by noise
     jitter_sigmas: float = 4.0  # the same as a multiple of sigma
     turn_round_cost: float = 6.0
-    beam_cost: float = 40.0  # states dearer than the best by this are given up
+    beam_cost: float = 25.0  # states dearer than the best by this are given up
     slack_m: float = 150.0  # how much longer than the great circle a drive between two fixes may be, first try
     longest_gap_m: float = 10_000.0  # a great circle beyond which a drive is not guessed
     skip_limit: int = 3  # fixes that may be left out as outliers before the chain is broken
@@ -45,13 +45,14 @@ class Lattice(NamedTuple):
     edge: NDArray[np.int32]
     backward: NDArray[np.bool_]
     at_m: NDArray[np.float64]
+    left_m: NDArray[np.float64]  # from there to where the edge is left
     distance_m: NDArray[np.float64]
     cost: NDArray[np.float64]
     parent: NDArray[np.int16]
     column_before: NDArray[np.int64]  # -1: a chain starts here
     chosen: NDArray[np.int64]  # the state, -1: left out
     reach_m: NDArray[np.float64]  # (STATES, STATES), scratch
-    gap_m: NDArray[np.float64]  # (1,), scratch
+    node: NDArray[np.int32]  # (2, STATES), scratch: where states before leave their edge, states after enter theirs
 
 
 def new_lattice(fixes: int) -> Lattice:
@@ -64,13 +65,14 @@ def new_lattice(fixes: int) -> Lattice:
         edge=np.empty(shape, dtype=np.int32),
         backward=np.empty(shape, dtype=np.bool_),
         at_m=np.empty(shape),
+        left_m=np.empty(shape),
         distance_m=np.empty(shape),
         cost=np.empty(shape),
         parent=np.empty(shape, dtype=np.int16),
         column_before=np.full(fixes, -1, dtype=np.int64),
         chosen=np.full(fixes, -1, dtype=np.int64),
         reach_m=np.empty((STATES, STATES)),
-        gap_m=np.empty(1),
+        node=np.empty((2, STATES), dtype=np.int32),
     )
 
 
@@ -105,17 +107,21 @@ def fill_lattice(
             network, latitude_deg[fix], longitude_deg[fix], settings.radius_m, near_edge, near_m, near_along_m
         )
         states = 0
+        nearest_m = np.min(near_m[:near]) if near else 0.0
+        # What is dearer than the nearest by more than the beam would be given up at once.
+        widest_m2 = nearest_m * nearest_m + 2.0 * settings.beam_cost * sigma_m[fix] * sigma_m[fix]
         for k in range(near):
-            edge = near_edge[k]
-            if network.edge_forward[edge]:
-                lattice.edge[column, states], lattice.backward[column, states] = edge, False
-                lattice.at_m[column, states], lattice.distance_m[column, states] = near_along_m[k], near_m[k]
-                states += 1
-            if network.edge_backward[edge]:
-                lattice.edge[column, states], lattice.backward[column, states] = edge, True
-                lattice.at_m[column, states] = network.edge_length_m[edge] - near_along_m[k]
-                lattice.distance_m[column, states] = near_m[k]
-                states += 1
+            if near_m[k] * near_m[k] > widest_m2:
+                continue
+            edge, along_m = near_edge[k], near_along_m[k]
+            for backward in (False, True):
+                if network.edge_backward[edge] if backward else network.edge_forward[edge]:
+                    left_m = network.edge_length_m[edge] - along_m
+                    lattice.edge[column, states], lattice.backward[column, states] = edge, backward
+                    lattice.at_m[column, states] = left_m if backward else along_m
+                    lattice.left_m[column, states] = along_m if backward else left_m
+                    lattice.distance_m[column, states] = near_m[k]
+                    states += 1
         if states:
             lattice.fix[column], lattice.sigma_m[column], lattice.states[column] = fix, sigma_m[fix], states
             column += 1
@@ -123,76 +129,87 @@ def fill_lattice(
 
 
 @compiled
-def entry_node(network: Network, edge: int, backward: bool) -> int:
-    """The node where an edge is entered; with the other direction, where it is left."""
-    node: int = network.edge_to_node[edge] if backward else network.edge_from_node[edge]
-    return node
-
-
-@compiled
 def _measure_reach(
     network: Network, search: Search, settings: MatchSettings, lattice: Lattice, before: int, after: int, bound_m: float
 ) -> None:
     """Driving distances from where each state before leaves its edge to where each state after enters its own."""
-    mark, marked = search.runs[0] + 1, 0
-    for j in range(lattice.states[after]):
-        node = entry_node(network, lattice.edge[after, j], lattice.backward[after, j])
-        if search.wanted[node] != mark:
-            search.wanted[node] = mark
-            marked += 1
-    cheapest = np.inf
-    for i in range(lattice.states[before]):
-        cheapest = min(cheapest, lattice.cost[before, i])
-    for i in range(lattice.states[before]):
-        lattice.reach_m[i, :] = np.inf
-        if lattice.cost[before, i] > cheapest + settings.beam_cost:
+    left, entered, reach_m = lattice.node[0], lattice.node[1], lattice.reach_m
+    states_before, states_after = lattice.states[before], lattice.states[after]
+    run, distance_m = search.run, search.distance_m
+    for j in range(states_after):
+        edge = lattice.edge[after, j]
+        entered[j] = network.edge_to_node[edge] if lattice.backward[after, j] else network.edge_from_node[edge]
+    widest = np.min(lattice.cost[before, :states_before]) + settings.beam_cost
+    for i in range(states_before):
+        reach_m[i, :states_after] = np.inf
+        left[i] = -1
+        if lattice.cost[before, i] > widest:
             continue
-        source = entry_node(network, lattice.edge[before, i], not lattice.backward[before, i])
-        drive_from(network, search, source, bound_m, mark, marked)
-        for j in range(lattice.states[after]):
-            node = entry_node(network, lattice.edge[after, j], lattice.backward[after, j])
-            if search.run[node] == search.runs[0]:
-                lattice.reach_m[i, j] = search.distance_m[node]
+        edge = lattice.edge[before, i]
+        left[i] = network.edge_from_node[edge] if lattice.backward[before, i] else network.edge_to_node[edge]
+        known = 0
+        while left[known] != left[i]:
+            known += 1
+        if known < i:  # another edge ends at the same node
+            reach_m[i, :states_after] = reach_m[known, :states_after]
+            continue
+        if bound_m <= REACH_M:
+            keep_reach(network, search, left[i])
+            search.runs[0] += 1
+            first = search.kept_first[left[i]]
+            for place in range(first, first + search.kept_count[left[i]]):
+                node = search.reach_node[place]
+                run[node], distance_m[node] = search.runs[0], search.reach_m[place]
+        else:
+            drive_from(network, search, left[i], bound_m)
+        for j in range(states_after):
+            if run[entered[j]] == search.runs[0]:
+                reach_m[i, j] = distance_m[entered[j]]
 
 
 @compiled
-def _step_cost(
-    network: Network, settings: MatchSettings, lattice: Lattice, before: int, i: int, after: int, j: int
-) -> float:
-    """Cost of driving from one state to the next; infinite when there is no way."""
-    gap_m = lattice.gap_m[0]
+def _step_costs(settings: MatchSettings, lattice: Lattice, before: int, after: int, gap_m: float) -> bool:
+    """The cheapest cost of each state after, and the state before that it comes from; False when none is reached."""
     beta_m = max(settings.beta_m, settings.beta_share * gap_m, settings.beta_sigmas * lattice.sigma_m[after])
-    edge = lattice.edge[before, i]
-    at_m, next_at_m = lattice.at_m[before, i], lattice.at_m[after, j]
-    remaining_m = network.edge_length_m[edge] - at_m
-    cost: float = abs(remaining_m + lattice.reach_m[i, j] + next_at_m - gap_m) / beta_m
-    if edge != lattice.edge[after, j]:
-        return cost
-    if lattice.backward[before, i] != lattice.backward[after, j]:
-        driven_m = abs(remaining_m - next_at_m)
-        cost = settings.turn_round_cost + abs(driven_m - gap_m) / beta_m
-    elif next_at_m >= at_m - max(settings.jitter_m, settings.jitter_sigmas * lattice.sigma_m[after]):
-        back_m = max(0.0, at_m - next_at_m)
-        cost = min(cost, (abs(abs(next_at_m - at_m) - gap_m) + back_m) / beta_m)
-    return cost
+    jitter_m = max(settings.jitter_m, settings.jitter_sigmas * lattice.sigma_m[after])
+    edge, backward, reach_m = lattice.edge[before], lattice.backward[before], lattice.reach_m
+    at_m, left_m, cost_before = lattice.at_m[before], lattice.left_m[before], lattice.cost[before]
+    reached = False
+    for j in range(lattice.states[after]):
+        next_edge, next_backward, next_at_m = lattice.edge[after, j], lattice.backward[after, j], lattice.at_m[after, j]
+        cheapest, parent = np.inf, -1
+        for i in range(lattice.states[before]):
+            if cost_before[i] >= cheapest:
+                continue
+            cost = abs(left_m[i] + reach_m[i, j] + next_at_m - gap_m) / beta_m
+            if edge[i] == next_edge:
+                if backward[i] != next_backward:
+                    cost = settings.turn_round_cost + abs(abs(left_m[i] - next_at_m) - gap_m) / beta_m
+                elif next_at_m >= at_m[i] - jitter_m:
+                    back_m = max(0.0, at_m[i] - next_at_m)
+                    cost = min(cost, (abs(abs(next_at_m - at_m[i]) - gap_m) + back_m) / beta_m)
+            if cost_before[i] + cost < cheapest:
+                cheapest, parent = cost_before[i] + cost, i
+        emission = 0.5 * (lattice.distance_m[after, j] / lattice.sigma_m[after]) ** 2
+        lattice.cost[after, j], lattice.parent[after, j] = cheapest + emission, parent
+        reached = reached or parent >= 0
+    return reached
 
 
 @compiled
 def _advance(
-    network: Network, search: Search, settings: MatchSettings, lattice: Lattice, before: int, after: int, bound_m: float
+    network: Network,
+    search: Search,
+    settings: MatchSettings,
+    lattice: Lattice,
+    before: int,
+    after: int,
+    gap_m: float,
+    bound_m: float,
 ) -> bool:
     """Costs of the column after from the column before; False when none of its states can be reached."""
     _measure_reach(network, search, settings, lattice, before, after, bound_m)
-    reached = False
-    for j in range(lattice.states[after]):
-        cheapest, parent = np.inf, -1
-        for i in range(lattice.states[before]):
-            cost = lattice.cost[before, i] + _step_cost(network, settings, lattice, before, i, after, j)
-            if cost < cheapest:
-                cheapest, parent = cost, i
-        emission = 0.5 * (lattice.distance_m[after, j] / lattice.sigma_m[after]) ** 2
-        lattice.cost[after, j], lattice.parent[after, j] = cheapest + emission, parent
-        reached = reached or parent >= 0
+    reached = _step_costs(settings, lattice, before, after, gap_m)
     if reached:
         lattice.column_before[after] = before
     return reached
@@ -237,10 +254,11 @@ def choose_chains(
     while True:
         if column < columns:
             gap_m = _apart_m(latitude_deg, longitude_deg, lattice.fix[before], lattice.fix[column])
-            lattice.gap_m[0] = gap_m
             if gap_m <= settings.longest_gap_m and (
-                _advance(network, search, settings, lattice, before, column, gap_m + settings.slack_m)
-                or _advance(network, search, settings, lattice, before, column, 3.0 * gap_m + 6.0 * settings.slack_m)
+                _advance(network, search, settings, lattice, before, column, gap_m, gap_m + settings.slack_m)
+                or _advance(
+                    network, search, settings, lattice, before, column, gap_m, 3.0 * gap_m + 6.0 * settings.slack_m
+                )
             ):
                 before, column = column, column + 1
                 continue

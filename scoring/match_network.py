@@ -10,20 +10,22 @@ from scoring.geodesy import METRES_PER_DEGREE, haversine_m, wrapped_deg
 from scoring.roads import RoadMap
 
 MAX_EDGES = 12  # edges kept as candidates of one fix
+REACH_M = 200.0  # how far the kept distances from a node go
+_KEPT_REACH = 2_000_000
 _CELL_M = 60.0
 _MAX_CELLS = 4_000_000
 
 
 class Network(NamedTuple):
-    """Arrays of one road map for search. Segments (S,) are the straight pieces of the edges, in their order."""
+    """Arrays of one road map for search. Segments (S,) are the straight pieces of the edges, in their order.
+
+    Compiled inner loops are given the arrays they read, not the whole: a call with a tuple of arrays copies all of it.
+    """
 
     segment_edge: NDArray[np.int32]
-    segment_latitude_deg: NDArray[np.float64]  # of its start
-    segment_longitude_deg: NDArray[np.float64]
-    segment_north_deg: NDArray[np.float64]  # to its end
-    segment_east_deg: NDArray[np.float64]
-    segment_along_m: NDArray[np.float64]  # from the edge's start
-    segment_length_m: NDArray[np.float64]
+    # (S, 6): latitude and longitude of its start; degrees north and east to its end; metres from the edge's start to
+    # its own; its length. One row is one line of the processor's cache.
+    segment: NDArray[np.float64]
     edge_first_segment: NDArray[np.int64]  # (E + 1,)
     cell_first: NDArray[np.int64]  # (rows * columns + 1,) into cell_segment
     cell_segment: NDArray[np.int32]
@@ -46,28 +48,44 @@ class Network(NamedTuple):
 
 
 class Search(NamedTuple):
-    """Scratch of one trip's searches. A node's distance counts only where its run is the present one."""
+    """Scratch of one thread's searches. A node's distance counts only where its run is the present one.
+
+    Distances from a node up to `REACH_M` are kept once they were asked for: they are facts of the map, so what was
+    searched before makes no difference to an answer. When there is no more room all are forgotten.
+    """
 
     distance_m: NDArray[np.float64]
     run: NDArray[np.int64]
     reached_by: NDArray[np.int32]  # the way out of the node before, -1 at the source
-    wanted: NDArray[np.int64]
     heap_m: NDArray[np.float64]
     heap_node: NDArray[np.int32]
-    runs: NDArray[np.int64]  # (2,): runs so far, heap size
+    settled: NDArray[np.int32]  # the nodes of the present run whose distance is final, nearest first
+    runs: NDArray[
+        np.int64
+    ]  # (5,): runs so far, heap size, kept distances, how often they were forgotten, settled nodes
+    kept_since: NDArray[np.int64]  # a node's distances are kept when this is how often they were forgotten, plus one
+    kept_first: NDArray[np.int64]
+    kept_count: NDArray[np.int32]
+    reach_node: NDArray[np.int32]
+    reach_m: NDArray[np.float64]
 
 
-def new_search(network: Network) -> Search:
+def new_search(network: Network, kept_reach: int = _KEPT_REACH) -> Search:
     """Empty scratch for searches in the network; untouched memory costs nothing."""
     nodes, ways = len(network.node_first_way) - 1, len(network.way_head)
     return Search(
         distance_m=np.empty(nodes),
         run=np.zeros(nodes, dtype=np.int64),
         reached_by=np.empty(nodes, dtype=np.int32),
-        wanted=np.zeros(nodes, dtype=np.int64),
         heap_m=np.empty(ways + 1),
         heap_node=np.empty(ways + 1, dtype=np.int32),
-        runs=np.zeros(2, dtype=np.int64),
+        settled=np.empty(nodes, dtype=np.int32),
+        runs=np.zeros(3, dtype=np.int64),
+        kept_since=np.zeros(nodes, dtype=np.int64),
+        kept_first=np.empty(nodes, dtype=np.int64),
+        kept_count=np.empty(nodes, dtype=np.int32),
+        reach_node=np.empty(max(kept_reach, nodes), dtype=np.int32),
+        reach_m=np.empty(max(kept_reach, nodes)),
     )
 
 
@@ -80,17 +98,13 @@ def build_network(roads: RoadMap) -> Network:
     first_segment = roads.shape_offset - np.arange(len(roads.shape_offset))
     edge = np.repeat(np.arange(len(roads), dtype=np.int32), np.diff(first_segment))
     running_m = np.concatenate(([0.0], np.cumsum(length_m)))
+    along_m = running_m[:-1] - running_m[first_segment[edge]]
     north_deg = latitude_deg[start + 1] - latitude_deg[start]
     east_deg = wrapped_deg(longitude_deg[start + 1] - longitude_deg[start])
     grid = _grid(latitude_deg[start], longitude_deg[start], north_deg, east_deg)
     return Network(
         edge,
-        latitude_deg[start],
-        longitude_deg[start],
-        north_deg,
-        east_deg,
-        running_m[:-1] - running_m[first_segment[edge]],
-        length_m,
+        np.column_stack((latitude_deg[start], longitude_deg[start], north_deg, east_deg, along_m, length_m)),
         first_segment,
         *grid,
         roads.edge_from_node,
@@ -159,28 +173,36 @@ def _ways_out(roads: RoadMap) -> _Ways:
 
 @compiled
 def project(
-    network: Network, segment: int, latitude_deg: float, longitude_deg: float, low_m: float, high_m: float
+    segment: NDArray[np.float64],
+    place: int,
+    latitude_deg: float,
+    longitude_deg: float,
+    per_degree_east: float,
+    low_m: float,
+    high_m: float,
 ) -> tuple[float, float]:
-    """Distance to, and place along its edge of, the segment's nearest point within [low_m, high_m], in metres."""
-    per_degree_east = METRES_PER_DEGREE * np.cos(np.radians(latitude_deg))
-    east_deg = network.segment_longitude_deg[segment] - longitude_deg
+    """Squared distance to, and place along its edge of, a segment's nearest point within [low_m, high_m], in metres.
+
+    `segment` is the network's, `place` a row of it; `per_degree_east` is the metres in a degree of longitude here.
+    """
+    east_deg = segment[place, 1] - longitude_deg
     if east_deg > 180.0:
         east_deg -= 360.0
     elif east_deg < -180.0:
         east_deg += 360.0
     x_m = east_deg * per_degree_east
-    y_m = (network.segment_latitude_deg[segment] - latitude_deg) * METRES_PER_DEGREE
-    span_x_m = network.segment_east_deg[segment] * per_degree_east
-    span_y_m = network.segment_north_deg[segment] * METRES_PER_DEGREE
+    y_m = (segment[place, 0] - latitude_deg) * METRES_PER_DEGREE
+    span_x_m = segment[place, 3] * per_degree_east
+    span_y_m = segment[place, 2] * METRES_PER_DEGREE
     square_m2 = span_x_m * span_x_m + span_y_m * span_y_m
     part = 0.0
     if square_m2 > 0.0:
         part = -(x_m * span_x_m + y_m * span_y_m) / square_m2
-    length_m, start_m = network.segment_length_m[segment], network.segment_along_m[segment]
+    start_m, length_m = segment[place, 4], segment[place, 5]
     if length_m > 0.0:
         part = min(max(part, 0.0, (low_m - start_m) / length_m), 1.0, (high_m - start_m) / length_m)
-    distance_m = np.hypot(x_m + part * span_x_m, y_m + part * span_y_m)
-    return distance_m, start_m + part * length_m
+    across_m, up_m = x_m + part * span_x_m, y_m + part * span_y_m
+    return across_m * across_m + up_m * up_m, start_m + part * length_m
 
 
 @compiled
@@ -197,8 +219,9 @@ def nearby_edges(
     count = 0
     if not (abs(latitude_deg) <= 90.0 and abs(longitude_deg) <= 180.0):
         return count
+    per_degree_east = METRES_PER_DEGREE * np.cos(np.radians(latitude_deg))
     reach_deg = radius_m / METRES_PER_DEGREE
-    reach_east_deg = reach_deg / max(np.cos(np.radians(latitude_deg)), 1e-6)
+    reach_east_deg = radius_m / max(per_degree_east, 1e-6 * METRES_PER_DEGREE)
     offset_deg = (longitude_deg - network.west_deg + 180.0) % 360.0 - 180.0
     if offset_deg < -reach_east_deg:
         offset_deg += 360.0
@@ -208,98 +231,121 @@ def nearby_edges(
     )
     low_column = max(0, int(np.floor((offset_deg - reach_east_deg) / network.cell_east_deg)))
     high_column = min(network.columns - 1, int(np.floor((offset_deg + reach_east_deg) / network.cell_east_deg)))
+    limit_m2 = radius_m * radius_m
     for row in range(low_row, high_row + 1):
-        for column in range(low_column, high_column + 1):
-            cell = row * network.columns + column
-            for place in range(network.cell_first[cell], network.cell_first[cell + 1]):
-                segment = network.cell_segment[place]
-                found_m, found_along_m = project(network, segment, latitude_deg, longitude_deg, -np.inf, np.inf)
-                if found_m <= radius_m:
-                    count = _keep_nearest(
-                        network.segment_edge[segment], found_m, found_along_m, edge, distance_m, along_m, count
-                    )
+        first = network.cell_first[row * network.columns + low_column] if low_column <= high_column else 0
+        after = network.cell_first[row * network.columns + high_column + 1] if low_column <= high_column else 0
+        for place in range(first, after):
+            segment = network.cell_segment[place]
+            found_m2, found_along_m = project(
+                network.segment, segment, latitude_deg, longitude_deg, per_degree_east, -np.inf, np.inf
+            )
+            if found_m2 <= limit_m2:
+                count = _keep_nearest(
+                    network.segment_edge[segment], found_m2, found_along_m, edge, distance_m, along_m, count
+                )
+    for place in range(count):
+        distance_m[place] = np.sqrt(distance_m[place])
     return count
 
 
 @compiled
 def _keep_nearest(
     found: int,
-    found_m: float,
+    found_m2: float,
     found_along_m: float,
     edge: NDArray[np.int32],
-    distance_m: NDArray[np.float64],
+    distance_m2: NDArray[np.float64],
     along_m: NDArray[np.float64],
     count: int,
 ) -> int:
     place = count
-    farthest = 0
     for k in range(count):
         if edge[k] == found:
             place = k
-        if distance_m[k] > distance_m[farthest]:
-            farthest = k
+            break
     if place == len(edge):  # full, and not there yet
-        place = farthest
-    if place == count or found_m < distance_m[place]:
-        edge[place], distance_m[place], along_m[place] = found, found_m, found_along_m
+        place = int(np.argmax(distance_m2))
+    if place == count or found_m2 < distance_m2[place]:
+        edge[place], distance_m2[place], along_m[place] = found, found_m2, found_along_m
         return max(count, place + 1)
     return count
 
 
 @compiled
-def _push(search: Search, distance_m: float, node: int) -> None:
-    place = search.runs[1]
-    search.runs[1] += 1
+def _push(heap_m: NDArray[np.float64], heap_node: NDArray[np.int32], size: int, distance_m: float, node: int) -> None:
+    """Puts a node on the heap of `size` others."""
+    place = size
     while place > 0:
         parent = (place - 1) // 2
-        if search.heap_m[parent] <= distance_m:
+        if heap_m[parent] <= distance_m:
             break
-        search.heap_m[place], search.heap_node[place] = search.heap_m[parent], search.heap_node[parent]
+        heap_m[place], heap_node[place] = heap_m[parent], heap_node[parent]
         place = parent
-    search.heap_m[place], search.heap_node[place] = distance_m, node
+    heap_m[place], heap_node[place] = distance_m, node
 
 
 @compiled
-def _pop(search: Search) -> tuple[float, int]:
-    top_m, top = search.heap_m[0], search.heap_node[0]
-    search.runs[1] -= 1
-    size = search.runs[1]
-    last_m, last = search.heap_m[size], search.heap_node[size]
+def _pop(heap_m: NDArray[np.float64], heap_node: NDArray[np.int32], size: int) -> None:
+    """Takes the nearest node off the heap; `size` is how many remain."""
+    last_m, last = heap_m[size], heap_node[size]
     place = 0
     while 2 * place + 1 < size:
         child = 2 * place + 1
-        if child + 1 < size and search.heap_m[child + 1] < search.heap_m[child]:
+        if child + 1 < size and heap_m[child + 1] < heap_m[child]:
             child += 1
-        if search.heap_m[child] >= last_m:
+        if heap_m[child] >= last_m:
             break
-        search.heap_m[place], search.heap_node[place] = search.heap_m[child], search.heap_node[child]
+        heap_m[place], heap_node[place] = heap_m[child], heap_node[child]
         place = child
-    search.heap_m[place], search.heap_node[place] = last_m, last
-    return top_m, top
+    heap_m[place], heap_node[place] = last_m, last
 
 
 @compiled
-def drive_from(network: Network, search: Search, source: int, bound_m: float, mark: int, marked: int) -> None:
-    """Shortest driving distances from a node, until the `marked` nodes with `wanted == mark` are final.
+def drive_from(network: Network, search: Search, source: int, bound_m: float, target: int = -1) -> int:
+    """Shortest driving distances from a node, up to the bound or until the one to `target` is final.
 
-    Dijkstra (1959) on a binary heap. Afterwards a node's distance is valid where `run` is `runs[0]` and it is within
-    the bound; the search ends when all wanted nodes are final or the bound is passed.
+    Dijkstra (1959) on a binary heap. Afterwards a node's distance is valid where `run` is `runs[0]`. Returns how many
+    nodes are `settled`: their distance is final.
     """
+    heap_m, heap_node, distance_m, run = search.heap_m, search.heap_node, search.distance_m, search.run
+    first_way, way_head, way_length_m = network.node_first_way, network.way_head, network.way_length_m
     search.runs[0] += 1
-    search.runs[1] = 0
-    run = search.runs[0]
-    search.run[source], search.distance_m[source], search.reached_by[source] = run, 0.0, -1
-    _push(search, 0.0, source)
-    while search.runs[1] > 0:
-        at_m, node = _pop(search)
-        if at_m > search.distance_m[node]:
+    mark = search.runs[0]
+    run[source], distance_m[source], search.reached_by[source] = mark, 0.0, -1
+    heap_m[0], heap_node[0] = 0.0, source
+    size, settled = 1, 0
+    while size:
+        at_m, node = heap_m[0], heap_node[0]
+        size -= 1
+        _pop(heap_m, heap_node, size)
+        if at_m > distance_m[node]:
             continue
-        if search.wanted[node] == mark:
-            marked -= 1
-            if marked == 0:
-                return
-        for way in range(network.node_first_way[node], network.node_first_way[node + 1]):
-            head, through_m = network.way_head[way], at_m + network.way_length_m[way]
-            if through_m <= bound_m and (search.run[head] != run or through_m < search.distance_m[head]):
-                search.run[head], search.distance_m[head], search.reached_by[head] = run, through_m, way
-                _push(search, through_m, head)
+        search.settled[settled] = node
+        settled += 1
+        if node == target:
+            break
+        for way in range(first_way[node], first_way[node + 1]):
+            head, through_m = way_head[way], at_m + way_length_m[way]
+            if through_m <= bound_m and (run[head] != mark or through_m < distance_m[head]):
+                run[head], distance_m[head], search.reached_by[head] = mark, through_m, way
+                _push(heap_m, heap_node, size, through_m, head)
+                size += 1
+    return settled
+
+
+@compiled
+def keep_reach(network: Network, search: Search, source: int) -> None:
+    """Keeps the distances from a node up to `REACH_M`, if they are not kept yet: `kept_count` from `kept_first` on."""
+    if search.kept_since[source] == search.runs[2] + 1:
+        return
+    first = search.runs[1]
+    if first + len(search.run) > len(search.reach_node):
+        first = 0
+        search.runs[2] += 1
+    count = drive_from(network, search, source, REACH_M)
+    for place in range(count):
+        node = search.settled[place]
+        search.reach_node[first + place], search.reach_m[first + place] = node, search.distance_m[node]
+    search.kept_since[source], search.kept_first[source], search.kept_count[source] = search.runs[2] + 1, first, count
+    search.runs[1] = first + count
