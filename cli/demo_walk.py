@@ -28,7 +28,9 @@ from pricing.store import fetch_policy, fetch_statement_of_period, fetch_trips
 from scoring.extract import demo_extract, read_road_map
 from scoring.match import HiddenMarkovMatcher
 from scoring.roads import RoadMap
+from simulator.drivers import CITY_CENTRE
 from simulator.faults import hold_back
+from simulator.surroundings import read_surroundings
 from simulator.truth import write_truth
 from simulator.upload import upload_fleet
 from simulator.world import SimulatedTrip, simulate_month
@@ -73,6 +75,8 @@ def _walk_the_path(database: Database, roads: RoadMap, clock: _Clock, address: s
             days=world.DAYS,
             time_zone=world.TIME_ZONE,
             seed=world.SEED,
+            population=CITY_CENTRE,
+            surroundings=read_surroundings(demo_extract(), roads),
             progress=advance,
         )
     truth.parent.mkdir(parents=True, exist_ok=True)  # a server of one's own may be used without the folder

@@ -68,3 +68,29 @@ class BadKey(SimulatorError):
 
     def __str__(self) -> str:
         return f"{self.path}, line {self.line}: not the truth of a trip ({self.detail})"
+
+
+@dataclass(eq=False)
+class BadFormula(SimulatorError):
+    """A file of the true formula, or of the measured behaviour, that no book can be made of."""
+
+    path: Path
+    detail: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.detail}"
+
+
+@dataclass(eq=False)
+class EmptyBook(SimulatorError):
+    """A formula by which hardly a quote is taken."""
+
+    formula: str
+    quotes: int
+    sold: int
+
+    def __str__(self) -> str:
+        return (
+            f"formula {self.formula}: of {self.quotes} quotes {self.sold} were taken;"
+            " raise quote.intercept or lower insurer.loading"
+        )

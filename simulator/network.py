@@ -40,9 +40,16 @@ class Network:
     turns: csr_array
     junction: Bools  # of nodes, shape (N,): where at least three edges meet
     origin_deg: tuple[float, float]  # of the plane coordinates
+    shape_x_m: Floats  # of the road map's points, metres east and north of `origin_deg`
+    shape_y_m: Floats
 
     def __len__(self) -> int:
         return len(self.edge)
+
+    @property
+    def usual_mps(self) -> float:
+        """Metres of a free drive over its seconds, turns with it, on the streets of this map."""
+        return float(self.length_m.sum() / (self.time_s.sum() + TURN_S * len(self) / 4.0))
 
     def times_from(self, street: int, factor: Floats | None = None) -> tuple[Floats, Indices]:
         """Seconds of the quickest ways from a street to all others, and each one's street before; both (n,).
@@ -55,9 +62,15 @@ class Network:
         times_s, before = dijkstra(turns, indices=street, return_predecessors=True)
         return times_s, before
 
-    def shape_xy_m(self, street: int) -> tuple[Floats, Floats]:
-        """The street's line in driving order, metres east and north of `origin_deg`."""
-        return local_xy_m(*self.roads.edge_shape(int(self.edge[street]), bool(self.backward[street])), *self.origin_deg)
+    def line_of(self, streets: Indices) -> tuple[Floats, Floats, Indices]:
+        """The streets' points one behind the other in driving order: metres east, north, and the place in `streets`."""
+        edge, backward = self.edge[streets], self.backward[streets]
+        first = self.roads.shape_offset[edge]
+        count = self.roads.shape_offset[edge + 1] - first
+        place = np.repeat(np.arange(len(streets)), count)
+        within = np.arange(len(place)) - np.repeat(np.cumsum(count) - count, count)
+        point = np.where(backward[place], (first + count - 1)[place] - within, first[place] + within)
+        return self.shape_x_m[point], self.shape_y_m[point], place
 
     def degrees(self, x_m: Floats, y_m: Floats) -> tuple[Floats, Floats]:
         """Latitude and longitude of plane coordinates."""
@@ -89,6 +102,8 @@ def build_network(roads: RoadMap) -> Network:
     turn_deg = np.abs(wrapped_deg(first_deg[columns] - last_deg[rows]))
     lost_s = np.where(turn_deg > HAIRPIN_DEG, HAIRPIN_S, TURN_S * turn_deg / 90.0)
     meeting = np.bincount(np.concatenate((roads.edge_from_node, roads.edge_to_node)))
+    origin_deg = (float(np.median(roads.node_latitude_deg)), float(roads.node_longitude_deg[0]))
+    shape_x_m, shape_y_m = local_xy_m(roads.shape_latitude_deg, roads.shape_longitude_deg, *origin_deg)
     return Network(
         roads=roads,
         edge=edge[kept],
@@ -100,7 +115,9 @@ def build_network(roads: RoadMap) -> Network:
         free_mps=free_mps,
         turns=csr_array((time_s[columns] + lost_s, (rows, columns)), shape=(len(kept), len(kept))),
         junction=meeting >= 3,
-        origin_deg=(float(np.median(roads.node_latitude_deg)), float(roads.node_longitude_deg[0])),
+        origin_deg=origin_deg,
+        shape_x_m=shape_x_m,
+        shape_y_m=shape_y_m,
     )
 
 

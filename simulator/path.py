@@ -39,18 +39,14 @@ class Path:
         curvature = np.interp(along_m, self.along_m, self.curvature_per_m)
         return latitude_deg, longitude_deg, unwound % 360.0, curvature
 
-    def limit_at(self, along_m: Float64s) -> Float64s:
-        """The map's limit where the car is; NaN where it knows none."""
-        place = np.clip(np.searchsorted(self.along_m, along_m, side="right") - 1, 0, len(self.along_m) - 1)
-        return self.limit_mps[place]
+    def point_at(self, along_m: Float64s) -> Indices:
+        """The last point not beyond each distance, shape as given."""
+        return np.clip(np.searchsorted(self.along_m, along_m, side="right") - 1, 0, len(self.along_m) - 1)
 
 
 def make_path(network: Network, route: Route) -> Path:
     """The line of a route of at least some ten metres."""
-    shapes = [network.shape_xy_m(street) for street in route.streets.tolist()]
-    x_m = np.concatenate([shape[0] for shape in shapes])
-    y_m = np.concatenate([shape[1] for shape in shapes])
-    place = np.repeat(np.arange(len(shapes)), [len(shape[0]) for shape in shapes])
+    x_m, y_m, place = network.line_of(route.streets)
     map_m = np.concatenate(([0.0], np.cumsum(np.hypot(np.diff(x_m), np.diff(y_m)))))
     wanted_m = np.linspace(0.0, map_m[-1], max(int(np.ceil(map_m[-1] / STEP_M)), 2 * max(ROUNDING_POINTS)) + 1)
     smooth_x = _rounded(np.interp(wanted_m, map_m, x_m))

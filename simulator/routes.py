@@ -10,13 +10,13 @@ from simulator.network import Network, way_to
 
 type Floats = NDArray[np.float64]
 type Indices = NDArray[np.intp]
+type Bools = NDArray[np.bool_]
 
 MAX_VIAS = 12
 KEPT_VALUES = 4_000_000  # of kept searches, so that a large map does not fill memory
 CANDIDATES = 12
-# Lights, corners, queues and parking make a city drive this much longer than its limits alone would have it.
-CITY_DELAY = 1.95
-FREE_DRIVE_SHARE = (0.9, 1.35)  # a drive may take this much less or more than the time wished for
+FREE_DRIVE_SHARE = (0.9, 1.35)  # a drive may be so much shorter or longer than wished for
+ERRAND_REACH = 0.4  # errands lie so far from home, through the air, in the driver's mean trips: shops are near
 OWN_TASTE_SIGMA = 0.25  # how much streets seem longer or shorter to one driver: habits differ from the quickest way
 
 
@@ -72,14 +72,18 @@ def draw_taste(network: Network, rng: np.random.Generator) -> Floats:
     return taste
 
 
-def draw_places(network: Network, minutes_to_work: float, rng: np.random.Generator) -> Places:
-    """Home anywhere; work as far as the commute says, or as the map allows; errands near home; nights at junctions."""
-    home = int(rng.integers(len(network)))
+def draw_places(network: Network, to_work_m: float, avoided: Bools, rng: np.random.Generator) -> Places:
+    """Home anywhere; work as far as the commute says, or as the map allows; errands near home; nights at junctions.
+
+    Nobody parks on the streets at the mask `avoided`, shape (n,).
+    """
+    home = int(rng.choice(np.flatnonzero(~avoided)))
     free_s = network.times_from(home)[0]
-    wished_s = min(minutes_to_work * 60.0 / CITY_DELAY, 0.8 * float(free_s.max()))
-    elsewhere = np.arange(len(network)) != home
+    wished_s = min(to_work_m / network.usual_mps, 0.8 * float(free_s.max()))
+    reach_m = max(ERRAND_REACH * to_work_m, 500.0)
+    elsewhere = (np.arange(len(network)) != home) & ~avoided
     work_weight = elsewhere * np.exp(-(((free_s - wished_s) / (0.2 * wished_s)) ** 2))
-    near_weight = elsewhere * np.exp(-_air_m(network, home) / 1500.0)
+    near_weight = elsewhere * np.exp(-_air_m(network, home) / reach_m)
     lively_weight = near_weight * network.junction[network.head_node]
     if not lively_weight.any():
         lively_weight = near_weight
@@ -90,14 +94,14 @@ def draw_places(network: Network, minutes_to_work: float, rng: np.random.Generat
 
 
 def plan_route(
-    ways: Ways, origin: int, target: int, errands: tuple[int, ...], wished_s: float, rng: np.random.Generator
+    ways: Ways, origin: int, target: int, errands: tuple[int, ...], wished_m: float, rng: np.random.Generator
 ) -> Route:
-    """A drive from the end of street `origin` to the end of `target` (they may be one) of some `wished_s` seconds.
+    """A drive from the end of street `origin` to the end of `target` (they may be one) of some `wished_m` metres.
 
-    Errands and, where those are used up, other places lie on the way until the wished time is filled; on a large map
+    Errands and, where those are used up, other places lie on the way until the wished length is filled; on a large map
     the straight way fills it alone.
     """
-    free_s = wished_s / CITY_DELAY
+    free_s = wished_m / ways.network.usual_mps
     streets: list[int] = []
     halts: list[int] = []
     here, driven_s = origin, 0.0
@@ -130,7 +134,8 @@ def _next_via(
         there_s = float(ways.seconds(here)[candidate])
         if candidate in {here, target} or there_s < min(0.15 * left_s, 60.0):
             continue
-        if there_s + float(ways.seconds(candidate)[target]) <= FREE_DRIVE_SHARE[1] * left_s:
+        # The way on from there is taken to be as long as the way back to it: that search is made already.
+        if there_s + float(ways.seconds(target)[candidate]) <= FREE_DRIVE_SHARE[1] * left_s:
             return int(candidate)
     return None
 

@@ -12,6 +12,8 @@ import uvicorn
 from ingest.gateway import create_gateway
 from scoring.extract import demo_extract, read_road_map
 from scoring.roads import RoadMap
+from simulator.drivers import CITY_CENTRE, Population
+from simulator.surroundings import read_surroundings
 from simulator.world import SimulatedTrip, simulate_month
 from storage.pool import Database
 
@@ -20,9 +22,18 @@ SEED = 20261001
 DRIVERS, DAYS = 6, 10
 
 
-def fleet(roads: RoadMap, drivers: int = DRIVERS, days: int = DAYS) -> list[SimulatedTrip]:
+def fleet(
+    roads: RoadMap, drivers: int = DRIVERS, days: int = DAYS, population: Population = CITY_CENTRE
+) -> list[SimulatedTrip]:
     return simulate_month(
-        roads, drivers=drivers, first_day=date(2026, 10, 1), days=days, time_zone="Europe/Helsinki", seed=SEED
+        roads,
+        drivers=drivers,
+        first_day=date(2026, 10, 1),
+        days=days,
+        time_zone="Europe/Helsinki",
+        seed=SEED,
+        population=population,
+        surroundings=read_surroundings(demo_extract(), roads),
     )
 
 

@@ -32,7 +32,7 @@ def test_speed_and_acceleration_stand_beside_a_real_drivers(trips: list[Simulate
         for row in csv.DictReader(file, delimiter=";"):
             by_trip[row["ID"]].append(float(row["SPD_KMH"].replace(",", ".")) / 3.6)
     real = quantiles([np.array(speeds) for speeds in by_trip.values()])
-    simulated = quantiles([trip.columns["speed_mps"][PARKED_S:-PARKED_S] for trip in trips])
+    simulated = quantiles([trip.motion.speed_mps[PARKED_S:-PARKED_S] for trip in trips])
     for name, of_simulated, of_real in zip(("speed km/h", "|acceleration| m/s2"), simulated, real, strict=True):
         print(f"{name:20} p50/p90/p99  simulated {of_simulated.round(2)}  real {of_real.round(2)}")
     speed_ratio, acceleration_ratio = simulated[0] / real[0], simulated[1] / real[1]

@@ -1,94 +1,87 @@
-"""What scoring measures of a simulated month beside its truth: trips, kilometres, hard brakes."""
+"""What scoring measures of a simulated month beside its truth: trips, kilometres, events by kind of device."""
 
-from collections import defaultdict
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from ingest.readings import make_readings
-from scoring.path import ScoredTrip, score_readings
+from scoring.extract import demo_extract
+from scoring.match import HiddenMarkovMatcher
 from scoring.roads import RoadMap
-from scoring.settings import CAR
-from simulator.truth import TrueEvent
-from simulator.upload import joined
-from simulator.world import SimulatedTrip
-from tests.simulator.conftest import fleet
+from simulator.drivers import CITY_CENTRE, Spread, draw_drivers
+from simulator.grading import Grade, Pair, grades, scored_pairs
+from simulator.surroundings import read_surroundings
+from tests.simulator.conftest import SEED, fleet
 
-NEAR_US = 2_000_000  # an event lies within a sample or two of the peak that caused it
-# At 1 Hz a stop from less than this is over in a second: its peak cannot be resolved, and need not be found.
-RESOLVED_FROM_MPS = 7.0
-MEASUREMENT_MARGIN = 0.9  # a peak of the noisy speed may stand so far over the true one
-
-type Pair = tuple[SimulatedTrip, list[ScoredTrip]]
+# A rough fleet with every kind of device: something to find on each trip.
+ROUGH = replace(
+    CITY_CENTRE,
+    device_shares=(0.4, 0.4, 0.2),
+    hard_brakes_per_stop=Spread(0.1, 0.3, 0.05, 0.2, 0.0),
+    acceleration_mps2=Spread(3.6, 0.1, 3.0, 4.5, 0.0),
+    lateral_mps2=Spread(4.6, 0.1, 4.0, 5.5, 0.0),
+    phone_uses_per_hour=Spread(6.0, 0.3, 3.0, 12.0, 0.0),
+)
 
 
 @pytest.fixture(scope="module")
 def pairs(roads: RoadMap) -> list[Pair]:
     """Each trip of a month of fourteen drivers with the scored trips that overlap it."""
-    by_driver: dict[int, list[SimulatedTrip]] = defaultdict(list)
-    for trip in fleet(roads, drivers=14, days=30):
-        by_driver[trip.driver].append(trip)
-    found: list[Pair] = []
-    for driver, own in by_driver.items():
-        columns = joined(own)
-        readings = make_readings(len(columns["fix_time_us"]), **columns)
-        scored = score_readings(readings, None, None, device=driver)
-        found += [
-            (
-                trip,
-                [s for s in scored if s.started_us < trip.truth.arrival_us and s.ended_us > trip.truth.departure_us],
-            )
-            for trip in own
-        ]
-    return found
+    return scored_pairs(fleet(roads, drivers=14, days=30))
 
 
-def test_nearly_every_trip_is_found_as_one_with_its_kilometres(pairs: list[Pair]) -> None:
-    ratio = np.array([sum(s.distance_m for s in scored) / trip.truth.distance_m for trip, scored in pairs])
-    total = sum(s.distance_m for _, scored in pairs for s in scored) / sum(t.truth.distance_m for t, _ in pairs)
-    print(f"{len(ratio)} trips, measured/true km: p1 p50 p99 {np.quantile(ratio, [0.01, 0.5, 0.99]).round(4)}")
-    print(f"all together {total:.4f}")
+@pytest.fixture(scope="module")
+def graded(roads: RoadMap) -> dict[tuple[str, str], Grade]:
+    """The grades of ten days of drivers with every kind of device, put on roads."""
+    trips = fleet(roads, drivers=24, days=10, population=ROUGH)
+    found = scored_pairs(trips, HiddenMarkovMatcher(roads), roads)
+    kinds = {driver.number: driver.device_kind for driver in draw_drivers(24, SEED, ROUGH)}
+    return {(grade.device_kind, grade.kind): grade for grade in grades(found, kinds)}
+
+
+def test_a_month_of_the_demo_has_its_size(pairs: list[Pair]) -> None:
+    assert len(pairs) >= 330
+    assert sum(len(trip) for trip, _ in pairs) >= 220_000
+
+
+def test_nearly_every_trip_is_found_as_one_with_its_kilometres(pairs: list[Pair], roads: RoadMap) -> None:
+    tunnel = read_surroundings(demo_extract(), roads).edge_tunnel
     assert all(scored for _, scored in pairs)
-    assert abs(total - 1.0) < 0.01
-    assert abs(float(np.median(ratio)) - 1.0) < 0.005
-    # On so small a map a car may circle one block for five minutes, which scoring takes for a stop.
-    assert np.mean(np.abs(ratio - 1.0) < 0.02) >= 0.97
+    under = [bool(tunnel[list(trip.truth.route_edges)].any()) for trip, _ in pairs]
+    ratio = np.array([sum(s.distance_m for s in scored) / trip.truth.distance_m for trip, scored in pairs])
+    print(f"{len(ratio)} trips, {sum(under)} with tunnels, measured/true km {np.quantile(ratio, [0.01, 0.5, 0.99])}")
+    in_sight = ratio[~np.array(under)]
+    assert abs(float(np.median(in_sight)) - 1.0) < 0.005
+    assert np.mean(np.abs(in_sight - 1.0) < 0.02) >= 0.97
+    assert (ratio < 1.03).all()  # under ground kilometres are missed, never made up
 
 
-def test_hard_brakes_that_one_hertz_resolves_are_found(pairs: list[Pair]) -> None:
-    resolved = [
-        (brake, scored)
-        for trip, scored in pairs
-        for brake in trip.truth.hard_brakes
-        if _from_mps(trip, brake) >= RESOLVED_FROM_MPS
-    ]
-    recall = np.mean([any(_near(brake, scored)) for brake, scored in resolved])
-    print(f"{len(resolved)} true hard brakes from {RESOLVED_FROM_MPS} m/s and more, found {recall:.2f}")
-    assert len(resolved) >= 20
-    assert recall >= 0.8
+# Bounds a little under what is measured. A phone has no accelerometer: of short corners its headings show few.
+BOUNDS = {  # recall, precision
+    ("box", "hard_brake"): (0.9, 0.95),
+    ("box", "hard_corner"): (0.7, 0.95),
+    ("phone", "hard_brake"): (0.75, 0.95),
+    ("phone", "hard_corner"): (0.02, 0.95),
+    ("phone", "phone_use"): (0.95, 0.95),
+    ("phone", "speeding"): (0.8, 0.8),
+}
 
 
-def test_no_hard_brake_is_found_where_nobody_braked_hard(pairs: list[Pair]) -> None:
-    checked = 0
-    for trip, scored in pairs:
-        for event in (event for s in scored for event in s.events if event.kind == "hard_brake"):
-            time_us = trip.motion.time_us
-            around = (time_us >= event.started_us - NEAR_US) & (time_us <= event.ended_us + NEAR_US)
-            assert -trip.motion.acceleration_forward_mps2[around].min() >= MEASUREMENT_MARGIN * CAR.brake_mps2
-            checked += 1
-    assert checked >= 20
+@pytest.mark.parametrize(("key", "bounds"), BOUNDS.items(), ids=lambda value: "-".join(map(str, value)))
+def test_events_are_those_that_were(
+    graded: dict[tuple[str, str], Grade], key: tuple[str, str], bounds: tuple[float, float]
+) -> None:
+    grade = graded[key]
+    assert grade.clear >= 5
+    assert grade.found >= 5
+    assert grade.recall is not None
+    assert grade.recall >= bounds[0]
+    assert grade.precision is not None
+    assert grade.precision >= bounds[1]
 
 
-def _near(brake: TrueEvent, scored: list[ScoredTrip]) -> list[bool]:
-    return [
-        event.started_us - NEAR_US <= brake.time_us <= event.ended_us + NEAR_US
-        for trip in scored
-        for event in trip.events
-        if event.kind == "hard_brake"
-    ]
-
-
-def _from_mps(trip: SimulatedTrip, brake: TrueEvent) -> float:
-    """The highest speed in the three seconds before a brake's peak."""
-    before = (trip.motion.time_us <= brake.time_us) & (trip.motion.time_us >= brake.time_us - 3_000_000)
-    return float(trip.motion.speed_mps[before].max())
+def test_a_tracker_says_that_it_cannot_measure_manoeuvres(graded: dict[tuple[str, str], Grade]) -> None:
+    for kind in ("hard_brake", "hard_acceleration", "hard_corner"):
+        grade = graded["tracker", kind]
+        assert grade.all_trips > 20
+        assert grade.trips == 0
