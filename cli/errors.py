@@ -59,3 +59,14 @@ class NothingChosen(CliError):
 
     def __str__(self) -> str:
         return f"{self.command}: nothing is chosen; {self.hint}"
+
+
+@dataclass(eq=False)
+class WrongLine(CliError):
+    """One entry of a list is wrong, so none of it is taken."""
+
+    place: str
+    detail: str
+
+    def __str__(self) -> str:
+        return f"{self.place + ': ' if self.place else ''}{self.detail}; nothing of the list was taken"

@@ -7,7 +7,7 @@ import typer
 from rich.markup import escape
 
 from api.errors import ApiError
-from cli import book, decode, demo, devices, expire, files, mqtt, quarantine, serve, verify, work
+from cli import book, decode, demo, devices, expire, files, mqtt, quarantine, security, serve, verify, work
 from cli.errors import CliError
 from cli.options import messages
 from ingest.errors import IngestError
@@ -51,6 +51,7 @@ app.add_typer(devices.accounts, name="account", rich_help_panel=OPERATIONS)
 app.add_typer(mqtt.mqtt, name="mqtt", rich_help_panel=OPERATIONS)
 app.add_typer(quarantine.quarantine, name="quarantine", rich_help_panel=OPERATIONS)
 app.command("expire", rich_help_panel=OPERATIONS)(expire.expire)
+app.command("security", rich_help_panel=OPERATIONS)(security.security)
 app.command("verify", rich_help_panel=OPERATIONS)(verify.verify)
 
 

@@ -34,6 +34,9 @@ AsOf = Annotated[
         help="The clock to work by: a date (its end, UTC) or a time with offset. Default: now.",
     ),
 ]
+Since = Annotated[
+    str | None, typer.Option("--since", metavar="TIME", help="From this on: a date (its begin, UTC) or a time.")
+]
 type Part = Literal["all", "gateway", "api"]  # of what `wayrate serve` serves
 Roads = Annotated[
     Path | None,
@@ -70,6 +73,13 @@ def moment(as_of: str | None) -> datetime:
     if parsed.tzinfo is None:
         raise BadTime(as_of)
     return parsed.astimezone(UTC)
+
+
+def since_time(since: str | None) -> datetime | None:
+    """The time that `--since` or `--until` names, UTC; a bare date is its begin."""
+    if since is not None and len(since) == len("2026-10-31"):
+        return moment(since).replace(hour=0, minute=0, second=0)
+    return None if since is None else moment(since)
 
 
 def running_clock(as_of: str | None) -> Callable[[], datetime]:

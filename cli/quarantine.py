@@ -3,13 +3,13 @@
 import json
 from collections import Counter
 from dataclasses import asdict
-from datetime import UTC, date, datetime, time
+from datetime import datetime
 from typing import Annotated, Any
 
 import typer
 
-from cli.errors import BadTime, NothingChosen
-from cli.options import AsOf, DataDir, database_of, messages, moment
+from cli.errors import NothingChosen
+from cli.options import AsOf, DataDir, Since, database_of, messages, moment, since_time
 from cli.progress import progress_bar
 from ingest.rejection import Rejection
 
@@ -17,9 +17,6 @@ quarantine = typer.Typer(help="What was refused, and its replay.", no_args_is_he
 Reason = Annotated[Rejection | None, typer.Option("--reason", help="Only this reason.", show_choices=False)]
 DeviceName = Annotated[str | None, typer.Option("--device", help="Only of this device.")]
 Channel = Annotated[str | None, typer.Option("--channel", help="Only what came this way: http, osmand, ...")]
-Since = Annotated[
-    str | None, typer.Option("--since", metavar="TIME", help="Received at or after: a date (its begin) or a time.")
-]
 Until = Annotated[str | None, typer.Option("--until", metavar="TIME", help="Received before.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")]
 
@@ -39,7 +36,7 @@ def list_kept(
     """What waits in quarantine: id, time of receipt, device, channel, reason, place in its frame, bytes, detail."""
     from ingest.quarantine_store import Filter, fetch_rows
 
-    which = Filter(reason, device, channel, _time(since), _time(until), waiting=not everything)
+    which = Filter(reason, device, channel, since_time(since), since_time(until), waiting=not everything)
     with database_of(data_dir) as database, database.role("telemetry") as conn:
         rows = fetch_rows(conn, which, limit + 1)
     for row in rows[:limit]:
@@ -66,7 +63,7 @@ def count_kept(since: Since = None, as_json: AsJson = False, data_dir: DataDir =
     from ingest.quarantine_store import count_by_reason
 
     with database_of(data_dir) as database, database.role("telemetry") as conn:
-        counts = count_by_reason(conn, _time(since))
+        counts = count_by_reason(conn, since_time(since))
     for count in counts:
         if as_json:
             typer.echo(json.dumps(asdict(count)))
@@ -122,7 +119,7 @@ def replay_kept(
 
     if not ids and not any((reason, device, channel, since, until)):
         raise NothingChosen("replay", "name ids, or choose by --reason, --device, --channel, --since, --until")
-    which = Filter(reason, device, channel, _time(since), _time(until))
+    which = Filter(reason, device, channel, since_time(since), since_time(until))
     at = moment(as_of)
     with database_of(data_dir) as database, progress_bar("Replaying") as advance:
         done: list[Replay] = [replay(database, each, at) for each in ids or ()]
@@ -140,18 +137,6 @@ def replay_kept(
     outcomes = Counter(str(each.outcome) for each in done)
     said = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in outcomes.most_common())
     messages.print(f"{len(done):,} replayed{': ' + said if said else ''}.")
-
-
-def _time(text: str | None) -> datetime | None:
-    """The moment; a bare date is its begin, UTC."""
-    if text is None:
-        return None
-    if len(text) == len("2026-10-31"):
-        try:
-            return datetime.combine(date.fromisoformat(text), time(), UTC)
-        except ValueError:
-            raise BadTime(text) from None
-    return moment(text)
 
 
 def _plain(value: Any) -> str:

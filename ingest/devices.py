@@ -47,7 +47,7 @@ def enrol(conn: Conn, device_id: str, as_of: datetime, *, tier: Tier = "tls", ve
 
 
 def rotate(
-    conn: Conn, device_id: str, as_of: datetime, *, tier: Tier = "tls", overlap: timedelta = ROTATION_OVERLAP
+    conn: Conn, device_id: str, as_of: datetime, *, tier: str = "tls", overlap: timedelta = ROTATION_OVERLAP
 ) -> Enrolled:
     """Another token for an enrolled device; its earlier ones end after `overlap`. Raises `UnknownDevice`."""
     device = find_device(conn, device_id)
@@ -90,7 +90,7 @@ def broker_password(password: str, salt: bytes | None = None) -> str:
     return f"$7${_BROKER_ITERATIONS}${base64.b64encode(salt).decode()}${base64.b64encode(digest).decode()}"
 
 
-def _issue(conn: Conn, device_key: int, tier: Tier, as_of: datetime) -> str:
+def _issue(conn: Conn, device_key: int, tier: str, as_of: datetime) -> str:
     token = secrets.token_urlsafe(TOKEN_BYTES)
     store.insert_credential(conn, _hashed(token), device_key, tier, as_of, broker_password(token))
     return token

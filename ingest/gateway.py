@@ -10,6 +10,7 @@ import binascii
 import logging
 from collections.abc import AsyncIterator, Callable
 from datetime import datetime
+from functools import partial
 from math import ceil
 
 import msgspec
@@ -23,6 +24,7 @@ from ingest.accept import Receipt, accept
 from ingest.body import MAX_BODY_BYTES, inflate
 from ingest.decoders import osmand, owntracks, traccar, wayrate
 from ingest.devices import authenticate
+from ingest.enrolment import sender_of
 from ingest.errors import (
     BodyTooLarge,
     BodyTooSlow,
@@ -38,6 +40,7 @@ from ingest.errors import (
 )
 from ingest.limits import UploadLimit
 from ingest.rejection import Rejection
+from ingest.security import SecurityEvent, record
 from ingest.store import Device
 from storage.errors import StorageUnavailable
 from storage.pool import Database
@@ -70,7 +73,7 @@ _STATUS: dict[type[Exception], tuple[int, str]] = {
 
 class _Problem(Exception):
     def __init__(self, status: int, title: str, detail: str, headers: dict[str, str] | None = None) -> None:
-        self.response = _problem(status, title, detail, headers)
+        self.response = problem(status, title, detail, headers)
 
 
 def create_gateway(database: Database, clock: Callable[[], datetime], limit: UploadLimit | None = None) -> FastAPI:
@@ -87,7 +90,7 @@ def create_gateway(database: Database, clock: Callable[[], datetime], limit: Upl
     async def receive_batch(request: Request) -> Response:
         """One batch of our own JSON; the receipt says what became of every record."""
         received_at = clock()
-        device = await _bearer(request, database, received_at)
+        device = await bearer_device(request, database, received_at)
         _admit(limit, device)
         key = _idempotency_key(request)
         _check_content_type(request, (_JSON,))
@@ -159,15 +162,17 @@ def _add_forwarders(app: FastAPI, database: Database, clock: Callable[[], dateti
     async def receive_traccar(request: Request) -> Response:
         """One position that a Traccar server forwards. 200 with no body once it is durable."""
         received_at = clock()
-        device = await _bearer(request, database, received_at)
+        device = await bearer_device(request, database, received_at)
         _admit(limit, device)
         body = await run_in_threadpool(inflate, await read_body(request), request.headers.get("content-encoding", ""))
+        sender = await run_in_threadpool(_forwarded, database, device, body)
         receipt = await run_in_threadpool(
-            accept, database, device, body, lambda raw: traccar.decode(raw, device.device_id),
+            accept, database, sender, body, lambda raw: traccar.decode(raw, sender.device_id),
             received_at=received_at, channel="traccar", decoder_version=traccar.VERSION,
         )  # fmt: skip
         if any(one.reason == Rejection.BAD_ID for one in receipt.records):
-            _LOG.warning("security: the credential of device %d forwards another device", device.device_key)
+            event = partial(record, database, SecurityEvent.FOREIGN_DEVICE, received_at)
+            await run_in_threadpool(event, channel="traccar", device_key=device.device_key)
         return Response(status_code=200)
 
 
@@ -194,7 +199,8 @@ async def read_body(request: Request) -> bytes:
             raise BodyTooLarge(MAX_BODY_BYTES, inflated=False)
 
 
-async def _bearer(request: Request, database: Database, as_of: datetime) -> Device:
+async def bearer_device(request: Request, database: Database, as_of: datetime) -> Device:
+    """The device whose token the request carries; a refusal (401) when it is nobody's."""
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     device = None
     if scheme.lower() == "bearer":
@@ -232,6 +238,11 @@ def _authenticate(database: Database, token: str, as_of: datetime) -> Device | N
         return authenticate(conn, token, as_of)
 
 
+def _forwarded(database: Database, credential: Device, body: bytes) -> Device:
+    with database.role("telemetry") as conn:
+        return sender_of(conn, credential, traccar.named_device(body))
+
+
 def _reach(database: Database) -> None:
     with database.role("telemetry") as conn:
         conn.execute("select")
@@ -263,7 +274,8 @@ def _receipt_json(receipt: Receipt) -> bytes:
     return msgspec.json.encode({name: getattr(receipt, name) for name in names})
 
 
-def _problem(status: int, title: str, detail: str, headers: dict[str, str] | None = None) -> Response:
+def problem(status: int, title: str, detail: str, headers: dict[str, str] | None = None) -> Response:
+    """A refusal as problem+json (RFC 9457)."""
     content = msgspec.json.encode({"type": "about:blank", "status": status, "title": title, "detail": detail})
     return Response(content, status, headers, media_type="application/problem+json")
 
@@ -271,7 +283,7 @@ def _problem(status: int, title: str, detail: str, headers: dict[str, str] | Non
 def _answer_errors(app: FastAPI) -> None:
     """Every refusal as problem+json (RFC 9457) that says what to do."""
 
-    async def problem(_: Request, error: Exception) -> Response:
+    async def refused(_: Request, error: Exception) -> Response:
         assert isinstance(error, _Problem)
         return error.response
 
@@ -282,11 +294,11 @@ def _answer_errors(app: FastAPI) -> None:
             headers["Retry-After"] = str(ceil(error.wait_s))
         if status in {408, 413}:
             headers["Connection"] = "close"  # what is still under way is not read
-        return _problem(status, title, str(error), headers)
+        return problem(status, title, str(error), headers)
 
     async def http(_: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
-        return _problem(
+        return problem(
             error.status_code, error.detail, "see the documentation of the gateway", dict(error.headers or {})
         )
 
@@ -294,9 +306,9 @@ def _answer_errors(app: FastAPI) -> None:
         return await known(_, StorageUnavailable(type(error).__name__))
 
     async def gone(_: Request, error: Exception) -> Response:
-        return _problem(400, "The request ended early", "send it again")
+        return problem(400, "The request ended early", "send it again")
 
-    app.add_exception_handler(_Problem, problem)
+    app.add_exception_handler(_Problem, refused)
     app.add_exception_handler(ClientDisconnect, gone)
     for kind in _STATUS:
         app.add_exception_handler(kind, known)

@@ -6,7 +6,7 @@ same reason leaves everything as it was.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from hashlib import sha256
@@ -19,9 +19,11 @@ from ingest.accept import Receipt, store_checked
 from ingest.decoded import Decoded
 from ingest.decoders import osmand, owntracks, teltonika, traccar, wayrate
 from ingest.decoders.avl import CODEC_8, CODEC_8E, CODEC_16, Fault
+from ingest.enrolment import sender_of
 from ingest.errors import BodyError, DeviceRevoked, UnknownQuarantine, UnreadablePacket
 from ingest.quarantine_store import Filter, Kept
-from ingest.store import Upload
+from ingest.readings import Flag
+from ingest.store import Device, Upload
 from ingest.validate import validate
 from storage.pool import Conn, Database
 
@@ -119,18 +121,21 @@ def _replay(conn: Conn, kept: Kept, as_of: datetime) -> Replay:
     if read is None or kept.device_key is None:
         detail = "correct the file's mapping and ingest the file again" if kept.channel == "file" else None
         return Replay(kept.quarantine_id, Outcome.NOT_REPLAYABLE, detail=detail)
+    device = Device(kept.device_key, kept.device_id or "", kept.tier or "claim")
+    if kept.channel == "traccar":  # its list may have grown since
+        device = sender_of(conn, device, traccar.named_device(kept.raw))
     try:
-        version, decoded = read(kept)
+        version, decoded = read(replace(kept, device_id=device.device_id))
     except (BodyError, UnreadablePacket) as err:
         return _still(kept, kept.reason, str(err))
     checked = validate(decoded, kept.received_at)
     if same := [one for one in checked.rejected if one.reason == kept.reason and one.raw == kept.raw]:
         return _still(kept, same[0].reason, same[0].detail)
     upload = Upload(
-        kept.device_key,
+        device.device_key,
         kept.received_at,
         kept.channel,
-        kept.tier or "claim",
+        device.tier,
         version,
         sha256(kept.raw).digest(),
         f"↻{kept.quarantine_id}",  # a device's own key is ASCII
@@ -181,6 +186,16 @@ def _traccar(kept: Kept) -> tuple[str, Decoded]:
     return traccar.VERSION, traccar.decode(kept.raw, kept.device_id)
 
 
+def _broker(kept: Kept) -> tuple[str, Decoded]:
+    """By the decoder that its topic had. Whether it came with a promise is not kept, so it counts as without."""
+    if (kept.decoder_version or "").startswith("owntracks"):
+        version, decoded = _owntracks(kept)
+    else:
+        version, decoded = _wayrate(kept)
+    flags = decoded.readings.flags | int(Flag.UNACKED_CHANNEL)
+    return version, replace(decoded, readings=decoded.readings.replace(flags=flags))
+
+
 def _teltonika_tcp(kept: Kept) -> tuple[str, Decoded]:
     return teltonika.VERSION, _packet(kept, teltonika.decode_tcp)
 
@@ -219,6 +234,7 @@ READERS: dict[str, Callable[[Kept], tuple[str, Decoded]]] = {
     "osmand": _osmand,
     "owntracks": _owntracks,
     "traccar": _traccar,
+    "broker": _broker,
     "teltonika-tcp": _teltonika_tcp,
     "teltonika-udp": _teltonika_udp,
 }

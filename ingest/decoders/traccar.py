@@ -47,6 +47,11 @@ class _Message(msgspec.Struct, gc=False):
     device: _Device
 
 
+class _Named(msgspec.Struct, gc=False):
+    device: _Device
+
+
+_NAMED_DECODER = msgspec.json.Decoder(_Named)
 _DECODER = msgspec.json.Decoder(_Message)
 _KINDS: dict[str, Kind] = {
     "uniqueId": "text",
@@ -55,6 +60,14 @@ _KINDS: dict[str, Kind] = {
     **dict.fromkeys(("latitude", "longitude", "altitude", "speed", "course", "accuracy"), "number"),
     **dict.fromkeys(("odometer", "sat", "hdop"), "number"),
 }
+
+
+def named_device(body: bytes) -> str | None:
+    """The device that a position says it is of; None when it does not say. A claim, until a list of ours has it."""
+    try:
+        return _NAMED_DECODER.decode(body).device.unique_id
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
 
 
 def decode(body: bytes, device_id: str | None) -> Decoded:
