@@ -1,12 +1,20 @@
 """`wayrate serve`: the gateway that devices upload to, and the API with its pages."""
 
+from collections.abc import Callable
 from contextlib import ExitStack
+from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cli.options import AsOf, DataDir, Part, Roads, data_folder, database_of, messages, running_clock
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+    from starlette.types import ASGIApp
+
+    from storage.pool import Database
 
 
 def serve(
@@ -38,16 +46,14 @@ def serve(
     as_of: AsOf = None,
 ) -> None:
     """Serve the device gateway and the pages until Ctrl-C."""
-    from starlette.types import ASGIApp
-
-    from api.app import create_api
     from cli.asgi import bind, bind_udp, combined, server
     from ingest.broker_files import SECRET_FILE, read_secret
+    from ingest.coalesce import Coalescer
+    from ingest.device_routes import add_device_routes
     from ingest.gateway import create_gateway
     from ingest.mqtt_gateway import parse_broker, serving_mqtt
     from ingest.tcp_gateway import serving_tcp
     from ingest.udp_gateway import serving_udp
-    from scoring.extract import read_road_map
 
     listener = bind(host, port)
     tcp_listener = None if tcp_port is None else bind(host, tcp_port)
@@ -57,19 +63,28 @@ def serve(
         secret = mqtt_secret or data_folder(data_dir) / "mosquitto" / SECRET_FILE
         broker = parse_broker(mqtt, read_secret(secret))
     clock = running_clock(as_of)
-    with database_of(data_dir, keep_running=True) as database, ExitStack() as running:
+    with database_of(data_dir, keep_running=True) as database, Coalescer(database) as coalescer, ExitStack() as running:
         gateway = create_gateway(database, clock)
+        add_device_routes(gateway, database, clock)
         api = create_api(database, read_road_map(roads) if roads else None, clock)
         apps: dict[Part, ASGIApp] = {"all": combined(gateway, api), "gateway": gateway, "api": api}
         address = f"http://{host}:{listener.getsockname()[1]}"
         messages.print(f"Serving on {address} — devices post to {address}/v1/readings. Ctrl-C stops.")
         if tcp_listener is not None:
-            running.enter_context(serving_tcp(database, clock, tcp_listener))
+            running.enter_context(serving_tcp(database, clock, tcp_listener, coalescer))
             messages.print(f"Teltonika devices connect to {host}, port {tcp_listener.getsockname()[1]}.")
         if udp_socket is not None:
-            running.enter_context(serving_udp(database, clock, udp_socket))
+            running.enter_context(serving_udp(database, clock, udp_socket, coalescer))
             messages.print(f"Teltonika devices send datagrams to {host}, port {udp_socket.getsockname()[1]}.")
         if broker is not None:
-            running.enter_context(serving_mqtt(database, clock, broker))
+            running.enter_context(serving_mqtt(database, coalescer, clock, broker))
             messages.print(f"Messages of devices are taken from the broker at {broker.host}, port {broker.port}.")
-        server(apps[only]).run(sockets=[listener])
+        server(app).run(sockets=[listener])
+
+
+def _api(database: "Database", roads: Path | None, clock: Callable[[], datetime]) -> "FastAPI":
+    """The API with its pages. What it needs is loaded here, for a gateway that is killed is soon back without it."""
+    from api.app import create_api
+    from scoring.extract import read_road_map
+
+    return create_api(database, read_road_map(roads) if roads else None, clock)

@@ -28,6 +28,7 @@ def work(
     from scoring.extract import read_road_map
     from scoring.match import HiddenMarkovMatcher
     from scoring.worker import mark_matched_elsewhere
+    from storage.errors import StorageUnavailable
 
     with database_of(data_dir, keep_running=watch) as database:
         road_map = read_road_map(roads) if roads else None
@@ -38,10 +39,15 @@ def work(
             marked = mark_matched_elsewhere(database, road_map.version if road_map else None, moment(as_of))
             messages.print(f"{marked} device(s) have trips matched on another map: they are scored again.")
         while True:
-            windows, adjustments = drain(database, matcher, road_map, moment(as_of))
-            if windows or adjustments or not watch:
-                messages.print(f"Scored {windows} dirty window(s), posted {adjustments} adjustment(s).")
-                _say_unmatched(database, road_map)
+            try:
+                windows, adjustments = drain(database, matcher, road_map, moment(as_of))
+                if windows or adjustments or not watch:
+                    messages.print(f"Scored {windows} dirty window(s), posted {adjustments} adjustment(s).")
+                    _say_unmatched(database, road_map)
+            except StorageUnavailable as err:
+                if not watch:
+                    raise
+                messages.print(f"Waiting for the database: {err}")
             if not watch:
                 return
             time.sleep(POLL_S)

@@ -159,11 +159,10 @@ class System:
                 self.work()
         self.finish()
 
-    def missing(self, device_id: str) -> list[range]:
-        """Runs of records that were not acknowledged yet."""
-        absent = [row for row in range(len(self.worlds[device_id])) if row not in self.acknowledged[device_id]]
-        runs = np.split(np.array(absent, dtype=np.int64), np.flatnonzero(np.diff(absent) != 1) + 1) if absent else []
-        return [range(int(run[0]), int(run[-1]) + 1) for run in runs]
+    def missing(self, device_id: str) -> list[list[int]]:
+        """The records that were not acknowledged yet, in order, in three uploads."""
+        absent = sorted(set(range(len(self.worlds[device_id]))) - self.acknowledged[device_id])
+        return [part.tolist() for part in np.array_split(absent, 3) if len(part)]
 
     def finish(self) -> None:
         """All windows scored, both months closed, every change followed."""

@@ -111,7 +111,7 @@ def run(system: System, expected: Outcome, *, examples: int, steps: int, **chang
 def test_any_history_ends_at_the_same_trips_scores_and_premiums(system: System, expected: Outcome) -> None:
     assert {name: rows for name, (rows, _) in expected.parts.items() if rows < 5} == {}
     assert all(sum(lines.values()) > 0 for lines in expected.totals.values())
-    run(system, expected, examples=4, steps=10, derandomize=True)
+    run(system, expected, examples=8, steps=12, derandomize=True)
     assert system.deaths > 1
     assert system.overtaken > 1
 

@@ -53,6 +53,7 @@ class RunningSystem:
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     devices: list[tuple[str, str, bool]] = field(default_factory=list)
     senders: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    ended: list[str] = field(default_factory=list)
 
     # What runs
 
@@ -134,14 +135,19 @@ class RunningSystem:
 
     # What came of it
 
-    def wait_ready(self, within_s: float = READY_WITHIN_S) -> float:
-        """Seconds until /readyz says so and a frame is acknowledged; fails after `within_s`."""
+    def wait_ready(self, within_s: float = 90.0) -> float:
+        """Seconds until /readyz says so and a frame is acknowledged; fails after `within_s`. A process that has ended
+        by itself is started again, as a supervisor would, and counted in `ended`.
+        """
         began = time.monotonic()
         acknowledged = self.ledger_size()
         while time.monotonic() - began < within_s:
             with suppress(URLError, OSError), urlopen(f"http://{HOST}:{self.http_port}/readyz", timeout=3) as answer:
                 if answer.status == 200 and (not self.senders or self.ledger_size() > acknowledged):
                     return time.monotonic() - began
+            for name in [name for name, process in self.processes.items() if process.poll() is not None]:
+                self.ended.append(name)
+                self.start(name)
             time.sleep(0.05)
         raise AssertionError(f"not ready within {within_s} s:\n{self.log_tail()}")
 

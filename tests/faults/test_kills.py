@@ -43,5 +43,7 @@ def test_nothing_acknowledged_is_lost(tmp_path: Path, rounds: int) -> None:
     print(f"{rounds} kills, {kept} readings acknowledged, 0 lost; seconds to the next acknowledgement:")
     for victim, seconds in sorted(recoveries.items()):
         print(f"  {victim}: {len(seconds)} kills, median {np.median(seconds):.1f}, most {max(seconds):.1f}")
+    print(f"  ended by themselves: {system.ended}")
     assert kept > 10 * rounds
+    assert "gateway" not in system.ended
     assert max(map(max, recoveries.values())) < READY_WITHIN_S
