@@ -1,5 +1,6 @@
 """Where, when and how fast a trip was driven: integer cells that sum exactly to its measured metres and seconds."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,8 +8,9 @@ from numpy.typing import NDArray
 
 from scoring.classes import EXPOSURE_CLASSES, HOUR_BANDS, OVER_LIMIT_BANDS, UNMATCHED
 from scoring.driven import Driven
-from scoring.events import Findings, over_limit_mps
-from scoring.place_time import hour_bands
+from scoring.events import Event, Findings, over_limit_mps
+from scoring.features import LONG_DRIVE_S, SEVERE_FACTOR, SEVERE_OVER_KMH, STARTS
+from scoring.place_time import hour_bands, local_start
 from scoring.series import Floats, largest_remainder
 from scoring.settings import Thresholds
 from scoring.trips import Trip
@@ -57,10 +59,23 @@ def over_limit_bands(trip: Trip, driven: Driven) -> NDArray[np.intp]:
     return np.where(np.isnan(over), OVER_LIMIT_BANDS.index("unknown"), band).astype(np.intp)
 
 
+def cell_totals(cells: Iterable[Cell]) -> dict[str, int]:
+    """Metres and seconds by cell under the names that CELL_FEATURES read; of any number of trips."""
+    totals: dict[str, int] = {}
+    for cell in cells:
+        name = f"{cell.road_class}_{cell.hour_band}_{cell.over_limit_band}"
+        totals[f"{name}_m"] = totals.get(f"{name}_m", 0) + cell.distance_m
+        totals[f"{name}_s"] = totals.get(f"{name}_s", 0) + cell.duration_s
+    return totals
+
+
 def trip_totals(
-    trip: Trip, driven: Driven, findings: Findings, cells: tuple[Cell, ...], limits: Thresholds
+    trip: Trip, driven: Driven, findings: Findings, cells: tuple[Cell, ...], limits: Thresholds, zone: str
 ) -> dict[str, int]:
-    """The additive counters of one trip: the features of any set of trips are made of their sums."""
+    """The additive counters of one trip: the features of any set of trips are made of their sums.
+
+    `zone`: the time zone whose clock says at which hour the trip began.
+    """
     totals = _cell_totals(cells)
     distance_m = totals["distance_m"]
     totals |= {
@@ -72,26 +87,49 @@ def trip_totals(
     for kind, name in (("hard_brake", "brake"), ("hard_acceleration", "acceleration"), ("hard_corner", "corner")):
         totals[f"{name}_measurable_m"] = 0 if kind in findings.not_measurable else distance_m
     for kind in ("hard_brake", "hard_acceleration", "hard_corner", "speeding"):
-        totals[f"{kind}_events"] = sum(event.kind == kind for event in findings.events)
+        found = [event for event in findings.events if event.kind == kind]
+        totals[f"{kind}_events"] = len(found)
+        totals[f"severe_{kind}_events"] = sum(_severe(event, limits) for event in found)
+    driving_s = float(trip.step_s[~trip.in_gap].sum())
+    totals["long_drives"] = int(driving_s > LONG_DRIVE_S)
+    totals["long_drive_s"] = round(max(driving_s - LONG_DRIVE_S, 0.0))
+    totals[f"{STARTS}{local_start(int(trip.readings.fix_time_us[0]), zone)}"] = 1
     return totals | _state_totals(trip, findings, limits)
+
+
+def _severe(event: Event, limits: Thresholds) -> bool:
+    """Whether a manoeuvre reached `SEVERE_FACTOR` thresholds of its class, or speeding 20 km/h over the limit."""
+    severe = {
+        "hard_brake": SEVERE_FACTOR * limits.brake_mps2,
+        "hard_acceleration": SEVERE_FACTOR * limits.acceleration_mps2,
+        "hard_corner": SEVERE_FACTOR * limits.corner_mps2,
+        "speeding": SEVERE_OVER_KMH,
+    }
+    return event.peak >= severe[event.kind]
 
 
 def _cell_totals(cells: tuple[Cell, ...]) -> dict[str, int]:
     def metres(**wanted: str) -> int:
         return sum(cell.distance_m for cell in cells if all(getattr(cell, key) == wanted[key] for key in wanted))
 
+    def seconds(**wanted: str) -> int:
+        return sum(cell.duration_s for cell in cells if all(getattr(cell, key) == wanted[key] for key in wanted))
+
     totals = {
         "distance_m": metres(),
-        "measured_s": sum(cell.duration_s for cell in cells),
-        "night_m": metres(hour_band="night"),
+        "measured_s": seconds(),
         "limit_known_m": metres() - metres(over_limit_band="unknown"),
-        "limit_known_s": sum(cell.duration_s for cell in cells if cell.over_limit_band != "unknown"),
+        "limit_known_s": seconds() - seconds(over_limit_band="unknown"),
     }
     for band in OVER_LIMIT_BANDS[1:4]:
         totals[f"{band}_m"] = metres(over_limit_band=band)
-        totals[f"{band}_s"] = sum(cell.duration_s for cell in cells if cell.over_limit_band == band)
+        totals[f"{band}_s"] = seconds(over_limit_band=band)
+    for hour_band in HOUR_BANDS:
+        totals[f"{hour_band}_m"] = metres(hour_band=hour_band)
+        totals[f"{hour_band}_s"] = seconds(hour_band=hour_band)
     for road_class in EXPOSURE_CLASSES:
         totals[f"{road_class}_m"] = metres(road_class=road_class)
+        totals[f"{road_class}_s"] = seconds(road_class=road_class)
     totals["matched_m"] = totals["distance_m"] - totals[f"{EXPOSURE_CLASSES[UNMATCHED]}_m"]
     return totals
 

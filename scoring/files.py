@@ -1,7 +1,7 @@
 """Files of readings straight to scored trips, without any database: one JSON object a trip."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -96,6 +96,7 @@ def trip_json(trip: ScoredTrip) -> dict[str, object]:
         "events": [_event_json(event) for event in trip.events],
         "not_measurable": list(trip.not_measurable),
         "features": trip.features,
+        "exposure": [asdict(cell) for cell in trip.exposure],
         "totals": trip.totals,
         "score": trip.score,
         "coaching": [change.as_json() for change in coach(trip.totals)] if trip.score else [],

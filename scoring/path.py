@@ -12,7 +12,7 @@ from scoring.clean import clean_readings, placed, with_places
 from scoring.driven import on_roads
 from scoring.events import KINDS, Event, find_events
 from scoring.exposure import Cell, exposure_cells, trip_totals
-from scoring.features import features_of
+from scoring.features import FEATURES_VERSION, features_of
 from scoring.match import Matcher
 from scoring.place_time import local_month, zone_at
 from scoring.quality import Quality, certify
@@ -116,11 +116,11 @@ def score_trip(
     driven = on_roads(trip, matcher, roads)
     findings = find_events(trip, driven, settings.thresholds)
     cells = exposure_cells(trip, driven)
-    totals = trip_totals(trip, driven, findings, cells, settings.thresholds)
+    zone = zone_at(float(trip.readings.latitude_deg[0]), float(trip.readings.longitude_deg[0]))
+    totals = trip_totals(trip, driven, findings, cells, settings.thresholds, zone)
     quality = certify(trip, driven, lead_in_gap_m, settings, findings.flags)
     score = None if quality.excluded else score_totals(totals)
     started_us, ended_us = int(trip.readings.fix_time_us[0]), int(trip.readings.fix_time_us[-1])
-    zone = zone_at(float(trip.readings.latitude_deg[0]), float(trip.readings.longitude_deg[0]))
     return ScoredTrip(
         trip_id=trip_id(device, started_us),
         started_us=started_us,
@@ -191,4 +191,5 @@ def _versions(settings: Settings, map_version: str | None) -> dict[str, str | No
         "settings": settings.version,
         "thresholds": settings.thresholds.version,
         "model": PRIOR_MODEL.version,
+        "features": FEATURES_VERSION,
     }

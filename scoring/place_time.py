@@ -29,6 +29,12 @@ def local_month(fix_time_us: int, zone: str) -> str:
     return f"{datetime.fromtimestamp(fix_time_us / 1e6, UTC).astimezone(ZoneInfo(zone)):%Y-%m}"
 
 
+def local_start(fix_time_us: int, zone: str) -> str:
+    """`workday_07` or `weekend_23`: the kind of day (Saturday and Sunday apart) and the hour by the clock of a zone."""
+    local = datetime.fromtimestamp(fix_time_us / 1e6, UTC).astimezone(ZoneInfo(zone))
+    return f"{'weekend' if local.weekday() >= 5 else 'workday'}_{local.hour:02}"
+
+
 def hour_bands(fix_time_us: Int64s, latitude_deg: Floats, longitude_deg: Floats) -> NDArray[np.intp]:
     """The index into HOUR_BANDS of each reading, shape (n,), by the local hour of its place.
 
