@@ -12,16 +12,19 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
+from hashlib import sha256
 from typing import Any
 
-from psycopg import errors as postgres
-
-from ingest.accept import accept
+from ingest.accept import make_offer
 from ingest.background import running_beside
+from ingest.coalesce import Coalescer
+from ingest.decoded import Decoded, refused_frame
 from ingest.decoders.avl import Fault
 from ingest.decoders.teltonika import VERSION, Packet, decode_udp
 from ingest.devices import find_device
-from ingest.errors import DeviceRevoked, UnknownDevice
+from ingest.errors import DeviceRevoked, Overloaded, UnknownDevice
+from ingest.rejection import Rejection
+from ingest.store import Device
 from storage.errors import StorageUnavailable
 from storage.pool import Database
 
@@ -29,19 +32,16 @@ _LOG = logging.getLogger(__name__)
 _MAX_WAITING = 500
 _CHANNEL = "teltonika-udp"
 _TIER = "claim"
-_PASSING = (
-    StorageUnavailable,
-    postgres.SerializationFailure,
-    postgres.DeadlockDetected,
-    postgres.QueryCanceled,
-    postgres.LockNotAvailable,
-)
+_CODEC_AT = 23  # after length, packet id, type, AVL packet id and IMEI
+_LOOKUPS_AT_ONCE = 4
 
 
 @dataclass(slots=True)
 class _Datagrams(asyncio.DatagramProtocol):
     database: Database
+    coalescer: Coalescer
     clock: Callable[[], datetime]
+    lookups: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_LOOKUPS_AT_ONCE))
     transport: asyncio.DatagramTransport | None = None
     waiting: set[asyncio.Task[None]] = field(default_factory=set)
 
@@ -59,37 +59,56 @@ class _Datagrams(asyncio.DatagramProtocol):
     async def _answer(self, datagram: bytes, sender: tuple[str | Any, int]) -> None:
         """Store, then acknowledge."""
         packet = decode_udp(datagram)
-        if packet.fault not in {Fault.NONE, Fault.COMMAND} or packet.imei is None:
+        if packet.fault not in {Fault.NONE, Fault.COMMAND, Fault.CODEC} or packet.imei is None:
             _LOG.info("teltonika: datagram not acknowledged: %s", packet.fault.name.lower())
             return
         try:
-            await asyncio.to_thread(_store, self.database, self.clock(), packet, datagram)
+            async with self.lookups:
+                device = await asyncio.to_thread(_enrolled, self.database, packet.imei)
+            await self._store(device, packet, datagram)
         except (UnknownDevice, DeviceRevoked):
             _LOG.info("teltonika: datagram of a device that is not enrolled")
-        except _PASSING as err:
+        except (Overloaded, StorageUnavailable) as err:
             _LOG.warning("teltonika: datagram not acknowledged: %s", type(err).__name__)
         else:
             if packet.ack is not None and self.transport is not None:
                 self.transport.sendto(packet.ack, sender)
 
+    async def _store(self, device: Device, packet: Packet, datagram: bytes) -> None:
+        decoded, key = packet.decoded, None
+        if packet.fault is Fault.CODEC:
+            decoded, key = _unknown_codec(device, datagram)
+        offer = make_offer(
+            device, datagram, decoded, received_at=self.clock(), channel=_CHANNEL, decoder_version=VERSION,
+            tier=_TIER, idempotency_key=key,
+        )  # fmt: skip
+        await self.coalescer.accept(offer)
 
-def _store(database: Database, received_at: datetime, packet: Packet, datagram: bytes) -> None:
+
+def _unknown_codec(device: Device, datagram: bytes) -> tuple[Decoded, str]:
+    """The device keeps its readings until the codec can be read; one copy shows what to build.
+
+    Its packet ids are no part of what makes it the same.
+    """
+    codec = datagram[_CODEC_AT]
+    _LOG.error("teltonika: device %d sends codec %#04x, which is not known here", device.device_key, codec)
+    key = f"unknown-codec-{sha256(datagram[_CODEC_AT:]).hexdigest()}"
+    return refused_frame(datagram, Rejection.UNKNOWN_CODEC, f"codec {codec:#04x}"), key
+
+
+def _enrolled(database: Database, imei: str) -> Device:
     with database.role("telemetry") as conn:
-        device = find_device(conn, f"imei-{packet.imei}")
-    accept(
-        database, device, datagram, lambda _: packet.decoded, received_at=received_at, channel=_CHANNEL,
-        decoder_version=VERSION, tier=_TIER,
-    )  # fmt: skip
+        return find_device(conn, f"imei-{imei}")
 
 
 def serving_udp(
-    database: Database, clock: Callable[[], datetime], bound: socket.socket
+    database: Database, clock: Callable[[], datetime], bound: socket.socket, coalescer: Coalescer
 ) -> AbstractContextManager[None]:
-    """The gateway on a bound UDP socket, in a thread of its own until the block ends."""
+    """The gateway on a bound UDP socket, in a thread of its own until the block ends, inside that of `coalescer`."""
 
     async def run(stop: asyncio.Event) -> None:
         loop = asyncio.get_running_loop()
-        transport, _ = await loop.create_datagram_endpoint(lambda: _Datagrams(database, clock), sock=bound)
+        transport, _ = await loop.create_datagram_endpoint(lambda: _Datagrams(database, coalescer, clock), sock=bound)
         await stop.wait()
         transport.close()
 

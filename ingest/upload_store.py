@@ -107,7 +107,12 @@ def lock_devices(conn: Conn, device_keys: Iterable[int], *, wait: bool) -> tuple
     missing = [key for key in keys["device_keys"] if key not in ours]
     if wait or not missing:
         return ours, set()
-    return ours, _keys(conn, _ACTIVE, {"device_keys": missing})
+    return ours, active_devices(conn, missing)
+
+
+def active_devices(conn: Conn, device_keys: Iterable[int]) -> set[int]:
+    """Of these devices the ones that may send."""
+    return _keys(conn, _ACTIVE, {"device_keys": list(device_keys)})
 
 
 def _keys(conn: Conn, query: str, values: dict[str, list[int]]) -> set[int]:

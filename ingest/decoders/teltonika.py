@@ -39,6 +39,7 @@ _UDP_LENGTH_BYTES = 2
 _UDP_IMEI_AT = 8
 _HEADER = 8  # of a TCP packet: preamble and length
 _HEAD_BYTES = {CODEC_8: 26, CODEC_8E: 28, CODEC_16: 28}
+_SOUND = int(Fault.NONE)
 _MESSAGE_TEXT_AT = 7  # after codec, count, type and the text's length
 
 
@@ -88,14 +89,30 @@ def decode_packets(data: bytes, starts: Int64s, ends: Int64s) -> Packets:
 
 def decode_tcp(frame: bytes) -> Packet:
     """One TCP packet, from preamble to CRC. Wrong in any way it is not acknowledged, and has no records."""
-    ends = np.array([len(frame)])
-    packets = decode_packets(frame, np.zeros(1, dtype=np.int64), ends)
-    fault = Fault(int(packets.faults[0]))
-    body = frame[_HEADER:-4] if fault in {Fault.NONE, Fault.COMMAND} else b""
+    return decode_frames([frame])[0]
+
+
+def decode_frames(frames: Sequence[bytes]) -> list[Packet]:
+    """TCP packets, each on its own, by one pass over the bytes of all."""
+    data, starts, ends = join(frames)
+    packets = decode_packets(data, starts, ends)
+    bounds = np.searchsorted(packets.packet, np.arange(len(frames) + 1)).tolist()
+    faults, offsets = packets.faults.tolist(), starts.tolist()
+    return [
+        _tcp_packet(frame, packets, number, slice(bounds[number], bounds[number + 1]), offsets[number], faults[number])
+        for number, frame in enumerate(frames)
+    ]
+
+
+def _tcp_packet(frame: bytes, packets: Packets, number: int, rows: slice, offset: int, code: int) -> Packet:
+    if code == _SOUND:
+        decoded = _decoded(frame, packets, number, rows, offset, len(frame) - 4)
+        return Packet(Fault.NONE, frame[-5].to_bytes(4), decoded, frame[_HEADER:-4])
+    fault = Fault(code)
     if fault is Fault.COMMAND:
+        body = frame[_HEADER:-4]
         return Packet(fault, None, _nothing(frame, Rejection.UNSOLICITED), body, message=_message(body))
-    ack = body[-1].to_bytes(4) if fault is Fault.NONE else None
-    return Packet(fault, ack, _decoded(frame, packets, len(frame) - 4), body)
+    return Packet(fault, None, _decoded(frame, packets, number, rows, offset, len(frame) - 4), b"")
 
 
 def decode_udp(datagram: bytes) -> Packet:
@@ -111,7 +128,8 @@ def decode_udp(datagram: bytes) -> Packet:
     ack = None
     if fault is Fault.NONE:
         ack = b"\x00\x05" + datagram[2:4] + b"\x01" + datagram[5:6] + body[-1:]
-    return Packet(fault, ack, _decoded(datagram, packets, len(datagram)), body, imei)
+    decoded = _decoded(datagram, packets, 0, slice(None), 0, len(datagram))
+    return Packet(fault, ack, decoded, body, imei)
 
 
 def parse_imei(digits: bytes) -> str | None:
@@ -161,25 +179,31 @@ def _parse(view: Bytes, starts: Int64s, ends: Int64s, faults: Int64s) -> Packets
     return Packets(make_readings(count, **columns), packet, begins_at, faults, trailing)
 
 
-def _decoded(frame: bytes, packets: Packets, end: int) -> Decoded:
-    """The readings of the only packet; bytes left over are refused by themselves, and its records stay."""
-    begins = [*packets.begins_at.tolist(), end - 1 - int(packets.trailing[0])]
-    readings, places = packets.readings, np.arange(len(packets.readings))
+def _decoded(frame: bytes, packets: Packets, number: int, rows: slice, offset: int, end: int) -> Decoded:
+    """The readings at `rows`, of packet `number`, which begins at `offset`.
+
+    Bytes left over are refused by themselves, and the records stay.
+    """
+    readings, begins_at = packets.readings.take(rows), packets.begins_at[rows]
+    trailing = int(packets.trailing[number])
+    raw_of = partial(_raw_of, frame, begins_at, offset, end - 1 - trailing)
+    places = np.arange(len(readings))
     readable = readings.fix_time_us != AFTER_TIME
-    raw_of = partial(_raw_of, frame, begins)
+    if not trailing and readable.all():
+        return Decoded(readings, len(readings), (), places, raw_of)
     rejected = [
         Rejected(place, Rejection.FUTURE, "the time is past the year 9999", raw_of(place))
         for place in places[~readable].tolist()
     ]
-    if packets.trailing[0]:
-        detail = f"{packets.trailing[0]} bytes are left after the last record"
-        rejected.append(Rejected(None, Rejection.TRAILING, detail, frame))
+    if trailing:
+        rejected.append(Rejected(None, Rejection.TRAILING, f"{trailing} bytes are left after the last record", frame))
     readings = readings.take(readable)
     return Decoded(readings, len(readings) + len(rejected), tuple(rejected), places[readable], raw_of)
 
 
-def _raw_of(frame: bytes, begins: list[int], place: int) -> bytes:
-    return frame[begins[place] : begins[place + 1]]
+def _raw_of(frame: bytes, begins_at: Int64s, offset: int, end: int, place: int) -> bytes:
+    following = end if place + 1 == len(begins_at) else int(begins_at[place + 1]) - offset
+    return frame[int(begins_at[place]) - offset : following]
 
 
 def _nothing(frame: bytes, reason: Rejection) -> Decoded:

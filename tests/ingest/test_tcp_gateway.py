@@ -1,7 +1,9 @@
 """The TCP gateway on a real socket and a real database: what is acknowledged, what is not, what closes."""
 
+import itertools
 import os
 import re
+import resource
 import socket
 import struct
 import subprocess
@@ -9,7 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,6 +19,7 @@ import numpy as np
 import psycopg
 import pytest
 
+from ingest.coalesce import Coalescer
 from ingest.devices import enrol, revoke
 from ingest.tcp_gateway import serving_tcp
 from storage.pool import Database
@@ -37,7 +40,8 @@ def address(database: Database) -> Iterator[tuple[str, int]]:
         enrol(conn, f"imei-{IMEI}", NOW)
     with (
         socket.create_server(("127.0.0.1", 0)) as listener,
-        serving_tcp(database, lambda: NOW, listener, frame_deadline_s=2.0),
+        Coalescer(database) as coalescer,
+        serving_tcp(database, lambda: NOW, listener, coalescer, frame_deadline_s=2.0, revocation_check_s=0.5),
     ):
         yield listener.getsockname()
 
@@ -142,6 +146,59 @@ def test_no_records_what_is_left_over_and_an_unsolicited_answer(address: tuple[s
     assert count(database, "reading") == 1
 
 
+def flags(database: Database) -> list[object]:
+    with database.role("telemetry") as conn:
+        return [row[0] for row in conn.execute("select flags from telemetry.upload order by upload_id")]
+
+
+def test_an_empty_packet_is_in_the_ledger_with_no_records(address: tuple[str, int], database: Database) -> None:
+    with connected(address) as client:
+        assert answer(client, packet(body([]))) == bytes(4)
+        assert answer(client, packet(body([], 0x8E))) == bytes(4)
+    with database.role("telemetry") as conn:
+        empty = conn.execute("select count(*) from telemetry.upload where records_received = 0").fetchall()
+    assert empty == [(2,)]
+
+
+def test_a_codec_that_changes_within_a_connection_is_taken_and_flagged(
+    address: tuple[str, int], database: Database
+) -> None:
+    with connected(address) as client:
+        for second, codec in enumerate((0x08, 0x08, 0x8E, 0x8E, 0x10)):
+            sent = packet(body([Record(time_ms=1_790_852_400_000 + second * 1000)], codec))
+            assert answer(client, sent) == struct.pack(">I", 1)
+    assert flags(database) == [None, None, ["codec_switch"], None, ["codec_switch"]]
+    assert count(database, "reading") == 5
+
+
+def test_a_revoked_devices_silent_connection_is_closed(address: tuple[str, int], database: Database) -> None:
+    with connected(address) as client:
+        with database.role("telemetry") as conn:
+            revoke(conn, f"imei-{IMEI}", NOW)
+        assert client.recv(1) == b""
+
+
+def test_packets_cut_anywhere_and_sent_ahead_are_answered_in_order(
+    address: tuple[str, int], database: Database
+) -> None:
+    rng = np.random.default_rng(5)
+    counted = [int(one) for one in rng.integers(0, 40, 25)]
+    stream = b"".join(
+        b"\xff" * (at % 3)
+        + packet(body([Record(time_ms=1_790_852_400_000 + at * 50_000 + n * 1000) for n in range(size)], 0x8E))
+        for at, size in enumerate(counted)
+    )
+    cuts = [0, *sorted(rng.integers(0, len(stream), 60).tolist()), len(stream)]
+    with connected(address) as client:
+        for start, stop in itertools.pairwise(cuts):
+            client.sendall(stream[start:stop])
+        received = b""
+        while len(received) < 4 * len(counted):
+            received += client.recv(4096)
+    assert list(struct.unpack(f">{len(counted)}I", received)) == counted
+    assert count(database, "reading") == sum(counted)
+
+
 def test_a_codec_that_is_not_known_is_kept_once(address: tuple[str, int], database: Database) -> None:
     for _ in range(3):
         with connected(address) as client:
@@ -149,10 +206,25 @@ def test_a_codec_that_is_not_known_is_kept_once(address: tuple[str, int], databa
     assert reasons(database) == ["unknown_codec"]
 
 
-def test_the_newest_of_two_connections_wins(address: tuple[str, int]) -> None:
+def test_the_newest_of_two_connections_wins_and_its_first_upload_says_so(
+    address: tuple[str, int], database: Database
+) -> None:
     with connected(address) as earlier, connected(address) as later:
-        assert answer(later, SOUND) == struct.pack(">I", 2)
+        for _ in range(2):
+            assert answer(later, SOUND) == struct.pack(">I", 2)
         assert answer(earlier, b"") == b""
+    assert flags(database) == [["dual_session"], None]
+
+
+def test_the_gateway_says_nothing_but_its_one_byte_and_acknowledgements(address: tuple[str, int]) -> None:
+    """It sends no command: every message of codec 12 to 15 is one that nobody asked for."""
+    with connected(address) as client:
+        for codec in (0x0C, 0x0D, 0x0E, 0x0F):
+            client.sendall(packet(bytes([codec]) + b"\x01\x06" + struct.pack(">I", 2) + b"ok\x01"))
+        assert answer(client, SOUND) == struct.pack(">I", 2)
+        client.settimeout(0.5)
+        with pytest.raises(TimeoutError):
+            client.recv(1)
 
 
 def test_a_revoked_device_is_not_acknowledged(address: tuple[str, int], database: Database) -> None:
@@ -173,6 +245,60 @@ def test_a_packet_that_trickles_in_closes_at_the_deadline(address: tuple[str, in
                 time.sleep(0.2)
         assert 2 <= time.monotonic() - began < 10
     assert count(database, "upload") == 0
+
+
+def test_an_imei_that_trickles_in_closes_at_the_deadline(address: tuple[str, int]) -> None:
+    with connected(address, greeted=False) as client:
+        began = time.monotonic()
+        with suppress(ConnectionError):
+            for byte in HELLO:
+                client.sendall(bytes([byte]))
+                time.sleep(0.2)
+        assert 2 <= time.monotonic() - began < 10
+
+
+def test_five_thousand_silent_connections_starve_nobody(database: Database) -> None:
+    """Admitted and silent; meanwhile one device sends, and each of them is there still at the end."""
+    idle = 5000
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = 2 * idle + 500  # both ends are in this process
+    if hard != resource.RLIM_INFINITY and hard < needed:
+        pytest.skip(f"{needed} open files are needed; the limit is {hard}")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, needed), hard))
+    imeis = list(itertools.islice(sound_imeis(), idle + 1))
+    with database.role("telemetry") as conn, conn.cursor() as cursor:
+        rows = [(1000 + at, f"imei-{imei}", NOW) for at, imei in enumerate(imeis)]
+        cursor.executemany(
+            "insert into telemetry.device (device_key, device_id, enrolled_at) values (%s, %s, %s)", rows
+        )
+    with (
+        ExitStack() as held,
+        socket.create_server(("127.0.0.1", 0), backlog=2048) as listener,
+        Coalescer(database) as coalescer,
+        serving_tcp(database, lambda: NOW, listener, coalescer),
+    ):
+        silent = []
+        for imei in imeis[:idle]:
+            client = held.enter_context(socket.create_connection(listener.getsockname(), timeout=30))
+            client.sendall(b"\x00\x0f" + imei.encode())
+            silent.append(client)
+        assert all(client.recv(1) == b"\x01" for client in silent)
+        with socket.create_connection(listener.getsockname(), timeout=10) as busy:
+            busy.sendall(b"\x00\x0f" + imeis[idle].encode())
+            assert busy.recv(1) == b"\x01"
+            for second in range(20):
+                sent = packet(body([Record(time_ms=1_790_852_400_000 + second * 1000)]))
+                assert answer(busy, sent) == struct.pack(">I", 1)
+        for client in silent[:: idle // 10]:
+            assert answer(client, packet(body([Record()]))) == struct.pack(">I", 1)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def sound_imeis() -> Iterator[str]:
+    for number in itertools.count(35_000_000_000_000):
+        digits = f"{number:014d}"
+        doubled = [int(digit) * (1 + place % 2) for place, digit in enumerate(digits)]
+        yield digits + str(-sum(value // 10 + value % 10 for value in doubled) % 10)
 
 
 def test_what_was_acknowledged_survives_the_gateways_death(

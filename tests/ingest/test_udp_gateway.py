@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from ingest.coalesce import Coalescer
 from ingest.devices import enrol
 from ingest.udp_gateway import serving_udp
 from storage.pool import Database
@@ -21,7 +22,7 @@ def client(database: Database) -> Iterator[socket.socket]:
         enrol(conn, f"imei-{IMEI}", NOW)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as bound, socket.socket(type=socket.SOCK_DGRAM) as sender:
         bound.bind(("127.0.0.1", 0))
-        with serving_udp(database, lambda: NOW, bound):
+        with Coalescer(database) as coalescer, serving_udp(database, lambda: NOW, bound, coalescer):
             sender.connect(bound.getsockname())
             sender.settimeout(10)
             yield sender
@@ -42,9 +43,23 @@ def test_what_is_damaged_or_nobodys_gets_no_answer_and_stops_nobody_else(
     sound = body([Record()])
     for silent in (
         b"", b"hello", datagram(IMEI, sound)[:-1], datagram(IMEI, sound[:-1] + b"\2"),
-        datagram("352093081452251", sound), datagram("356307042441014", sound), datagram(IMEI, b"\x77" + sound[1:]),
+        datagram("352093081452251", sound), datagram("356307042441014", sound),
     ):  # fmt: skip
         client.send(silent)
     client.send(datagram(IMEI, sound, 1, 2))
     assert client.recv(16) == bytes.fromhex("00050001010201")
     assert (count(database, "reading"), count(database, "upload")) == (1, 1)
+
+
+def test_a_codec_that_is_not_known_is_kept_once_whatever_its_packet_ids_and_not_acknowledged(
+    client: socket.socket, database: Database
+) -> None:
+    strange = b"\x77" + body([Record()])[1:]
+    for packet_id in (1, 2, 3):
+        client.send(datagram(IMEI, strange, packet_id))
+        client.send(datagram(IMEI, body([Record()]), packet_id, 8))  # answered after it
+        assert client.recv(16) == bytes((0, 5, 0, packet_id, 1, 8, 1))
+    with database.role("telemetry") as conn:
+        kept = conn.execute("select reason, raw from telemetry.quarantine").fetchall()
+    assert kept == [("unknown_codec", datagram(IMEI, strange, 1))]
+    assert count(database, "reading") == 1
