@@ -66,8 +66,10 @@ def serve(
     with database_of(data_dir, keep_running=True) as database, Coalescer(database) as coalescer, ExitStack() as running:
         gateway = create_gateway(database, clock)
         add_device_routes(gateway, database, clock)
-        api = create_api(database, read_road_map(roads) if roads else None, clock)
-        apps: dict[Part, ASGIApp] = {"all": combined(gateway, api), "gateway": gateway, "api": api}
+        app: ASGIApp = gateway
+        if only != "gateway":
+            api = _api(database, roads, clock)
+            app = api if only == "api" else combined(gateway, api)
         address = f"http://{host}:{listener.getsockname()[1]}"
         messages.print(f"Serving on {address} — devices post to {address}/v1/readings. Ctrl-C stops.")
         if tcp_listener is not None:
