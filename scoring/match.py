@@ -18,7 +18,7 @@ __all__ = ["HiddenMarkovMatcher", "MatchSettings", "Matched", "Matcher", "unmatc
 ACCURACY_SIGMAS = 1.51  # a reported accuracy is a radius of 68 %: so many sigma of one axis (Rayleigh distribution)
 MEDIAN_SIGMAS = 0.6745  # the median distance to the road as a share of sigma (half-normal distribution)
 NOISE_MIN_FIXES = 20
-NOISY = 1.3  # white noise over so many times the expected sigma is averaged
+AVERAGED_M = 3.5  # white noise over this is averaged
 UNEXPECTED = 1.5  # a distance to the route over so many times the expected one is matched again
 
 type Float64s = NDArray[np.float64]
@@ -133,19 +133,19 @@ class HiddenMarkovMatcher:
         Noise that lasts from fix to fix cannot be seen in the fixes alone, only beside the roads.
         """
         settings = self._settings
-        noise_m = max(settings.sigma_m, white_noise_m(fix_time_us, latitude_deg, longitude_deg))
-        sigma_m = np.fmax(accuracy_m / ACCURACY_SIGMAS, noise_m)
-        found = self._place_once(latitude_deg, longitude_deg, sigma_m, noise_m)
+        white_m = white_noise_m(fix_time_us, latitude_deg, longitude_deg)
+        sigma_m = np.fmax(accuracy_m / ACCURACY_SIGMAS, max(settings.sigma_m, white_m))
+        found = self._place_once(latitude_deg, longitude_deg, sigma_m, white_m)
         seen_m = found[0].distance_m[np.isfinite(found[0].distance_m)]
         if len(seen_m) < NOISE_MIN_FIXES:
             return found
         seen_sigma_m = float(np.median(seen_m)) / MEDIAN_SIGMAS
         if seen_sigma_m <= UNEXPECTED * float(np.median(sigma_m)):
             return found
-        return self._place_once(latitude_deg, longitude_deg, np.maximum(sigma_m, seen_sigma_m), noise_m)
+        return self._place_once(latitude_deg, longitude_deg, np.maximum(sigma_m, seen_sigma_m), white_m)
 
     def _place_once(
-        self, latitude_deg: Float64s, longitude_deg: Float64s, sigma_m: Float64s, noise_m: float
+        self, latitude_deg: Float64s, longitude_deg: Float64s, sigma_m: Float64s, white_m: float
     ) -> tuple[Placed, NDArray[np.int32], Bools]:
         network, settings, count = self._network, self._settings, len(latitude_deg)
         if not hasattr(self._scratch, "search"):
@@ -154,7 +154,7 @@ class HiddenMarkovMatcher:
         lattice, placed = new_lattice(count), new_placed(count, self._scratch.stretches)
         sigma_m = np.minimum(sigma_m, settings.radius_m)
         steady_latitude_deg, steady_longitude_deg = latitude_deg, longitude_deg
-        if noise_m > NOISY * settings.sigma_m:  # independent errors average out; the route is chosen on the means
+        if white_m > AVERAGED_M:  # independent errors average out; the route is chosen on the means
             steady_latitude_deg, steady_longitude_deg = _means_of_five(latitude_deg, longitude_deg)
             sigma_m = np.maximum(sigma_m / np.sqrt(5.0), settings.sigma_m)
         columns = fill_lattice(network, settings, steady_latitude_deg, steady_longitude_deg, sigma_m, lattice)

@@ -22,7 +22,6 @@ class MatchSettings(NamedTuple):
 
     sigma_m: float = 6.0  # of a fix across the road, unless its accuracy says more
     beta_m: float = 6.0  # mean of |driven - great circle| between two fixes that are close together
-    beta_sigmas: float = 0.7  # the same as a multiple of sigma
     beta_share: float = 0.1  # the same as a share of the great circle, for fixes far apart
     radius_m: float = 50.0  # beyond it a fix is unmatched
     thin_m: float = 15.0  # fixes nearer than this to the one before are put on the route afterwards
@@ -170,7 +169,7 @@ def _measure_reach(
 @compiled
 def _step_costs(settings: MatchSettings, lattice: Lattice, before: int, after: int, gap_m: float) -> bool:
     """The cheapest cost of each state after, and the state before that it comes from; False when none is reached."""
-    beta_m = max(settings.beta_m, settings.beta_share * gap_m, settings.beta_sigmas * lattice.sigma_m[after])
+    beta_m = max(settings.beta_m, settings.beta_share * gap_m)
     jitter_m = max(settings.jitter_m, settings.jitter_sigmas * lattice.sigma_m[after])
     edge, backward, reach_m = lattice.edge[before], lattice.backward[before], lattice.reach_m
     at_m, left_m, cost_before = lattice.at_m[before], lattice.left_m[before], lattice.cost[before]
