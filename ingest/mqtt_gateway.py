@@ -24,13 +24,14 @@ from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 from psycopg import errors as postgres
 
-from ingest.accept import accept
+from ingest.accept import Offer, make_offer
 from ingest.background import running_beside
 from ingest.broker_files import GATEWAY_USER
+from ingest.coalesce import Coalescer
 from ingest.decoded import Decoded, refused_frame
 from ingest.decoders import owntracks, wayrate
 from ingest.decoders.single import nothing
-from ingest.errors import BadBrokerAddress, BodyError, DeviceRevoked, EmptyBody
+from ingest.errors import BadBrokerAddress, BodyError, DeviceRevoked, EmptyBody, Overloaded
 from ingest.readings import Flag
 from ingest.rejection import Rejection
 from ingest.store import fetch_broker_device
@@ -42,10 +43,10 @@ CHANNEL = "broker"
 _TOPICS = "devices/+/#"
 _ROOT = "devices"
 _UNACKNOWLEDGED = 500  # messages under way from the broker at once
-_COMMITS_AT_ONCE = 8
+_READERS = 4
 _NEVER_EXPIRES = 0xFFFFFFFF
 _KEEPALIVE_S = 30
-_LONGEST_WAIT_S = 30.0
+_FIRST_WAIT_S, _LONGEST_WAIT_S = 0.1, 30.0
 _PORTS = {"mqtt": 1883, "mqtts": 8883}
 _PASSING = (
     StorageUnavailable,
@@ -119,13 +120,14 @@ def _unpromised(decoded: Decoded) -> Decoded:
 @dataclass(slots=True)
 class _Subscriber:
     database: Database
+    coalescer: Coalescer
     clock: Callable[[], datetime]
     client: mqtt.Client
     loop: asyncio.AbstractEventLoop
     connection: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
     waiting: set[asyncio.Task[None]] = field(default_factory=set)
-    commits: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_COMMITS_AT_ONCE))
+    readers: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_READERS))
 
     # In the client's thread
 
@@ -158,12 +160,16 @@ class _Subscriber:
 
     async def _keep(self, message: _Message) -> None:
         """Store, then acknowledge; while storage is away, wait: the broker holds back the rest."""
-        wait_s = 1.0
+        wait_s = _FIRST_WAIT_S
         while True:
             try:
-                async with self.commits:
-                    await asyncio.to_thread(_store, self.database, self.clock(), message)
+                await self._store(message)
                 break
+            except DeviceRevoked as err:
+                _LOG.warning("security: mqtt: device %d: its message is let fall: %s", err.device_key, err)
+                break
+            except Overloaded:
+                pass  # one device sent much at once: its turn comes
             except _PASSING as err:
                 _LOG.warning("mqtt: not acknowledged yet: %s", type(err).__name__)
             if message.connection != self.connection:
@@ -175,24 +181,27 @@ class _Subscriber:
                 if message.connection == self.connection:
                     self.client.ack(message.packet_id, message.qos)
 
+    async def _store(self, message: _Message) -> None:
+        async with self.readers:
+            offer = await asyncio.to_thread(_read, self.database, self.clock(), message)
+        if offer is not None:
+            await self.coalescer.accept(offer)
 
-def _store(database: Database, received_at: datetime, message: _Message) -> None:
+
+def _read(database: Database, received_at: datetime, message: _Message) -> Offer | None:
+    """What the message holds, with its device; None when nobody may send it."""
     device_id = message.topic.split("/")[1]
     with database.role("telemetry") as conn:
         device = fetch_broker_device(conn, device_id, received_at)
     if device is None:
         _LOG.warning("security: mqtt: a message of a device that may not send; it is let fall")
-        return
+        return None
     version, decoded = decode(message.topic, message.payload)
     if message.qos == 0:
         decoded = _unpromised(decoded)
-    try:
-        accept(
-            database, device, message.payload, lambda _: decoded, received_at=received_at, channel=CHANNEL,
-            decoder_version=version,
-        )  # fmt: skip
-    except DeviceRevoked:
-        _LOG.warning("security: mqtt: device %d was revoked; its message is let fall", device.device_key)
+    return make_offer(
+        device, message.payload, decoded, received_at=received_at, channel=CHANNEL, decoder_version=version
+    )
 
 
 def _client(broker: Broker) -> mqtt.Client:
@@ -218,11 +227,13 @@ def _begin(subscriber: _Subscriber, broker: Broker) -> None:
     client.loop_start()
 
 
-def serving_mqtt(database: Database, clock: Callable[[], datetime], broker: Broker) -> AbstractContextManager[None]:
+def serving_mqtt(
+    database: Database, coalescer: Coalescer, clock: Callable[[], datetime], broker: Broker
+) -> AbstractContextManager[None]:
     """The subscriber to `broker`, in threads of its own until the block ends; it waits for a broker that is away."""
 
     async def run(stop: asyncio.Event) -> None:
-        subscriber = _Subscriber(database, clock, _client(broker), asyncio.get_running_loop())
+        subscriber = _Subscriber(database, coalescer, clock, _client(broker), asyncio.get_running_loop())
         _begin(subscriber, broker)
         await stop.wait()
         subscriber.client.disconnect()

@@ -16,6 +16,7 @@ import psycopg
 import pytest
 
 from ingest.broker_files import GATEWAY_USER, SECRET_FILE, Listener, write_configuration, write_passwords
+from ingest.coalesce import Coalescer
 from ingest.devices import enrol, revoke, rotate
 from ingest.errors import BadBrokerAddress
 from ingest.mqtt_gateway import decode, parse_broker, serving_mqtt
@@ -74,7 +75,7 @@ def broker(database: Database, token: str, tmp_path: Path) -> Iterator[RealBroke
 def subscribed(database: Database, broker: RealBroker) -> Iterator[None]:
     """Our subscriber, once the broker holds its session."""
     before = broker.log().count(f"Sending SUBACK to {GATEWAY_USER}")
-    with serving_mqtt(database, lambda: NOW, broker.gateway()):
+    with Coalescer(database) as coalescer, serving_mqtt(database, coalescer, lambda: NOW, broker.gateway()):
         until(lambda: broker.log().count(f"Sending SUBACK to {GATEWAY_USER}") > before)
         yield
 
@@ -345,11 +346,12 @@ def subscriber_process(dsn: str, broker: RealBroker) -> Iterator[subprocess.Pope
         NOW.isoformat(),
     ]
     command += there
-    before = broker.log().count(f"Sending SUBACK to {GATEWAY_USER}")
+    before = broker.log().count("Sending SUBACK")
     environment = os.environ | {"WAYRATE_DSN": dsn}
     process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     try:
-        until(lambda: broker.log().count(f"Sending SUBACK to {GATEWAY_USER}") > before, within_s=120)
+        until(lambda: process.poll() is not None or broker.log().count("Sending SUBACK") > before, within_s=120)
+        assert process.poll() is None
         yield process
     finally:
         process.kill()
