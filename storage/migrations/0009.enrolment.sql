@@ -39,3 +39,11 @@ create trigger security_event_is_immutable before update or delete on telemetry.
     for each row execute function telemetry.refuse_change();
 create trigger security_event_is_not_truncated before truncate on telemetry.security_event
     for each statement execute function telemetry.refuse_change();
+
+-- One row that `/readyz` writes: that the server answers does not say that it can commit (a full disk, a standby).
+create table telemetry.commit_probe (
+    one_row   boolean primary key default true check (one_row),
+    probed_at timestamptz not null
+);
+insert into telemetry.commit_probe (probed_at) values (now());
+grant select, update on telemetry.commit_probe to wayrate_telemetry;
