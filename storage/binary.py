@@ -4,7 +4,7 @@ The format is PostgreSQL's own (documentation, "COPY", binary format): a header,
 length and its big-endian bytes, length -1 for NULL, and a trailer of -1.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -53,9 +53,8 @@ def encode(columns: Sequence[Column], arrays: Arrays) -> bytes:
     for column in columns:
         _check_range(column, arrays[column.name])
     count = len(arrays[columns[0].name])
-    dtype = _row_dtype(columns)
     blocks = (
-        _encode_block(columns, dtype, {name: values[start : start + BLOCK_ROWS] for name, values in arrays.items()})
+        _encode_block(columns, {name: values[start : start + BLOCK_ROWS] for name, values in arrays.items()})
         for start in range(0, count, BLOCK_ROWS)
     )
     return b"".join((HEADER, *blocks, TRAILER))
@@ -95,22 +94,28 @@ def copy_out(conn: Conn, source: sql.Composable, columns: Sequence[Column]) -> d
     return arrays
 
 
-def _encode_block(columns: Sequence[Column], dtype: np.dtype[np.void], arrays: Arrays) -> bytes:
+def _encode_block(columns: Sequence[Column], arrays: Arrays) -> bytes:
+    """The rows without header and trailer. A column that is NULL throughout the block has no bytes at all in it."""
     count = len(arrays[columns[0].name])
+    nulls = {column.name: np.isnan(arrays[column.name]) for column in columns if column.nullable}
+    empty = {name for name, null in nulls.items() if null.all()}
+    dtype = _row_dtype(columns, empty)
     rows = np.zeros(count, dtype=dtype)
     rows["fields"] = len(columns)
     keep: NDArray[np.bool_] | None = None
     for column in columns:
+        if column.name in empty:
+            rows[_length_name(column)] = -1
+            continue
         values = arrays[column.name]
         rows[_length_name(column)] = _width(column)
-        if column.nullable:
-            null = np.isnan(values)
-            if null.any():
-                keep = np.ones((count, dtype.itemsize), dtype=bool) if keep is None else keep
-                start = _offset(dtype, column)
-                keep[null, start : start + _width(column)] = False
-                rows[_length_name(column)][null] = -1
-                values = np.where(null, 0, values)
+        if column.nullable and nulls[column.name].any():
+            null = nulls[column.name]
+            keep = np.ones((count, dtype.itemsize), dtype=bool) if keep is None else keep
+            start = _offset(dtype, column)
+            keep[null, start : start + _width(column)] = False
+            rows[_length_name(column)][null] = -1
+            values = np.where(null, 0, values)
         if column.sql_type == "timestamptz":
             values = values.astype(np.int64) - POSTGRES_EPOCH_US
         rows[column.name] = values
@@ -150,10 +155,12 @@ def _selected(column: Column) -> sql.Composable:
     return sql.SQL("coalesce({}::{}, 'NaN')").format(name, sql.SQL(_read_type(column)))
 
 
-def _row_dtype(columns: Sequence[Column]) -> np.dtype[np.void]:
+def _row_dtype(columns: Sequence[Column], empty: Set[str] = frozenset()) -> np.dtype[np.void]:
     fields: list[tuple[str, str]] = [("fields", ">i2")]
     for column in columns:
-        fields += [(_length_name(column), ">i4"), (column.name, _WIRE[column.sql_type])]
+        fields.append((_length_name(column), ">i4"))
+        if column.name not in empty:
+            fields.append((column.name, _WIRE[column.sql_type]))
     return np.dtype(fields)
 
 
