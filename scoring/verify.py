@@ -36,18 +36,25 @@ class Verification:
 def verify(database: Database) -> Verification:
     """Check received = stored + duplicate + quarantined for each device and day, and digest the tables.
 
-    Equal readings give equal digests, whatever the order, batches and times in which they came: keys that are random
-    and times of receipt have no part in them.
+    Nobody is held up, and everything is seen at one moment. A reading that no upload brought, or whose content no
+    longer gives the hash in its key, breaks the proof too. Equal readings give equal digests, whatever the order,
+    batches and times in which they came: keys that are random and times of receipt have no part in them.
     """
     with database.role("telemetry") as conn:
+        verify_store.see_one_moment(conn)
         ledger = verify_store.fetch_ledger(conn)
+        unaccounted, altered = verify_store.count_unaccounted(conn), verify_store.count_altered(conn)
         parts = tuple(Part(name, *verify_store.digest_rows(conn, name)) for name in verify_store.DIGESTED)
     return Verification(
         received=sum(day.received for day in ledger),
         stored=sum(day.stored for day in ledger),
         duplicate=sum(day.duplicate for day in ledger),
         quarantined=sum(day.quarantined for day in ledger),
-        breaks=tuple(broken for day in ledger for broken in _breaks(day)),
+        breaks=(
+            *(broken for day in ledger for broken in _breaks(day)),
+            *([f"{unaccounted} reading(s) in the table that no upload brought"] if unaccounted else []),
+            *(f"device {device_id}: {count} reading(s) altered since stored" for device_id, count in altered.items()),
+        ),
         parts=parts,
     )
 

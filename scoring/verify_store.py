@@ -3,8 +3,12 @@
 import hashlib
 from dataclasses import dataclass
 
+import numpy as np
 from psycopg import sql
 
+from ingest.readings import Readings, content_hash
+from ingest.store import READING_COLUMNS
+from storage.binary import copy_out
 from storage.pool import Conn
 
 _CONSERVATION = """
@@ -19,6 +23,12 @@ _CONSERVATION = """
       left join held h using (upload_id)
       left join refused r using (upload_id)
      group by 1, 2 order by 1, 2
+"""
+_ONE_SNAPSHOT = "set transaction isolation level repeatable read"
+_DEVICES = "select device_key, device_id from telemetry.device order by device_id"
+_UNACCOUNTED = """
+    select count(*) from telemetry.reading r
+     where not exists (select from telemetry.upload u where u.upload_id = r.upload_id and u.device_key = r.device_key)
 """
 DIGESTED = {
     "readings": """
@@ -67,6 +77,32 @@ class LedgerDay:
     quarantined: int
     readings_held: int
     quarantine_held: int
+
+
+def see_one_moment(conn: Conn) -> None:
+    """Let every query of the transaction see the same moment of a live system. Call it before any query."""
+    conn.execute(_ONE_SNAPSHOT)
+
+
+def count_unaccounted(conn: Conn) -> int:
+    """Readings that no upload of their device brought."""
+    row = conn.execute(_UNACCOUNTED).fetchone()
+    return int(str(row[0])) if row else 0
+
+
+def count_altered(conn: Conn) -> dict[str, int]:
+    """Readings whose content is not what their key says, by device id; devices without any are left out."""
+    altered = {}
+    for device_key, device_id in conn.execute(_DEVICES).fetchall():
+        source = sql.SQL("from telemetry.reading where device_key = {}").format(device_key)
+        arrays = copy_out(conn, source, READING_COLUMNS)
+        stored_hash = arrays.pop("content_hash")
+        del arrays["upload_id"]
+        arrays["fix_time_us"] = arrays.pop("fix_time")
+        differs = int(np.count_nonzero(content_hash(Readings(**arrays)) != stored_hash))  # type: ignore[arg-type]
+        if differs:
+            altered[str(device_id)] = differs
+    return altered
 
 
 def fetch_ledger(conn: Conn) -> list[LedgerDay]:
