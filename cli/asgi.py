@@ -10,7 +10,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from cli.errors import PortInUse
 from ingest.http_protocol import GatewayProtocol
 
-GATEWAY_PATHS = ("/v1/", "/osmand", "/owntracks", "/traccar", "/readyz", "/livez")
+GATEWAY_PATHS = ("/v1/", "/osmand", "/owntracks", "/traccar", "/readyz", "/livez", "/metrics")
 
 
 def combined(gateway: FastAPI, api: FastAPI) -> ASGIApp:
@@ -56,4 +56,6 @@ def bind_udp(host: str, port: int) -> socket.socket:
 
 def server(app: ASGIApp) -> uvicorn.Server:
     """A server with our deadlines and without an access log: a phone's credential stands in its query string."""
-    return uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False, http=GatewayProtocol))
+    return uvicorn.Server(
+        uvicorn.Config(app, log_level="warning", access_log=False, log_config=None, http=GatewayProtocol)
+    )

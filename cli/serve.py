@@ -47,14 +47,17 @@ def serve(
 ) -> None:
     """Serve the device gateway and the pages until Ctrl-C."""
     from cli.asgi import bind, bind_udp, combined, server
+    from cli.logs import log_as_json
     from ingest.broker_files import SECRET_FILE, read_secret
     from ingest.coalesce import Coalescer
     from ingest.device_routes import add_device_routes
     from ingest.gateway import create_gateway
     from ingest.mqtt_gateway import parse_broker, serving_mqtt
+    from ingest.operations_routes import add_metrics_route
     from ingest.tcp_gateway import serving_tcp
     from ingest.udp_gateway import serving_udp
 
+    log_as_json()
     listener = bind(host, port)
     tcp_listener = None if tcp_port is None else bind(host, tcp_port)
     udp_socket = None if udp_port is None else bind_udp(host, udp_port)
@@ -66,6 +69,7 @@ def serve(
     with database_of(data_dir, keep_running=True) as database, Coalescer(database) as coalescer, ExitStack() as running:
         gateway = create_gateway(database, clock)
         add_device_routes(gateway, database, clock)
+        add_metrics_route(gateway)
         app: ASGIApp = gateway
         if only != "gateway":
             api = _api(database, roads, clock)

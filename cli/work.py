@@ -19,17 +19,28 @@ def work(
     rematch: Annotated[
         bool, typer.Option("--rematch", help="Also score again the trips that were matched on another map, or on none.")
     ] = False,
+    metrics_port: Annotated[
+        int | None, typer.Option("--metrics-port", help="Port on 127.0.0.1 for Prometheus to ask the worker.")
+    ] = None,
     watch: Annotated[bool, typer.Option("--watch", help="Keep working as uploads arrive, until Ctrl-C.")] = False,
     data_dir: DataDir = None,
     as_of: AsOf = None,
 ) -> None:
     """Cut, match and score the trips of everything that arrived; post adjustments where a posted month changed."""
+    from prometheus_client import start_http_server
+
     from cli.drain import drain
+    from cli.logs import log_as_json
+    from ingest.metrics import REGISTRY
     from scoring.extract import read_road_map
     from scoring.match import HiddenMarkovMatcher
     from scoring.worker import mark_matched_elsewhere
     from storage.errors import StorageUnavailable
 
+    if metrics_port is not None:
+        start_http_server(metrics_port, addr="127.0.0.1", registry=REGISTRY)
+    if watch:
+        log_as_json()
     with database_of(data_dir, keep_running=watch) as database:
         road_map = read_road_map(roads) if roads else None
         if road_map is None:

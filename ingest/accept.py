@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
+from time import monotonic
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from ingest.decoded import Decoded
 from ingest.devices import find_device
 from ingest.errors import DeviceNotNamed, DeviceRevoked, IdempotencyConflict
 from ingest.joined import Joined, join
+from ingest.metrics import acknowledge_after, count_receipt, counting_failures
 from ingest.readings import content_hash
 from ingest.store import Device, Upload
 from ingest.validate import validate
@@ -116,10 +118,14 @@ def accept(
 
 def accept_decoded(database: Database, upload: Upload, decoded: Decoded) -> Receipt:
     """Decoded records to their receipt; the steps after decoding, in one transaction."""
+    began_s = monotonic()
     checked = validate(decoded, upload.received_at)
-    with database.role("telemetry") as conn:
+    with counting_failures(), database.role("telemetry") as conn:
         receipt = store_checked(conn, upload, checked)
-    return receipt  # noqa: RET504 - the block has committed: only now may anybody be told
+    # The block has committed: only now may anybody be told.
+    count_receipt(upload.channel, receipt)
+    acknowledge_after(upload.channel, began_s)
+    return receipt
 
 
 def store_checked(conn: Conn, upload: Upload, checked: Decoded) -> Receipt:
@@ -140,8 +146,11 @@ def accept_together(database: Database, offers: Sequence[Offer], newest: dict[in
     whatever an upload's values provoke.
     """
     joined = join([offer.upload for offer in offers], [offer.decoded for offer in offers]).validated()
-    with database.role("telemetry") as conn:
+    with counting_failures(), database.role("telemetry") as conn:
         outcomes = _store(conn, joined, newest, wait=False)
+    for offer, outcome in zip(offers, outcomes, strict=True):
+        if isinstance(outcome, Receipt):
+            count_receipt(offer.upload.channel, outcome)
     _learn(newest, joined, outcomes)
     return outcomes
 

@@ -22,6 +22,7 @@ from psycopg import errors as postgres
 from ingest.accept import Offer, Outcome, Receipt, accept_together
 from ingest.decoded import refused_frame
 from ingest.errors import Overloaded
+from ingest.metrics import acknowledge_after
 from ingest.rejection import Rejection
 from storage.errors import StorageUnavailable
 from storage.pool import Database
@@ -147,6 +148,8 @@ class Coalescer:
             for one, answer in zip(batch, answers, strict=True):
                 if answer is not None:
                     told.append((one, answer))
+                    if isinstance(answer, Receipt):
+                        acknowledge_after(one.offer.upload.channel, one.came)
                 elif monotonic() - one.came > _BUSY_LIMIT_S:
                     told.append((one, StorageUnavailable("another upload of the device does not end")))
                 else:

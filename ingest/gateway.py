@@ -39,9 +39,10 @@ from ingest.errors import (
     UnknownEncoding,
 )
 from ingest.limits import UploadLimit
+from ingest.readiness import OncePerSecond
 from ingest.rejection import Rejection
 from ingest.security import SecurityEvent, record
-from ingest.store import Device
+from ingest.store import Device, probe_commit
 from storage.errors import StorageUnavailable
 from storage.pool import Database
 
@@ -133,10 +134,12 @@ def create_gateway(database: Database, clock: Callable[[], datetime], limit: Upl
         """The process answers."""
         return Response("alive\n", media_type="text/plain")
 
+    probe = OncePerSecond(partial(_reach, database))
+
     @app.get("/readyz")
     async def ready() -> Response:
-        """The database answers too: uploads will be taken."""
-        await run_in_threadpool(_reach, database)
+        """A write commits too: uploads will be taken."""
+        await run_in_threadpool(probe)
         return Response("ready\n", media_type="text/plain")
 
     return app
@@ -244,8 +247,11 @@ def _forwarded(database: Database, credential: Device, body: bytes) -> Device:
 
 
 def _reach(database: Database) -> None:
-    with database.role("telemetry") as conn:
-        conn.execute("select")
+    try:
+        with database.role("telemetry") as conn:
+            probe_commit(conn)
+    except postgres.Error as err:  # it answers, and will not write: a standby, say
+        raise StorageUnavailable(type(err).__name__) from err
 
 
 def _idempotency_key(request: Request) -> str | None:

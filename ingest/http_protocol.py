@@ -14,6 +14,8 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
+from ingest.metrics import OPEN_SOCKETS
+
 HEAD_DEADLINE_S = 10.0
 MAX_HEAD_BYTES = 64 * 1024
 _HEAD_END = re.compile(rb"\n\r?\n")
@@ -53,6 +55,7 @@ class GatewayProtocol(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """The first head is awaited from now on."""
         super().connection_made(transport)
+        OPEN_SOCKETS.labels("http").inc()
         self._expect_head()
 
     def data_received(self, data: bytes) -> None:
@@ -68,6 +71,7 @@ class GatewayProtocol(H11Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Nothing is awaited any more."""
         self._head_is_here()
+        OPEN_SOCKETS.labels("http").dec()
         super().connection_lost(exc)
 
     def send_400_response(self, msg: str) -> None:

@@ -117,6 +117,14 @@ def fetch_device(conn: Conn, device_id: str) -> Device | None:
         return cursor.fetchone()
 
 
+_PROBE = "update telemetry.commit_probe set probed_at = now()"
+
+
+def probe_commit(conn: Conn) -> None:
+    """A write like an upload's: when its transaction commits, so will theirs."""
+    conn.execute(_PROBE)
+
+
 @dataclass(frozen=True, slots=True)
 class Upload:
     """One frame as it arrived, before anything is known of its records."""

@@ -33,6 +33,7 @@ from ingest.decoders.teltonika import (
 )
 from ingest.devices import find_device
 from ingest.errors import Overloaded, UnknownDevice
+from ingest.metrics import OPEN_SOCKETS
 from ingest.rejection import Rejection
 from ingest.store import Device
 from ingest.upload_store import active_devices
@@ -233,6 +234,7 @@ class _Connection(asyncio.Protocol):
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
         self._gateway.connections.add(self)
+        OPEN_SOCKETS.labels(_CHANNEL).inc()
         self._expect()
 
     def data_received(self, data: bytes) -> None:
@@ -248,6 +250,7 @@ class _Connection(asyncio.Protocol):
         """The device hung up: what it was not told of, it sends again."""
         self.ended = True
         self._gateway.connections.discard(self)
+        OPEN_SOCKETS.labels(_CHANNEL).dec()
         self._in_time()
         if self.device is not None and self._gateway.sessions.get(self.device_key) is self:
             del self._gateway.sessions[self.device_key]

@@ -12,9 +12,10 @@ from datetime import datetime
 
 import numpy as np
 
+from ingest.moments import microseconds
 from ingest.readings import Int64s
 from ingest.store import fetch_readings
-from scoring import store, window_store
+from scoring import metrics, store, window_store
 from scoring.match import Matcher
 from scoring.path import ScoredTrip, score_readings
 from scoring.roads import RoadMap
@@ -45,10 +46,12 @@ def work_once(
     """
     with database.role("telemetry") as conn:
         devices, total = window_store.dirty_devices(conn), window_store.count_dirty(conn)
+    metrics.WAITING.set(total)
     done = 0
     for device_key in devices:
         with database.role("telemetry") as conn:
             done += work_device(conn, device_key, matcher, roads, settings, as_of=as_of)
+        metrics.WAITING.set(max(0, total - done))
         if progress:
             progress(done, max(total, done))
     return done
@@ -88,6 +91,9 @@ def work_device(
     if changed_months:
         store.insert_change(conn, device_key, min(changed_months), as_of)
     window_store.drop_windows(conn, windows)
+    metrics.SCORED.inc(len(windows))
+    for window in windows:
+        metrics.FIX_TO_SCORE.observe(max(0.0, (microseconds(as_of) - window.to_us) / 1e6))
     return len(windows)
 
 
@@ -102,6 +108,7 @@ def _whole_spans(conn: Conn, device_key: int, windows: list[Span], gap_us: int, 
         return windows
     edge = max(to_us for _, to_us in windows) if first is None else _segment_end(conn, device_key, first, gap_us, 1)
     for from_us, to_us in merge_spans([(from_us, min(to_us, edge)) for from_us, to_us in windows if from_us <= edge]):
+        metrics.REFUSED.labels("expired").inc()
         window_store.refuse_window(conn, device_key, from_us, to_us, as_of)
         _LOG.warning("device %d: a window that reaches into expired time is not cut again", device_key)
     return [(max(from_us, edge + 1), to_us) for from_us, to_us in windows if to_us > edge]
