@@ -105,13 +105,14 @@ def acceleration_mps2(trip: Trip, limits: Thresholds) -> Floats:
 def lateral_mps2(trip: Trip, limits: Thresholds) -> Floats:
     """Lateral acceleration speed x turn rate, shape (n,), positive to the right; NaN where too slow for a heading.
 
-    Headings are unwound first, so north is no jump: 359 to 1 is 2 degrees.
+    Headings are unwound first, so north is no jump: 359 to 1 is 2 degrees; nor does north turn near a pole.
     """
     speed = _reported_speed(trip)
     heading = trip.readings.heading_deg.astype(np.float64)
     known = np.isfinite(heading) & (speed >= limits.corner_least_speed_mps)
     turn = np.full(len(heading), np.nan)
-    turn[known] = _unwound_deg(heading[known])
+    at = trip.readings
+    turn[known] = _unwound_deg(heading[known], at.latitude_deg[known], at.longitude_deg[known])
     rate = np.radians(local_slope(trip.t_s, turn, limits.derivative_half_window_s))
     return np.where(known, rate * speed, np.nan)
 
@@ -126,10 +127,13 @@ def _reported_speed(trip: Trip) -> Floats:
     return np.where(trip.reported, trip.speed_mps, np.nan)
 
 
-def _unwound_deg(heading_deg: Floats) -> Floats:
+def _unwound_deg(heading_deg: Floats, latitude_deg: Floats, longitude_deg: Floats) -> Floats:
+    """Headings as one angle that runs on; a straight line's heading turns with the meridians, by sin(latitude)."""
     if not len(heading_deg):
         return heading_deg
-    unwound: Floats = heading_deg[0] + np.concatenate(([0.0], np.cumsum(wrapped_deg(np.diff(heading_deg)))))
+    middle = np.radians((latitude_deg[1:] + latitude_deg[:-1]) / 2)
+    meridians_deg = wrapped_deg(np.diff(longitude_deg)) * np.sin(middle)
+    unwound: Floats = np.concatenate(([0.0], np.cumsum(wrapped_deg(np.diff(heading_deg) - meridians_deg))))
     return unwound
 
 
@@ -205,12 +209,14 @@ def _hard_corners(trip: Trip, driven: Driven, limits: Thresholds, imu: Accelerom
 def _turned_hard(trip: Trip, limits: Thresholds) -> list[Event]:
     lateral = lateral_mps2(trip, limits)
     heading = trip.readings.heading_deg.astype(np.float64)
+    columns = (heading, trip.readings.latitude_deg, trip.readings.longitude_deg)
     found = []
     # Left and right apart: the two bends of an S are two manoeuvres.
     for side in (lateral, -lateral):
         for start, stop in _exceedances(trip, side, limits.corner_mps2, limits):
-            known = heading[max(start - 1, 0) : stop + 1]
-            turned = abs(float(wrapped_deg(np.diff(known[np.isfinite(known)])).sum()))
+            around = slice(max(start - 1, 0), stop + 1)
+            known = np.isfinite(heading[around])
+            turned = abs(_unwound_deg(*(column[around][known] for column in columns))[-1])
             if turned >= limits.corner_least_turn_deg:
                 peak = float(np.nanmax(side[start:stop]))
                 found.append(_event(trip, start, stop, limits, kind="hard_corner", peak=peak))

@@ -75,12 +75,11 @@ def journey(first_mps: float, legs: Sequence[Leg]) -> Journey:
     edges_s = np.concatenate(([0.0], np.cumsum([leg.duration_s for leg in legs])))
     t_s = np.arange(0.0, edges_s[-1] + FINE_S / 2, FINE_S)
     leg = np.clip(np.searchsorted(edges_s, t_s + FINE_S / 2, side="right") - 1, 0, len(legs) - 1)
+    starts_mps = [first_mps]
+    for one in legs:
+        starts_mps.append(max(starts_mps[-1] + one.acceleration_mps2 * one.duration_s, 0.0))
     wanted = np.array([one.acceleration_mps2 for one in legs])[leg]
-    speed = np.empty(len(t_s))
-    at = first_mps
-    for row in range(len(t_s)):
-        speed[row] = at
-        at = max(at + wanted[row] * FINE_S, 0.0)
+    speed = np.maximum(np.array(starts_mps)[leg] + wanted * (t_s - edges_s[leg]), 0.0)
     along = np.concatenate(([0.0], np.cumsum((speed[1:] + speed[:-1]) / 2 * FINE_S)))
     curvature = np.array([one.curvature_per_m for one in legs])[leg]
     turn = np.concatenate(([0.0], np.cumsum(curvature[:-1] * np.diff(along))))
@@ -113,11 +112,12 @@ def seen(truth: Journey, world: World) -> Readings:
     rng = np.random.default_rng(world.seed)
     t_s = np.arange(world.phase_s, truth.t_s[-1] + 1e-9, 1.0 / world.hz)
     x_m, y_m = np.interp(t_s, truth.t_s, truth.x_m), np.interp(t_s, truth.t_s, truth.y_m)
+    turned = np.interp(t_s, truth.t_s, truth.heading_rad)
+    heading = _north_heading_deg(x_m, y_m, turned, world)
     x_m, y_m = x_m + _noise(rng, t_s, world), y_m + _noise(rng, t_s, world)
     latitude, longitude = on_sphere(x_m, y_m, world)
     speed = np.interp(t_s, truth.t_s, truth.speed_mps)
     speed = np.maximum(speed + world.speed_noise_mps * rng.standard_normal(len(t_s)), 0.0)
-    heading = world.bearing_deg + np.degrees(np.interp(t_s, truth.t_s, truth.heading_rad))
     return make_readings(
         len(t_s),
         fix_time_us=world.start_us + np.round(t_s * 1e6).astype(np.int64),
@@ -126,6 +126,17 @@ def seen(truth: Journey, world: World) -> Readings:
         speed_mps=speed if world.with_speed else np.nan,
         heading_deg=np.mod(heading, 360.0) if world.with_heading else np.nan,
     )
+
+
+def _north_heading_deg(x_m: Floats, y_m: Floats, turned_rad: Floats, world: World) -> Floats:
+    """Headings against north where the car is: near a pole north itself turns as a straight road goes on."""
+    angle, distance = np.arctan2(y_m, x_m), np.hypot(x_m, y_m) / EARTH_M
+    bearing, latitude = np.radians(world.bearing_deg) + angle, np.radians(world.latitude_deg)
+    onward = np.arctan2(
+        np.sin(bearing) * np.cos(latitude),
+        np.cos(bearing) * np.cos(latitude) * np.cos(distance) - np.sin(latitude) * np.sin(distance),
+    )
+    return np.degrees(onward + turned_rad - angle)
 
 
 def _noise(rng: np.random.Generator, t_s: Floats, world: World) -> Floats:
