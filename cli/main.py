@@ -7,7 +7,23 @@ import typer
 from rich.markup import escape
 
 from api.errors import ApiError
-from cli import book, decode, demo, devices, expire, files, mqtt, quarantine, security, serve, verify, work
+from cli import (
+    book,
+    decode,
+    demo,
+    devices,
+    expire,
+    files,
+    load,
+    mqtt,
+    quarantine,
+    roads,
+    security,
+    serve,
+    simulate,
+    verify,
+    work,
+)
 from cli.errors import CliError
 from cli.options import messages
 from ingest.errors import IngestError
@@ -41,6 +57,7 @@ app.command("decode", rich_help_panel=DRIVING)(decode.decode)
 app.command("ingest", rich_help_panel=DRIVING)(files.ingest)
 app.command("work", rich_help_panel=DRIVING)(work.work)
 app.command("score", rich_help_panel=DRIVING)(files.score)
+app.add_typer(roads.roads, name="roads", rich_help_panel=DRIVING)
 
 app.command("close", rich_help_panel=BOOK)(book.close)
 app.command("statement", rich_help_panel=BOOK)(book.statement)
@@ -52,7 +69,9 @@ app.add_typer(mqtt.mqtt, name="mqtt", rich_help_panel=OPERATIONS)
 app.add_typer(quarantine.quarantine, name="quarantine", rich_help_panel=OPERATIONS)
 app.command("expire", rich_help_panel=OPERATIONS)(expire.expire)
 app.command("security", rich_help_panel=OPERATIONS)(security.security)
+app.command("load", rich_help_panel=OPERATIONS)(load.load)
 app.command("verify", rich_help_panel=OPERATIONS)(verify.verify)
+app.add_typer(simulate.simulate, name="simulate", rich_help_panel=OPERATIONS)
 
 
 def main() -> None:

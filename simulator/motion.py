@@ -31,7 +31,7 @@ SOFT_STOP, SOFT_STOP_MPS = 0.55, 2.5
 LIFTED, LIFTED_FROM_MPS, LIFTED_TO_MPS = 0.7, 8.0, 16.0
 # A foot cannot hold a force: the acceleration of a driver who means to hold it wanders by 0.1 to 0.3 m/s2 within a few
 # seconds (human-driver model, Treiber, Kesting & Helbing 2006: correlated noise), less on a fast road in a high gear.
-FOOT_SIGMA_MPS2, FOOT_TAU_S, FOOT_QUIET_MPS = 0.25, 1.6, 14.0
+FOOT_SIGMA_MPS2, FOOT_TAU_S, FOOT_QUIET_MPS = 0.2, 1.6, 14.0
 # The flow ahead breathes over some ten seconds (stop-and-go waves and lane changes have periods of 10 to 60 s).
 FLOW_TAU_S, FLOW_LEAST = 9.0, 0.12
 # Lifting the foot slows a car by 0.6 to 1 m/s2 in gear; following needs a touch of the brake on top of it.

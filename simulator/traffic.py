@@ -25,7 +25,7 @@ START_S = 1.2  # until the first one has seen the green
 # Giving way: most wait for a gap of some seconds or roll through at a jogger's pace.
 YIELD_STOP_CHANCE, YIELD_FLOOR_S, YIELD_MEAN_S, YIELD_ROLL_MPS = 0.45, 1.0, 5.0, (2.0, 5.0)
 OPEN_STOP_CHANCE, OPEN_SLOW_CHANCE, OPEN_SLOW_MPS = 0.06, 0.4, (4.0, 7.0)
-CROSSING_STOPS_PER_KM, CROSSING_S = 0.25, (2.0, 9.0)  # people on crossings, buses, cars that turn or park
+CROSSING_STOPS_PER_KM, CROSSING_S = 0.5, (2.0, 9.0)  # people on crossings, buses, cars that turn or park
 STOP_LINE_M = 5.0
 LEAST_BETWEEN_HALTS_M = 12.0
 LONGEST_STAND_S = 110.0
