@@ -1,6 +1,7 @@
 """What the command itself refuses."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 
 class CliError(Exception):
@@ -70,3 +71,44 @@ class WrongLine(CliError):
 
     def __str__(self) -> str:
         return f"{self.place + ': ' if self.place else ''}{self.detail}; nothing of the list was taken"
+
+
+@dataclass(eq=False)
+class AccidentsWithoutRoads(CliError):
+    """Accidents are put on roads, and none were given."""
+
+    path: Path
+
+    def __str__(self) -> str:
+        return f"{self.path} is laid over a road map: give one with --roads"
+
+
+@dataclass(eq=False)
+class BadLoad(CliError):
+    """A load that cannot be made as it is asked for."""
+
+    detail: str
+
+    def __str__(self) -> str:
+        return self.detail
+
+
+@dataclass(eq=False)
+class GatewayDidNotStart(CliError):
+    """A gateway of our own that ended before it served."""
+
+    said: str
+
+    def __str__(self) -> str:
+        return f"the gateway for the load did not start: {self.said}"
+
+
+@dataclass(eq=False)
+class CannotWrite(CliError):
+    """A file that a command was to write."""
+
+    path: Path
+    cause: str
+
+    def __str__(self) -> str:
+        return f"cannot write {self.path}: {self.cause}"

@@ -1,7 +1,8 @@
 """The SQL of storing: the upload ledger, its readings, its quarantine and its dirty windows, many uploads at a time."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 import numpy as np
 from psycopg import errors
@@ -89,6 +90,13 @@ _AGREE_ON_FLAGS = """
        and r.flags <> (r.flags & i.flags)
     returning i.upload_id
 """
+_COUNT_BETWEEN = """
+    select asked.device_key, count(distinct r.fix_time)
+      from unnest(%(device_keys)s::bigint[], %(until)s::timestamptz[]) as asked (device_key, until)
+      join telemetry.reading r using (device_key)
+     where r.fix_time >= %(since)s and r.fix_time < asked.until
+     group by asked.device_key
+"""
 _WINDOW_COLUMNS = (
     Column("device_key", "bigint"),
     Column("from_time", "timestamptz"),
@@ -174,6 +182,12 @@ def mark_dirty(conn: Conn, uploads: Sequence[Upload], from_us: Int64s, to_us: In
             "marked_at": np.array([microseconds(upload.received_at) for upload in uploads], dtype=np.int64),
         }
         copy_in(conn, "telemetry.dirty_window", _WINDOW_COLUMNS, windows)
+
+
+def count_fix_times(conn: Conn, until: Mapping[int, datetime], since: datetime) -> dict[int, int]:
+    """Of each device how many fix times it has in [since, until of that device); 0 where it is left out."""
+    values = {"device_keys": list(until), "until": list(until.values()), "since": since}
+    return {int(str(row[0])): int(str(row[1])) for row in conn.execute(_COUNT_BETWEEN, values).fetchall()}
 
 
 def merge_readings(
