@@ -4,14 +4,17 @@ from datetime import datetime
 
 from cli.progress import progress_bar
 from pricing.close import post_adjustments
+from scoring.layers import NO_LAYERS, Layers
 from scoring.match import Matcher
 from scoring.roads import RoadMap
 from scoring.worker import work_once
 from storage.pool import Database
 
 
-def drain(database: Database, matcher: Matcher | None, roads: RoadMap | None, as_of: datetime) -> tuple[int, int]:
+def drain(
+    database: Database, matcher: Matcher | None, roads: RoadMap | None, as_of: datetime, layers: Layers = NO_LAYERS
+) -> tuple[int, int]:
     """Score every dirty window and post what that corrects: (windows scored, adjustments posted)."""
     with progress_bar("Scoring trips") as advance:
-        windows = work_once(database, matcher, roads, as_of=as_of, progress=advance)
+        windows = work_once(database, matcher, roads, as_of=as_of, layers=layers, progress=advance)
     return windows, len(post_adjustments(database, as_of))

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from cli.layers import Accidents, AccidentsColumns, AccidentsCrs, Territory, TerritoryField, read_layers
 from cli.options import AsOf, DataDir, Roads, database_of, messages, moment
 from cli.progress import progress_bar
 from ingest.decoded import Rejected
@@ -61,6 +62,11 @@ def score(
     mapping: Mapping = None,
     roads: Roads = None,
     vehicle_class: Annotated[str, typer.Option("--vehicle-class", help="Whose thresholds to use.")] = "car",
+    territory: Territory = None,
+    territory_field: TerritoryField = None,
+    accidents: Accidents = None,
+    accidents_crs: AccidentsCrs = None,
+    accidents_columns: AccidentsColumns = None,
     as_of: AsOf = None,
 ) -> None:
     """Score files without a database: one JSON object a trip on standard output, messages on standard error."""
@@ -77,7 +83,18 @@ def score(
 
     columns = find_mapping(mapping) if mapping else None
     trips = unmatched = 0
-    for trip in score_files(files, columns, roads, vehicle_class, as_of=moment(as_of), on_refused=on_refused):
+    scored = score_files(
+        files,
+        columns,
+        roads,
+        vehicle_class,
+        as_of=moment(as_of),
+        on_refused=on_refused,
+        layers_on=lambda road_map: read_layers(
+            road_map, territory, territory_field, accidents, accidents_crs, accidents_columns
+        ),
+    )
+    for trip in scored:
         typer.echo(json.dumps(trip, ensure_ascii=False))
         trips += 1
         quality = trip["quality"]

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.layers import Accidents, AccidentsColumns, AccidentsCrs, Territory, TerritoryField, read_layers
 from cli.options import AsOf, DataDir, Roads, database_of, messages, moment
 
 if TYPE_CHECKING:
@@ -23,6 +24,11 @@ def work(
         int | None, typer.Option("--metrics-port", help="Port on 127.0.0.1 for Prometheus to ask the worker.")
     ] = None,
     watch: Annotated[bool, typer.Option("--watch", help="Keep working as uploads arrive, until Ctrl-C.")] = False,
+    territory: Territory = None,
+    territory_field: TerritoryField = None,
+    accidents: Accidents = None,
+    accidents_crs: AccidentsCrs = None,
+    accidents_columns: AccidentsColumns = None,
     data_dir: DataDir = None,
     as_of: AsOf = None,
 ) -> None:
@@ -46,12 +52,13 @@ def work(
         if road_map is None:
             messages.print("No --roads: trips are stored unmatched and speeding is not measurable.")
         matcher = HiddenMarkovMatcher(road_map) if road_map else None
+        layers = read_layers(road_map, territory, territory_field, accidents, accidents_crs, accidents_columns)
         if rematch:
             marked = mark_matched_elsewhere(database, road_map.version if road_map else None, moment(as_of))
             messages.print(f"{marked} device(s) have trips matched on another map: they are scored again.")
         while True:
             try:
-                windows, adjustments = drain(database, matcher, road_map, moment(as_of))
+                windows, adjustments = drain(database, matcher, road_map, moment(as_of), layers)
                 if windows or adjustments or not watch:
                     messages.print(f"Scored {windows} dirty window(s), posted {adjustments} adjustment(s).")
                     _say_unmatched(database, road_map)

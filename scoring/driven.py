@@ -21,6 +21,7 @@ class Driven:
     road_class: NDArray[np.intp]  # index into EXPOSURE_CLASSES
     limit_mps: Floats  # posted limit of the map; NaN unknown
     matched: Bools
+    edge: NDArray[np.intp]  # of the road map; -1: on none of its roads
     map_version: str | None  # None: no map was asked
     discontinuities: int
     inside: Bools  # within the bounds of the map: where it has no road, there is none
@@ -32,7 +33,7 @@ def on_roads(trip: Trip, matcher: Matcher | None, roads: RoadMap | None) -> Driv
     if matcher is None or roads is None:
         nothing = np.full(count, UNMATCHED, dtype=np.intp)
         nowhere = np.zeros(count, dtype=np.bool_)
-        return Driven(nothing, np.full(count, np.nan), nowhere, None, 0, nowhere)
+        return Driven(nothing, np.full(count, np.nan), nowhere, np.full(count, -1), None, 0, nowhere)
     fixes = np.flatnonzero(~trip.held)
     readings = trip.readings.take(fixes)
     found = matcher.match(
@@ -46,6 +47,7 @@ def on_roads(trip: Trip, matcher: Matcher | None, roads: RoadMap | None) -> Driv
         road_class=np.where(matched, roads.edge_class[safe], UNMATCHED).astype(np.intp),
         limit_mps=np.where(matched, roads.edge_limit_mps[safe], np.nan),
         matched=matched,
+        edge=edge.astype(np.intp),
         map_version=found.map_version,
         discontinuities=int(np.count_nonzero(found.breaks[1:])),
         inside=_within(trip, roads),

@@ -14,6 +14,7 @@ from scoring.coaching import coach
 from scoring.errors import ScoringError
 from scoring.events import Event
 from scoring.extract import read_road_map
+from scoring.layers import NO_LAYERS, Layers
 from scoring.match import HiddenMarkovMatcher, Matcher
 from scoring.path import ScoredTrip, score_readings
 from scoring.roads import RoadMap
@@ -38,17 +39,20 @@ def score_files(
     *,
     as_of: datetime,
     on_refused: Callable[[Path, Rejected], None],
+    layers_on: Callable[[RoadMap | None], Layers] = lambda _: NO_LAYERS,
 ) -> Iterator[dict[str, object]]:
     """The trips of each device in the files, in order of start, as JSON-able objects.
 
     A device's readings of all files are scored together. `on_refused` is told of each row that is not: the rules are
-    those of ingest, but that nothing is too old. Raises `UnknownVehicleClass`, errors of the files and of the
-    road extract. Without `roads_path` nothing is matched and speeding is not measurable.
+    those of ingest, but that nothing is too old. `layers_on` makes what is laid over the road map. Raises
+    `UnknownVehicleClass`, errors of the files, of the road extract and of the layers. Without `roads_path` nothing is
+    matched and speeding is not measurable.
     """
     if vehicle_class not in THRESHOLDS:
         raise UnknownVehicleClass(vehicle_class)
     roads = read_road_map(roads_path) if roads_path else None
     matcher = HiddenMarkovMatcher(roads) if roads else None
+    layers = layers_on(roads)
     batches: dict[str, list[Readings]] = {}
     refused: dict[str, int] = {}
     for path in paths:
@@ -62,7 +66,7 @@ def score_files(
     settings = settings_for(vehicle_class)
     for name, parts in batches.items():
         yield from score_file_readings(
-            concatenate(parts), matcher, roads, settings, device_id=name, quarantined=refused[name]
+            concatenate(parts), matcher, roads, settings, device_id=name, quarantined=refused[name], layers=layers
         )
 
 
@@ -74,9 +78,12 @@ def score_file_readings(
     *,
     device_id: str,
     quarantined: int,
+    layers: Layers = NO_LAYERS,
 ) -> Iterator[dict[str, object]]:
     """The trips of one device as JSON-able objects; `quarantined` of its records were refused."""
-    for trip in score_readings(readings, matcher, roads, settings, device=device_id, with_yardstick=True):
+    for trip in score_readings(
+        readings, matcher, roads, settings, device=device_id, layers=layers, with_yardstick=True
+    ):
         yield {"device_id": device_id, **trip_json(trip), "quarantined": quarantined}
 
 

@@ -13,6 +13,7 @@ from scoring.driven import on_roads
 from scoring.events import KINDS, Event, find_events
 from scoring.exposure import Cell, exposure_cells, trip_totals
 from scoring.features import FEATURES_VERSION, features_of
+from scoring.layers import NO_LAYERS, Layers
 from scoring.match import Matcher
 from scoring.place_time import local_month, zone_at
 from scoring.quality import Quality, certify
@@ -68,6 +69,7 @@ def score_readings(
     *,
     device: str | int,
     previous: Place | None = None,
+    layers: Layers = NO_LAYERS,
     with_yardstick: bool = False,
 ) -> list[ScoredTrip]:
     """The scored trips of one device's readings, in order of start.
@@ -93,11 +95,12 @@ def score_readings(
                     settings,
                     lead_in_gap_m=lead_in_gap_m,
                     device=device,
+                    layers=layers,
                     with_yardstick=with_yardstick,
                 )
             )
         if not trips and before.gap_m > 0:
-            scored.append(unobserved(segment.readings, before, settings, device))
+            scored.append(unobserved(segment.readings, before, settings, device, layers))
         previous = _place(segment.readings, int(np.flatnonzero(placed(segment.readings))[-1]))
     return scored
 
@@ -110,6 +113,7 @@ def score_trip(
     *,
     lead_in_gap_m: float,
     device: str | int,
+    layers: Layers = NO_LAYERS,
     with_yardstick: bool = False,
 ) -> ScoredTrip:
     """One trip to its score. The order of these lines is the order of the stage."""
@@ -118,6 +122,7 @@ def score_trip(
     cells = exposure_cells(trip, driven)
     zone = zone_at(float(trip.readings.latitude_deg[0]), float(trip.readings.longitude_deg[0]))
     totals = trip_totals(trip, driven, findings, cells, settings.thresholds, zone)
+    totals |= layers.totals(trip, driven)
     quality = certify(trip, driven, lead_in_gap_m, settings, findings.flags)
     score = None if quality.excluded else score_totals(totals)
     started_us, ended_us = int(trip.readings.fix_time_us[0]), int(trip.readings.fix_time_us[-1])
@@ -138,7 +143,7 @@ def score_trip(
         totals=totals,
         features=features_of(totals),
         score=None if score is None else score.as_json(),
-        versions=_versions(settings, driven.map_version),
+        versions=_versions(settings, driven.map_version) | layers.versions,
         exposure=cells,
         events=findings.events,
         track=track_of(trip, driven),
@@ -146,7 +151,7 @@ def score_trip(
     )
 
 
-def unobserved(readings: Readings, before: LeadIn, settings: Settings, device: str | int) -> ScoredTrip:
+def unobserved(readings: Readings, before: LeadIn, settings: Settings, device: str | int, layers: Layers) -> ScoredTrip:
     """A way that nobody reported: the device was seen elsewhere, then stood here. 0 km measured, never 0 silently."""
     first = _place(readings, 0)
     zone = zone_at(first.latitude_deg, first.longitude_deg)
@@ -169,7 +174,7 @@ def unobserved(readings: Readings, before: LeadIn, settings: Settings, device: s
         totals=totals,
         features=features_of(totals),
         score=None,
-        versions=_versions(settings, None),
+        versions=_versions(settings, None) | layers.versions,
         exposure=(),
         events=(),
         track=None,

@@ -16,6 +16,7 @@ from ingest.moments import microseconds
 from ingest.readings import Int64s
 from ingest.store import fetch_readings
 from scoring import metrics, store, window_store
+from scoring.layers import NO_LAYERS, Layers
 from scoring.match import Matcher
 from scoring.path import ScoredTrip, score_readings
 from scoring.roads import RoadMap
@@ -38,6 +39,7 @@ def work_once(
     settings: Settings = DEFAULT_SETTINGS,
     *,
     as_of: datetime,
+    layers: Layers = NO_LAYERS,
     progress: Callable[[int, int], None] | None = None,
 ) -> int:
     """Score every dirty window there is, one transaction a device; the number of windows done.
@@ -50,7 +52,7 @@ def work_once(
     done = 0
     for device_key in devices:
         with database.role("telemetry") as conn:
-            done += work_device(conn, device_key, matcher, roads, settings, as_of=as_of)
+            done += work_device(conn, device_key, matcher, roads, settings, as_of=as_of, layers=layers)
         metrics.WAITING.set(max(0, total - done))
         if progress:
             progress(done, max(total, done))
@@ -70,7 +72,14 @@ def count_unmatched(database: Database, map_version: str) -> int:
 
 
 def work_device(
-    conn: Conn, device_key: int, matcher: Matcher | None, roads: RoadMap | None, settings: Settings, *, as_of: datetime
+    conn: Conn,
+    device_key: int,
+    matcher: Matcher | None,
+    roads: RoadMap | None,
+    settings: Settings,
+    *,
+    as_of: datetime,
+    layers: Layers = NO_LAYERS,
 ) -> int:
     """Score the dirty windows of one device within the caller's transaction; how many there were."""
     windows = window_store.take_windows(conn, device_key)
@@ -86,7 +95,7 @@ def work_device(
         for span in _batches(window_store.usable_times(conn, device_key, *region), own.cutting.max_gap_s):
             readings = fetch_readings(conn, device_key, *span)
             previous = window_store.last_place(conn, device_key, span[0])
-            trips = score_readings(readings, matcher, roads, own, device=device_key, previous=previous)
+            trips = score_readings(readings, matcher, roads, own, device=device_key, previous=previous, layers=layers)
             changed_months |= replace_trips(conn, device_key, span, trips)
     if changed_months:
         store.insert_change(conn, device_key, min(changed_months), as_of)
