@@ -109,8 +109,9 @@ def decode_json(body: bytes, credential: str) -> Decoded:
         message = _MESSAGE_DECODER.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return refused_frame(raw, *diagnose(body, _JSON_KINDS, ("location",)))
-    if _names_twice(body):
-        return refused_frame(raw, Rejection.DUPLICATE_KEY, "a key stands twice")
+    reason, detail = diagnose(body, {}, ())
+    if reason is not Rejection.MALFORMED:  # what a lenient parser lets pass: a name that stands twice, a NUL
+        return refused_frame(raw, reason, detail)
     try:
         return _decoded([_json_fix(message.location)], raw)
     except _Refused as err:
@@ -277,7 +278,3 @@ def _json_fix(location: _Location) -> _Fix:
         if abs(value) > MAX_FLOAT32:
             raise _Refused(Rejection.NUMBER_RANGE, f"{name} is a number out of range")
     return _Fix(_iso("timestamp", location.timestamp), 0, columns)
-
-
-def _names_twice(body: bytes) -> bool:
-    return diagnose(body, {}, ())[0] is Rejection.DUPLICATE_KEY
