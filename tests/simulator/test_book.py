@@ -1,0 +1,192 @@
+"""A book of policies: reproducible, whole, and answering to its own formula."""
+
+import hashlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+from typer.testing import CliRunner
+
+from cli.main import app
+from simulator.book.behaviour import FEATURES, read_behaviour
+from simulator.book.formula import SHIPPED, Formula, read_formula
+from simulator.book.terms import Scope, World
+from simulator.book.world import simulate_book
+from simulator.errors import BadFormula, EmptyBook
+
+FIRST = np.datetime64("2023-01-01", "D")
+POLICIES = 20_000
+
+
+def make(policies: int, seed: int = 7, years: int = 3, formula: Formula | None = None) -> dict[str, pa.Table]:
+    world = World(Scope(policies, years, FIRST, seed), formula or read_formula(), read_behaviour())
+    blocks = list(simulate_book(world))
+    return {name: pa.concat_tables([block[name] for block in blocks]) for name in blocks[0]}
+
+
+@pytest.fixture(scope="module")
+def book() -> dict[str, pa.Table]:
+    return make(POLICIES)
+
+
+def column(table: pa.Table, name: str) -> np.ndarray:
+    return np.asarray(table[name].to_numpy())
+
+
+def test_same_seed_same_bytes_in_other_processes_and_time_zones(tmp_path: Path) -> None:
+    digests = []
+    for zone, hash_seed in (("Pacific/Auckland", "1"), ("America/Los_Angeles", "2")):
+        folder = tmp_path / hash_seed
+        command = [sys.executable, "-m", "cli.main", "simulate", "book", "--policies", "2000", "--out", str(folder)]
+        environment = os.environ | {"TZ": zone, "PYTHONHASHSEED": hash_seed}
+        subprocess.run(command, check=True, env=environment, timeout=120)
+        digests.append({f.name: hashlib.sha256(f.read_bytes()).hexdigest() for f in sorted(folder.iterdir())})
+    assert digests[0] == digests[1]
+    assert len(digests[0]) == 12
+
+
+def test_a_larger_book_keeps_the_policies_of_a_smaller_one(book: dict[str, pa.Table]) -> None:
+    smaller = make(1_000)
+    for name in ("policies", "exposure", "claims", "renewals", "truth_exposure"):
+        same = book[name].filter(pc.less(book[name]["policy"], 1_000))
+        assert same.equals(smaller[name]), name
+    assert smaller["policies"].num_rows == 1_000
+
+
+def test_every_row_belongs_to_a_policy_and_terms_follow_each_other(book: dict[str, pa.Table]) -> None:
+    exposure = book["exposure"]
+    policy, term = column(exposure, "policy"), column(exposure, "term")
+    order = np.lexsort((term, policy))
+    begins, ends = column(exposure, "starts_on")[order], column(exposure, "ends_on")[order]
+    follows = policy[order][1:] == policy[order][:-1]
+    assert set(policy) == set(range(POLICIES))
+    assert np.all(begins < ends)
+    assert np.all(begins[1:][follows] == ends[:-1][follows])
+    assert np.all(column(exposure, "exposure_years") > 0)
+    assert np.all(column(exposure, "exposure_years") <= 1)
+    assert ends.max() == np.datetime64("2026-01-01")
+
+
+def test_claims_of_the_exposure_are_the_claims_reported(book: dict[str, pa.Table]) -> None:
+    for cover in ("liability", "collision"):
+        of_cover = book["claims"].filter(pc.equal(book["claims"]["cover"].cast("string"), cover))
+        counted = int(pc.sum(book["exposure"][f"{cover}_claims"]).as_py())
+        assert counted == of_cover.num_rows > 1_000
+    known, all_claims = book["claims"], book["truth_claims"]
+    assert known.num_rows < all_claims.num_rows  # some are not reported yet
+    assert 0.02 < known["amount_cents"].null_count / known.num_rows < 0.4  # some not settled
+    assert np.all(column(known, "reported_on") < np.datetime64("2026-01-01"))
+    assert np.all(column(all_claims, "occurred_on") <= column(all_claims, "reported_on"))
+
+
+def test_claims_come_as_often_as_the_formula_says(book: dict[str, pa.Table]) -> None:
+    for cover in ("liability", "collision"):
+        expected = float(np.sum(column(book["truth_exposure"], f"{cover}_mean_of_driver")))
+        found = pc.sum(pc.equal(book["truth_claims"]["cover"].cast("string"), cover)).as_py()
+        assert abs(found - expected) < 4 * np.sqrt(expected)
+
+
+def test_a_regression_on_what_was_driven_finds_the_formula(book: dict[str, pa.Table]) -> None:
+    """Poisson, by Newton's steps: each true effect within 3.5 standard errors, 9 of 10 within 2."""
+    formula = read_formula()
+    exposure, truth = book["exposure"], book["truth_exposure"]
+    years, territory = column(exposure, "exposure_years"), exposure["territory"].cast("string").to_pylist()
+    columns = [np.ones(len(years)), np.log(column(exposure, "distance_km") / years / formula.km.reference)]
+    true = [0.0, formula.km.exponent]
+    for name in FEATURES:
+        driven = column(truth, f"driven_{name}") - formula.behaviour[name].reference
+        if np.std(driven) * np.sqrt(len(driven)) > 1.0:  # enough of it is driven for its effect to show
+            columns.append(driven)
+            true.append(formula.behaviour[name].effect)
+    for place in ("urban", "rural"):
+        columns.append(np.array([each == place for each in territory], dtype=float))
+        true.append(float(np.log(formula.territory[place].relativity)))
+    # the static factors that are not asked for enter as what they are
+    age = np.array(formula.driver_age.relativity)[formula.driver_age.band(column(exposure, "driver_age"))]
+    vehicle = np.array([formula.vehicle_class[v].relativity for v in exposure["vehicle_class"].to_pylist()])
+    per_year = sum(cover.per_year for cover in formula.cover.values())
+    offset = np.log(years * age * vehicle * per_year)
+    row = {key: i for i, key in enumerate(zip(*(exposure[c].to_pylist() for c in ("policy", "term")), strict=True))}
+    claims = np.zeros(len(years))
+    for key in zip(*(book["truth_claims"][c].to_pylist() for c in ("policy", "term")), strict=True):
+        claims[row[key]] += 1
+    design, effect = np.stack(columns, axis=1), np.zeros(len(columns))
+    for _ in range(30):
+        mean = np.exp(design @ effect + offset)
+        information = (design * mean[:, None]).T @ design
+        effect = effect + np.linalg.solve(information, design.T @ (claims - mean))
+    dispersion = float(np.mean((claims - mean) ** 2 / mean))
+    errors = np.sqrt(np.diag(np.linalg.inv(information)) * dispersion)
+    apart = np.abs(effect - np.array(true)) / errors
+    assert len(true) >= 7
+    assert np.max(apart) < 3.5, apart
+    assert np.mean(apart < 2) >= 0.9, apart
+
+
+def test_renewal_answers_to_price_and_to_the_action_by_lot(book: dict[str, pa.Table]) -> None:
+    renewals = book["renewals"]
+    lapsed = column(renewals, "lapsed").astype(float)
+    dear = column(renewals, "offered_premium_cents") > column(renewals, "market_premium_cents")
+    assert lapsed[dear].mean() > 1.5 * lapsed[~dear].mean()
+    chances = book["truth_renewals"]
+    temper = dict(zip(*(book["truth_policies"][c].to_pylist() for c in ("policy", "temper")), strict=True))
+    of_row = np.array([temper[p] for p in chances["policy"].to_pylist()])
+    gain = column(chances, "lapse_chance_nothing") - column(chances, "lapse_chance_call")
+    assert gain[of_row == "persuadable"].mean() > 0.03
+    assert gain[of_row == "sleeping"].mean() < -0.03  # a call wakes them
+
+
+def test_quotes_are_taken_more_where_the_price_is_under_the_market(book: dict[str, pa.Table]) -> None:
+    quotes = book["quotes"]
+    cheap = column(quotes, "premium_cents") < column(quotes, "market_premium_cents")
+    taken = column(quotes, "converted").astype(float)
+    assert int(taken.sum()) == POLICIES
+    assert taken[cheap].mean() > 1.5 * taken[~cheap].mean()
+    assert quotes.num_rows == book["truth_quotes"].num_rows
+
+
+def test_behaviour_is_null_where_nobody_shares_it(book: dict[str, pa.Table]) -> None:
+    exposure = book["exposure"]
+    shares = np.array([plan == "autograph" for plan in exposure["pay_plan"].to_pylist()])
+    assert np.array_equal(exposure["night_km_share"].is_valid().to_numpy(), shares)
+    assert 0 < exposure["phone_time_share"].null_count < exposure.num_rows
+
+
+def changed(tmp_path: Path, before: str, after: str) -> Path:
+    text = SHIPPED.read_text()
+    assert before in text
+    path = tmp_path / "formula.toml"
+    path.write_text(text.replace(before, after))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "named"),
+    [
+        ("exponent = 0.7", 'exponent = "much"', "exponent"),
+        ("exponent = 0.7", "exponent = 0.7\nsurprise = 1", "surprise"),
+        ("share = 0.45", "share = 0.95", "add up to 1"),
+        ("[18, 21, 25, 35, 65, 75]", "[18, 25, 21, 35, 65, 75]", "bands must rise"),
+        ("[km]", "[km", "formula.toml"),
+    ],
+)
+def test_a_formula_that_is_none_is_refused_by_place(tmp_path: Path, before: str, after: str, named: str) -> None:
+    with pytest.raises(BadFormula, match=named.replace("[", r"\[")):
+        read_formula(changed(tmp_path, before, after))
+
+
+def test_a_formula_that_sells_nothing_is_refused(tmp_path: Path) -> None:
+    formula = read_formula(changed(tmp_path, "intercept = -1.15", "intercept = -20.0"))
+    with pytest.raises(EmptyBook, match="quotes 0 were taken"):
+        make(10, formula=formula)
+
+
+def test_bad_arguments_are_answered(tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["simulate", "book", "--policies", "0", "--out", str(tmp_path)])
+    assert result.exit_code == 2
+    assert "--policies" in result.output
