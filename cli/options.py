@@ -43,7 +43,7 @@ Roads = Annotated[
     typer.Option(
         "--roads",
         envvar="WAYRATE_ROADS",
-        help="OpenStreetMap extract (.osm.pbf) or GeoJSON lines (.geojson[.gz]) to match on.",
+        help="OpenStreetMap extract (.osm.pbf), GeoJSON lines (.geojson[.gz]) or built map (.npz) to match on.",
     ),
 ]
 

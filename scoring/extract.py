@@ -1,14 +1,13 @@
-"""Reads a road extract (.osm.pbf, .osm, .osm.gz, .geojson, .geojson.gz) into a `RoadMap`, kept by content."""
+"""Reads a road extract (.osm.pbf, .osm[.gz], .geojson[.gz]) or a built map into a `RoadMap`, kept by content."""
 
 import gzip
 import hashlib
 import importlib.util
 import json
-import tempfile
-import zipfile
+import zlib
 from collections.abc import Iterable, Mapping
-from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import osmium
@@ -16,12 +15,13 @@ import osmium.filter
 import platformdirs
 from numpy.typing import NDArray
 
-from scoring.errors import ExtractMissing, NoDrivableRoads, NotAnExtract
+from scoring.errors import BadRoadFile, ExtractMissing, NoDrivableRoads, NotAnExtract, UnknownCountry
 from scoring.geodesy import haversine_m
-from scoring.road_tags import directions, road_class, speed_limit
+from scoring.road_file import ROAD_FILE_ENDING, load_road_map, save_road_map
+from scoring.road_tags import COUNTRIES, directions, road_class, speed_limit, with_default
 from scoring.roads import RoadMap
 
-BUILDER_VERSION = "roads-1"  # changes whenever the same file would give another map
+BUILDER_VERSION = "roads-2"  # changes whenever the same file would give another map
 _OSM_ENDINGS = (".osm.pbf", ".osm", ".osm.gz", ".pbf")
 _GEOJSON_ENDINGS = (".geojson", ".geojson.gz")
 
@@ -29,33 +29,38 @@ _GEOJSON_ENDINGS = (".geojson", ".geojson.gz")
 type _Way = tuple[Mapping[str, str], list[int], list[float], list[float]]
 
 
-def read_road_map(path: Path, cache_dir: Path | None = None) -> RoadMap:
-    """The drivable roads of the extract at `path`.
+def read_road_map(path: Path, cache_dir: Path | None = None, country: str | None = None) -> RoadMap:
+    """The drivable roads of the extract at `path`, or the map that was built of one.
 
     The map's version is a hash of the file's bytes and of the builder's version, so the same file always gives the same
-    map; it is read from `cache_dir` (default: the user's cache folder) when it was built before.
-    Raises ExtractMissing, NotAnExtract, NoDrivableRoads.
+    map; it is read from `cache_dir` (default: the user's cache folder) when it was built before. `country` (two
+    letters) gives ways of an extract without a limit that of the law. Raises ExtractMissing, NotAnExtract, NoDrivableRoads,
+    BadRoadFile, UnknownCountry.
     """
+    if country is not None and country not in COUNTRIES:
+        raise UnknownCountry(country, COUNTRIES)
     if not path.is_file():
         raise ExtractMissing(path)
+    if path.name.endswith(ROAD_FILE_ENDING):
+        return load_road_map(path)
     if not path.name.endswith(_OSM_ENDINGS + _GEOJSON_ENDINGS):
         raise NotAnExtract(path, "unknown file name ending")
-    version = map_version(path)
+    version = map_version(path, country)
     folder = cache_dir if cache_dir is not None else Path(platformdirs.user_cache_dir("wayrate")) / "roads"
-    cached = folder / f"{version}.npz"
-    roads = _load(cached)
+    cached = folder / f"{version}{ROAD_FILE_ENDING}"
+    roads = _kept(cached)
     if roads is None:
         ways = _geojson_ways(path) if path.name.endswith(_GEOJSON_ENDINGS) else _osm_ways(path)
         if not ways:
             raise NoDrivableRoads(path)
-        roads = build_road_map(ways, version)
-        _save(roads, cached)
+        roads = build_road_map(ways, version, country)
+        _keep(roads, cached)
     return roads
 
 
-def map_version(path: Path) -> str:
-    """Sixteen hex digits of the SHA-256 of the builder's version and the file's bytes."""
-    digest = hashlib.sha256(BUILDER_VERSION.encode())
+def map_version(path: Path, country: str | None = None) -> str:
+    """Sixteen hex digits of the SHA-256 of the builder's version, the country whose law is used, the file's bytes."""
+    digest = hashlib.sha256((BUILDER_VERSION + (country or "")).encode())
     with path.open("rb") as file:
         while block := file.read(1 << 20):
             digest.update(block)
@@ -107,21 +112,34 @@ def _geojson_ways(path: Path) -> list[_Way]:
     """Lines that end or bend at the same coordinates (to 1e-7 degrees) are joined there."""
     try:
         text = gzip.decompress(path.read_bytes()) if path.name.endswith(".gz") else path.read_bytes()
-        collection = json.loads(text)
-        features = collection["features"]
-        ways: list[_Way] = []
-        ids: dict[tuple[int, int], int] = {}
-        for feature in features:
-            tags = {key: str(value) for key, value in feature["properties"].items() if value is not None}
-            geometry = feature["geometry"]
-            if geometry is None or road_class(tags) is None:
-                continue
-            lines = {"LineString": [geometry["coordinates"]], "MultiLineString": geometry["coordinates"]}
-            for line in lines.get(geometry["type"], []):
-                points = [(_point_id(ids, point[0], point[1]), float(point[1]), float(point[0])) for point in line]
-                ways.extend(_whole_stretches(tags, points))
-    except (ValueError, KeyError, TypeError, IndexError, AttributeError, EOFError, OverflowError, OSError) as error:
-        raise NotAnExtract(path, f"{type(error).__name__}: {error}") from error
+        features = json.loads(text)["features"]
+    except (ValueError, KeyError, TypeError, EOFError, OSError, zlib.error) as error:
+        raise NotAnExtract(path, f"no GeoJSON FeatureCollection: {type(error).__name__}: {error}") from error
+    ways: list[_Way] = []
+    ids: dict[tuple[int, int], int] = {}
+    for number, feature in enumerate(features, start=1):
+        try:
+            ways.extend(_feature_ways(feature, ids))
+        except (ValueError, KeyError, TypeError, IndexError, AttributeError, OverflowError) as error:
+            raise NotAnExtract(path, f"feature {number}: {type(error).__name__}: {error}") from error
+    return ways
+
+
+def _feature_ways(feature: dict[str, Any], ids: dict[tuple[int, int], int]) -> list[_Way]:
+    tags = {key: str(value) for key, value in (feature["properties"] or {}).items() if value is not None}
+    geometry = feature["geometry"]
+    if geometry is None or road_class(tags) is None:
+        return []
+    lines = {"LineString": [geometry["coordinates"]], "MultiLineString": geometry["coordinates"]}
+    ways: list[_Way] = []
+    for line in lines.get(geometry["type"], []):
+        points = []
+        for longitude_deg, latitude_deg in ((float(point[0]), float(point[1])) for point in line):
+            if not (abs(latitude_deg) <= 90.0 and abs(longitude_deg) <= 180.0):
+                wanted = "[longitude, latitude] in degrees, WGS 84"
+                raise ValueError(f"geometry.coordinates: [{longitude_deg:g}, {latitude_deg:g}] is not {wanted}")
+            points.append((_point_id(ids, longitude_deg, latitude_deg), latitude_deg, longitude_deg))
+        ways.extend(_whole_stretches(tags, points))
     return ways
 
 
@@ -129,7 +147,7 @@ def _point_id(ids: dict[tuple[int, int], int], longitude_deg: float, latitude_de
     return ids.setdefault((round(longitude_deg * 1e7), round(latitude_deg * 1e7)), len(ids))
 
 
-def build_road_map(ways: list[_Way], version: str) -> RoadMap:
+def build_road_map(ways: list[_Way], version: str, country: str | None = None) -> RoadMap:
     """The road map of drivable ways: each is cut into edges at its ends and where ways share a point."""
     sizes = np.array([len(ids) for _, ids, _, _ in ways])
     point_id = np.concatenate([np.array(ids, dtype=np.int64) for _, ids, _, _ in ways])
@@ -151,7 +169,7 @@ def build_road_map(ways: list[_Way], version: str) -> RoadMap:
     shape_point = np.arange(shape_offset[-1]) + np.repeat(edge_first - shape_offset[:-1], np.diff(shape_offset))
     shape_latitude_deg, shape_longitude_deg = latitude_deg[shape_point], longitude_deg[shape_point]
     way_of_edge = first_way_of_point[edge_first]
-    attributes, names = _way_attributes([tags for tags, _, _, _ in ways])
+    attributes, names = _way_attributes([tags for tags, _, _, _ in ways], country)
     return RoadMap(
         version=version,
         node_latitude_deg=latitude_deg[node_points[first_use]],
@@ -172,14 +190,16 @@ def build_road_map(ways: list[_Way], version: str) -> RoadMap:
     )
 
 
-def _way_attributes(tags_of_ways: list[Mapping[str, str]]) -> tuple[dict[str, NDArray[np.float64]], tuple[str, ...]]:
+def _way_attributes(
+    tags_of_ways: list[Mapping[str, str]], country: str | None
+) -> tuple[dict[str, NDArray[np.float64]], tuple[str, ...]]:
     names = {"": 0}
     rows = [
         (
             road_class(tags),
             names.setdefault(tags.get("name", ""), len(names)),
             *directions(tags),
-            *speed_limit(tags),
+            *(speed_limit(tags) if country is None else with_default(tags, country)),
         )
         for tags in tags_of_ways
     ]
@@ -195,29 +215,18 @@ def _shape_length_m(
     return np.add.reduceat(np.append(step_m, 0.0), shape_offset[:-1])
 
 
-def _save(roads: RoadMap, cached: Path) -> None:
+def _keep(roads: RoadMap, cached: Path) -> None:
     """Keeps the built map. A cache that cannot be written costs time at the next start, and nothing else."""
-    arrays = {
-        field.name: getattr(roads, field.name) for field in fields(RoadMap) if field.name not in {"version", "names"}
-    }
-    arrays["names_json"] = np.frombuffer(json.dumps(roads.names).encode(), dtype=np.uint8)
     try:
         cached.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=cached.parent, suffix=".part", delete=False) as file:
-            np.savez(file, **arrays)
-        Path(file.name).replace(cached)  # readers see the whole file or none
+        save_road_map(roads, cached)
     except OSError:
         return
 
 
-def _load(cached: Path) -> RoadMap | None:
+def _kept(cached: Path) -> RoadMap | None:
     """The map kept in this file; None when there is none, or it is damaged and must be built anew."""
     try:
-        with np.load(cached, allow_pickle=False) as arrays:
-            names = tuple(json.loads(arrays["names_json"].tobytes()))
-            columns = {
-                field.name: arrays[field.name] for field in fields(RoadMap) if field.name not in {"version", "names"}
-            }
-            return RoadMap(version=cached.stem, names=names, **columns)
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        return load_road_map(cached)
+    except BadRoadFile:
         return None

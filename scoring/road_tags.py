@@ -44,11 +44,20 @@ _STATUTORY_KMH: dict[str, dict[str, float | None]] = {
     "ES": {"urban": 50, "rural": 90, "trunk": 90, "motorway": 120, "living_street": 20},
     "FI": {"urban": 50, "rural": 80, "trunk": 100, "motorway": 120, "living_street": 20},
     "FR": {"urban": 50, "rural": 80, "motorway": 130, "living_street": 20},
+    "GB": {"urban": 48.28032, "rural": 112.65408, "motorway": 112.65408, "nsl_dual": 112.65408, "nsl_single": 96.56064},
     "IT": {"urban": 50, "rural": 90, "trunk": 110, "motorway": 130},
     "NL": {"urban": 50, "rural": 80, "trunk": 100, "motorway": 130, "living_street": 15},
     "NO": {"urban": 50, "rural": 80},
     "PL": {"urban": 50, "rural": 90, "motorway": 140, "living_street": 20},
     "SE": {"urban": 50, "rural": 70, "motorway": 110},
+}
+COUNTRIES = tuple(_STATUTORY_KMH)
+_ZONES_OF_HIGHWAY: dict[str, tuple[str, ...]] = {
+    "motorway": ("motorway",),
+    "trunk": ("rural", "trunk"),
+    "residential": ("urban",),
+    "living_street": ("living_street",),
+    "service": (),
 }
 
 
@@ -87,6 +96,23 @@ def speed_limit(tags: Mapping[str, str]) -> tuple[float, int]:
         return math.nan, TAGGED
     known = [(limit, source) for limit, source in parsed if source != UNKNOWN]
     return max(known, default=(math.nan, UNKNOWN))
+
+
+def with_default(tags: Mapping[str, str], country: str) -> tuple[float, int]:
+    """As `speed_limit`; where no tag says it, the statutory limit of the way's class in `country` (two letters).
+
+    Whether a road lies in a town is not known from its tags: where that matters the higher limit is taken, so an
+    uncertain limit never makes a driver a speeder. A service road, and a class the law of that table does not name,
+    stay unknown.
+    """
+    limit_mps, source = speed_limit(tags)
+    if source != UNKNOWN:
+        return limit_mps, source
+    statutory = _STATUTORY_KMH[country]
+    zones = _ZONES_OF_HIGHWAY.get(tags.get("highway", "").removesuffix("_link"), ("urban", "rural"))
+    limits_kmh = [statutory.get(zone) for zone in zones]
+    known_kmh = [kmh for kmh in limits_kmh if kmh is not None]
+    return (max(known_kmh) / 3.6, DEFAULT) if known_kmh and len(known_kmh) == len(zones) else (math.nan, UNKNOWN)
 
 
 def parse_limit(value: str) -> tuple[float, int]:

@@ -145,7 +145,7 @@ class DirectedGraph:
 
 
 def describe(roads: RoadMap) -> dict[str, object]:
-    """What a road map holds: counts, kilometres by class, share of kilometres with a known limit, bounds in degrees."""
+    """What a road map holds: counts, km by class and by source of the limit, shares of all km, bounds in degrees."""
     length_km = roads.edge_length_m / 1000.0
     by_class = np.bincount(roads.edge_class, weights=length_km, minlength=len(ROAD_CLASSES))
     by_source = np.bincount(roads.edge_limit_source, weights=length_km, minlength=len(LIMIT_SOURCES))
@@ -159,7 +159,9 @@ def describe(roads: RoadMap) -> dict[str, object]:
             name: round(float(km), 3) for name, km in zip(LIMIT_SOURCES, by_source, strict=True)
         },
         "one_way_edges": int(np.count_nonzero(roads.edge_forward != roads.edge_backward)),
+        "one_way_km_share": _share(length_km, roads.edge_forward != roads.edge_backward),
         "named_edges": int(np.count_nonzero(roads.edge_name)),
+        "named_km_share": _share(length_km, roads.edge_name > 0),
         "bounds_deg": [
             float(roads.shape_latitude_deg.min()),
             float(roads.shape_longitude_deg.min()),
@@ -167,3 +169,8 @@ def describe(roads: RoadMap) -> dict[str, object]:
             float(roads.shape_longitude_deg.max()),
         ],
     }
+
+
+def _share(length_km: Float64s, of: Bools) -> float:
+    whole_km = float(length_km.sum())
+    return round(float(length_km[of].sum()) / whole_km, 4) if whole_km > 0 else 0.0

@@ -1,16 +1,26 @@
 import json
 import math
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from scoring.classes import ROAD_CLASSES
-from scoring.errors import ExtractMissing, NoDrivableRoads, NotAnExtract
+from scoring.errors import BadRoadFile, ExtractMissing, NoDrivableRoads, NotAnExtract, UnknownCountry
 from scoring.extract import demo_extract, map_version, read_road_map
 from scoring.geodesy import haversine_m
-from scoring.road_tags import DEFAULT, TAGGED, UNKNOWN, directions, parse_limit, road_class, speed_limit
+from scoring.road_file import save_road_map
+from scoring.road_tags import (
+    DEFAULT,
+    TAGGED,
+    UNKNOWN,
+    directions,
+    parse_limit,
+    road_class,
+    speed_limit,
+    with_default,
+)
 from scoring.roads import RoadMap, describe
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data"
@@ -41,6 +51,7 @@ STREET = {"highway": "residential"}
         ("50", 50.0, TAGGED),
         ("50 km/h", 50.0, TAGGED),
         ("30 mph", 48.28032, TAGGED),
+        ("50 mph", 80.4672, TAGGED),
         ("DE:zone30", 30.0, TAGGED),
         ("FI:30", 30.0, TAGGED),
         ("walk", 7.0, TAGGED),
@@ -155,6 +166,72 @@ def test_ways_are_cut_into_edges_where_they_share_a_point(tmp_path: Path) -> Non
     assert (edges.tolist(), backward.tolist()) == ([2, 1], [False, False])
     with pytest.raises(KeyError):
         graph.path_edges(np.array(across[1::-1]))
+
+
+def test_a_built_map_is_the_same_map_wherever_it_lies(helsinki: RoadMap, tmp_path: Path) -> None:
+    path = tmp_path / "central.npz"
+    save_road_map(helsinki, path)
+    again = read_road_map(path, tmp_path)
+    for field in fields(RoadMap):
+        np.testing.assert_array_equal(getattr(helsinki, field.name), getattr(again, field.name))
+
+
+@pytest.mark.parametrize("name", ["shape_offset", "edge_name", "edge_to_node", "edge_length_m"])
+def test_a_built_map_whose_arrays_do_not_fit_is_refused_by_the_array(
+    helsinki: RoadMap, tmp_path: Path, name: str
+) -> None:
+    broken = getattr(helsinki, name) + 1_000_000 if name != "edge_length_m" else helsinki.edge_length_m[:-1]
+    save_road_map(replace(helsinki, **{name: broken}), tmp_path / "broken.npz")
+    with pytest.raises(BadRoadFile, match=name):
+        read_road_map(tmp_path / "broken.npz", tmp_path)
+    (tmp_path / "text.npz").write_text("no arrays")
+    with pytest.raises(BadRoadFile, match="wayrate roads build"):
+        read_road_map(tmp_path / "text.npz", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("tags", "kmh", "source"),
+    [
+        ({"highway": "residential"}, 50.0, DEFAULT),
+        ({"highway": "primary"}, 80.0, DEFAULT),  # in a town 50: the higher, for nothing says where it lies
+        ({"highway": "motorway_link"}, 120.0, DEFAULT),
+        ({"highway": "residential", "maxspeed": "30"}, 30.0, TAGGED),
+        ({"highway": "residential", "maxspeed": "none"}, math.nan, TAGGED),
+        ({"highway": "service"}, math.nan, UNKNOWN),
+    ],
+)
+def test_with_a_country_its_law_limits_what_no_sign_does(tags: dict[str, str], kmh: float, source: int) -> None:
+    limit_mps, told = with_default(tags, "FI")
+    assert told == source
+    assert limit_mps * 3.6 == pytest.approx(kmh, nan_ok=True)
+
+
+def test_another_country_is_another_version_and_an_unknown_one_is_refused(tmp_path: Path) -> None:
+    path = write_roads(tmp_path, (STREET, [(25.0, 60.0), (25.001, 60.0)]))
+    bare, finnish = read_road_map(path, tmp_path), read_road_map(path, tmp_path, "FI")
+    assert bare.version != finnish.version
+    assert np.isnan(bare.edge_limit_mps).all()
+    assert finnish.edge_limit_mps * 3.6 == pytest.approx([50.0])
+    with pytest.raises(UnknownCountry, match="XX"):
+        read_road_map(path, tmp_path, "XX")
+
+
+def test_a_bad_line_is_refused_by_feature_and_field(tmp_path: Path) -> None:
+    swapped = write_roads(tmp_path, (STREET, [(25.0, 60.0), (25.1, 60.0)]), (STREET, [(60.0, 125.0), (60.0, 125.1)]))
+    with pytest.raises(NotAnExtract, match=r"feature 2: .*geometry\.coordinates: \[60, 125\]"):
+        read_road_map(swapped, tmp_path)
+
+
+def test_odd_ways_give_a_map_that_can_be_described(tmp_path: Path) -> None:
+    here, there = (25.0, 60.0), (25.001, 60.0)
+    for points in ([here, there], [here, here, there, there], [here, there, here], [here, here]):
+        path = write_roads(tmp_path, (STREET, points))
+        if points == [here, here]:
+            with pytest.raises(NoDrivableRoads):
+                read_road_map(path, tmp_path)
+            continue
+        facts = describe(read_road_map(path, tmp_path))
+        assert facts["edges"] == (2 if points == [here, there, here] else 1)
 
 
 def test_the_kept_map_equals_the_built_one_and_a_damaged_one_is_built_anew(tmp_path: Path) -> None:
