@@ -34,8 +34,8 @@ def read_road_map(path: Path, cache_dir: Path | None = None, country: str | None
 
     The map's version is a hash of the file's bytes and of the builder's version, so the same file always gives the same
     map; it is read from `cache_dir` (default: the user's cache folder) when it was built before. `country` (two
-    letters) gives ways of an extract without a limit that of the law. Raises ExtractMissing, NotAnExtract, NoDrivableRoads,
-    BadRoadFile, UnknownCountry.
+    letters) gives ways of an extract without a limit that of the law. Raises ExtractMissing, NotAnExtract,
+    NoDrivableRoads, BadRoadFile, UnknownCountry.
     """
     if country is not None and country not in COUNTRIES:
         raise UnknownCountry(country, COUNTRIES)
