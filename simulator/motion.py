@@ -33,7 +33,7 @@ LIFTED, LIFTED_FROM_MPS, LIFTED_TO_MPS = 0.7, 8.0, 16.0
 # seconds (human-driver model, Treiber, Kesting & Helbing 2006: correlated noise), less on a fast road in a high gear.
 FOOT_SIGMA_MPS2, FOOT_TAU_S, FOOT_QUIET_MPS = 0.2, 1.6, 14.0
 # The flow ahead breathes over some ten seconds (stop-and-go waves and lane changes have periods of 10 to 60 s).
-FLOW_TAU_S, FLOW_LEAST = 9.0, 0.12
+FLOW_TAU_S, FLOW_LEAST = 15.0, 0.12
 # Lifting the foot slows a car by 0.6 to 1 m/s2 in gear; following needs a touch of the brake on top of it.
 COAST_MPS2, FOLLOWING_BRAKE_MPS2 = 0.7, 1.2
 VEHICLE_LAG_S = 0.35  # from the foot to the wheel
