@@ -11,7 +11,7 @@ _TOTALS = """
     select p.policy_id, s.period, s.currency, line ->> 'name' as name, sum((line ->> 'amount')::numeric) as amount
       from policy.statement s join policy.policy p using (policy_key) cross join jsonb_array_elements(s.lines) line
      group by 1, 2, 3, 4 having sum((line ->> 'amount')::numeric) <> 0
-     order by p.policy_id collate "C", s.period, s.currency, name collate "C"
+     order by p.policy_id collate "C", s.period, s.currency, (line ->> 'name') collate "C"
 """
 _UNEQUAL = """
     select p.policy_id, s.period, s.revision from policy.statement s join policy.policy p using (policy_key)
