@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scoring.classes import UNMATCHED
-from scoring.match import Matcher
+from scoring.match import Matched, Matcher
 from scoring.roads import RoadMap
 from scoring.series import Bools, Floats
 from scoring.trips import Trip
@@ -25,6 +25,7 @@ class Driven:
     map_version: str | None  # None: no map was asked
     discontinuities: int
     inside: Bools  # within the bounds of the map: where it has no road, there is none
+    found: Matched | None = None  # the matcher's own words, of the fixes that are not held
 
 
 def on_roads(trip: Trip, matcher: Matcher | None, roads: RoadMap | None) -> Driven:
@@ -51,6 +52,7 @@ def on_roads(trip: Trip, matcher: Matcher | None, roads: RoadMap | None) -> Driv
         map_version=found.map_version,
         discontinuities=int(np.count_nonzero(found.breaks[1:])),
         inside=_within(trip, roads),
+        found=found,
     )
 
 

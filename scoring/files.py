@@ -100,6 +100,7 @@ def trip_json(trip: ScoredTrip) -> dict[str, object]:
         "sampling_interval_s": trip.sampling_interval_s,
         "excluded": trip.excluded,
         "quality": trip.quality,
+        "streets": [street.as_json() for street in trip.streets],
         "events": [_event_json(event) for event in trip.events],
         "not_measurable": list(trip.not_measurable),
         "features": trip.features,

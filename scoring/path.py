@@ -20,6 +20,7 @@ from scoring.quality import Quality, certify
 from scoring.roads import RoadMap
 from scoring.score import PRIOR_MODEL, score_totals
 from scoring.settings import DEFAULT_SETTINGS, Settings
+from scoring.streets import Street, streets_of
 from scoring.tracks import Track, pack, track_of
 from scoring.trips import LeadIn, Place, Trip, cut_segment, lead_in, segment_rows
 from scoring.yardstick import measure, yardstick
@@ -50,12 +51,13 @@ class ScoredTrip:
     events: tuple[Event, ...]
     track: Track | None
     yardstick: dict[str, dict[str, object]] | None = None  # what others' formulas say; only when asked, never stored
+    streets: tuple[Street, ...] = ()  # likewise
 
     @property
     def content_digest(self) -> bytes:
         """SHA-256 of everything but the id: two scorings that agree in it are the same trip to the last byte."""
-        content = asdict(replace(self, track=None, yardstick=None))
-        del content["trip_id"], content["track"], content["yardstick"]
+        content = asdict(replace(self, track=None, yardstick=None, streets=()))
+        del content["trip_id"], content["track"], content["yardstick"], content["streets"]
         digest = hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode())
         digest.update(b"" if self.track is None else pack(self.track))
         return digest.digest()
@@ -148,6 +150,7 @@ def score_trip(
         events=findings.events,
         track=track_of(trip, driven),
         yardstick=yardstick(measure(trip, driven, findings, zone, settings.thresholds)) if with_yardstick else None,
+        streets=streets_of(driven.found, roads) if with_yardstick and roads and driven.found else (),
     )
 
 
