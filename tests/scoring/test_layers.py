@@ -183,7 +183,7 @@ def test_accidents_of_helsinki_in_their_own_grid(tmp_path: Path) -> None:
     assert weighted == pytest.approx(1.0, abs=0.25)  # smoothing pulls short edges, so not exactly 1
     with pytest.raises(BadLayer, match="no column latitude_deg, longitude_deg: name east and north of LAJI"):
         read_accidents(path, roads)
-    with pytest.raises(BadLayer, match="check their CRS, the order of their columns"):
+    with pytest.raises(BadLayer, match="no place in EPSG:3879: check the CRS"):
         read_accidents(path, roads, "EPSG:3879", ("pohj_etrs", "ita_etrs"))
     with pytest.raises(BadLayer, match="EPSG:99 is no coordinate reference system"):
         read_accidents(path, roads, "EPSG:99", ("ita_etrs", "pohj_etrs"))

@@ -13,7 +13,7 @@ from scoring.features import FEATURES, features_of, sum_totals
 from scoring.match import HiddenMarkovMatcher
 from scoring.path import score_readings
 from scoring.place_time import hour_bands, local_month, zone_at
-from scoring.score import PRIOR_MODEL, score_totals
+from scoring.score import PRIOR_MODEL, Weight, score_totals
 from scoring.series import largest_remainder
 from scoring.tracks import pack, unpack
 from tests.scoring.driving import drive, profile
@@ -44,6 +44,58 @@ def test_more_of_any_risk_never_lowers_the_frequency_nor_raises_the_score(name: 
     before, after = score_totals(MONTH), score_totals(MONTH | {name: MONTH[name] + WORSE[name]})
     assert after.claims_per_100000_km > before.claims_per_100000_km
     assert after.value <= before.value
+
+
+COUNTERS = {
+    "over_0_10_km_share": "over_0_10_m", "over_10_20_km_share": "over_10_20_m", "over_20_km_share": "over_20_m",
+    "night_km_share": "night_m", "phone_time_share": "phone_s", "hard_brakes_per_100km": "hard_brake_events",
+    "hard_accelerations_per_100km": "hard_acceleration_events", "hard_corners_per_100km": "hard_corner_events",
+}  # fmt: skip
+DRIVEN = st.fixed_dictionaries(
+    {name: st.integers(0, 10_000_000) for name in MONTH if name.endswith("_m")}
+    | {"measured_s": st.just(90_000), "limit_known_s": st.just(80_000), "phone_measurable_s": st.integers(0, 70_000)}
+    | {name: st.integers(0, 2000) for name in MONTH if name.endswith("_events")}
+    | {"phone_s": st.integers(0, 70_000)}
+)
+
+
+@pytest.mark.parametrize("weight", PRIOR_MODEL.weights, ids=lambda weight: weight.feature)
+@given(totals=DRIVEN, more=st.integers(1, 100_000))
+def test_the_frequency_never_falls_in_any_feature(weight: Weight, totals: dict[str, int], more: int) -> None:
+    counter = COUNTERS[weight.feature]
+    before, after = score_totals(totals), score_totals(totals | {counter: totals[counter] + more})
+    assert after.claims_per_100000_km >= before.claims_per_100000_km
+    assert after.value <= before.value
+    low, high = after.interval
+    assert low <= after.claims_per_100000_km <= high
+
+
+@given(totals=DRIVEN)
+def test_reasons_are_the_whole_difference_from_the_class_mean(totals: dict[str, int]) -> None:
+    score = score_totals(totals)
+    summed = sum(reason.effect for reason in score.reasons)
+    assert score.claims_per_100000_km == round(PRIOR_MODEL.base_claims_per_100000_km * math.exp(summed), 4)
+    assert len(score.reasons) == len(PRIOR_MODEL.weights)
+
+
+@pytest.mark.parametrize("drivers", [2_000, pytest.param(1_000_000, marks=pytest.mark.long)])
+def test_a_driver_scores_the_same_alone_and_in_a_batch(drivers: int) -> None:
+    rng = np.random.default_rng(20261123)
+    alone = score_totals(MONTH)
+    places = {0, drivers // 2, drivers - 1}
+    scale = rng.uniform(0.0, 3.0, drivers)
+    others = 0
+    for place, factor in enumerate(scale.tolist()):
+        score = score_totals(MONTH if place in places else {name: int(n * factor) for name, n in MONTH.items()})
+        others += score != alone
+        if place in places:
+            assert score == alone
+    assert others == drivers - len(places)
+
+
+def test_under_the_stated_minimum_a_score_is_preliminary() -> None:
+    under, over = (score_totals({"distance_m": metres}) for metres in (99_999, 100_000))
+    assert (under.preliminary, over.preliminary, under.minimum_km) == (True, False, 100.0)
 
 
 def test_the_same_driving_over_more_km_narrows_the_interval() -> None:
