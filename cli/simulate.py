@@ -6,11 +6,14 @@ from typing import Annotated
 
 import typer
 
+from cli import simulate_book
 from cli.errors import NotFound
-from cli.options import messages
+from cli.options import DataDir, database_of, messages
 from cli.progress import progress_bar
 
 simulate = typer.Typer(help="A simulated world, whose truth is known.", no_args_is_help=True)
+simulate.command("book")(simulate_book.book)
+simulate.command("behaviour")(simulate_book.behaviour)
 
 Seed = Annotated[int, typer.Option("--seed", help="The same seed gives the same bytes.")]
 Extract = Annotated[
@@ -107,6 +110,73 @@ def report(
     if outside:
         messages.print(f"Outside by more than 25 %: {', '.join(outside)}.")
         raise typer.Exit(1)
+
+
+@simulate.command()
+def fleet(
+    vehicles: Annotated[int, typer.Option("--vehicles", min=1, help="How many.")] = 20,
+    speed: Annotated[str, typer.Option("--speed", help="Times as fast as the clock: 1x is real speed.")] = "60x",
+    minutes: Annotated[float, typer.Option("--minutes", min=1.0, help="Of driving, by the vehicles' time.")] = 30.0,
+    url: Annotated[str, typer.Option("--url", help="The running gateway.")] = "http://127.0.0.1:8080",
+    tcp: Annotated[
+        str | None, typer.Option("--tcp", metavar="HOST:PORT", help="Its Teltonika gateway, for the trackers.")
+    ] = None,
+    patience: Annotated[
+        float, typer.Option("--patience", min=1.0, help="Seconds to go on resending after the last batch was due.")
+    ] = 60.0,
+    seed: Seed = 1,
+    roads: Extract = None,
+    time_zone: Zone = "Europe/Helsinki",
+    data_dir: DataDir = None,
+) -> None:
+    """Stream a simulated fleet into a running gateway, and stop by itself.
+
+    Enrols the devices (sim-..., or an IMEI for a tracker) in the gateway's database. What is not acknowledged is sent
+    again; exit code 1 if anything was not acknowledged in the end.
+    """
+    import asyncio
+
+    from cli.simulate_fleet import ending_now, enrolled, say
+    from scoring.extract import demo_extract
+    from simulator.blocks import Plan
+    from simulator.departures import departing
+    from simulator.stream import Gateway, stream
+
+    times = _times(speed)
+    gateway = Gateway(url, _address(tcp))
+    plan = Plan(roads or demo_extract(), vehicles, _day("2026-10-05"), 3, _zone(time_zone), seed)
+    with progress_bar("Simulating vehicles") as advance:
+        of_plan = departing(plan, 0, minutes * 60.0, advance)
+    with database_of(data_dir) as database:
+        devices = enrolled(database, of_plan, with_imei=gateway.tcp is not None)
+    began_us, devices = ending_now(devices, minutes * 60.0, times)
+    messages.print(f"{len(devices)} vehicles, {minutes:g} minutes at {times:g}x to {url}. Seed {seed}.")
+    with progress_bar("Readings acknowledged") as advance:
+        done = asyncio.run(
+            stream(devices, gateway, began_us=began_us, speed=times, patience_s=patience, progress=advance)
+        )
+    say(done)
+    if done.acknowledged < done.readings:
+        raise typer.Exit(1)
+
+
+def _times(text: str) -> float:
+    try:
+        times = float(text.removesuffix("x"))
+    except ValueError:
+        times = 0.0
+    if not 1.0 <= times <= 10_000.0:
+        raise typer.BadParameter(f"{text!r} is no speed: give 1x (real speed) to 10000x")
+    return times
+
+
+def _address(text: str | None) -> tuple[str, int] | None:
+    if text is None:
+        return None
+    host, _, port = text.rpartition(":")
+    if not host or not port.isascii() or not port.isdigit():
+        raise typer.BadParameter(f"{text!r} is no address: give one such as 127.0.0.1:5027")
+    return host, int(port)
 
 
 def _day(text: str) -> date:

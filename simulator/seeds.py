@@ -3,7 +3,7 @@
 import numpy as np
 
 # Purposes: the last number of a spawn key. Days are (driver, DAY, day), so a longer month keeps the days of a shorter.
-POPULATION, PLACES, DAY, STREETS, HABIT = range(5)
+POPULATION, PLACES, DAY, STREETS, HABIT, DEPARTURE = range(6)
 BOOK = 100  # blocks of a book of policies are (BOOK, block)
 
 
