@@ -63,10 +63,15 @@ _FORWARDED_IDS = """
     select d.device_id from telemetry.forwarding f join telemetry.device d using (device_key)
      where f.forwarder_key = %(forwarder_key)s order by 1
 """
+# Whoever knocks does not fill a table that nobody may empty.
 _INSERT_EVENT = """
     insert into telemetry.security_event (happened_at, kind, channel, device_key, detail)
-    values (%(at)s, %(kind)s, %(channel)s, %(device_key)s, %(detail)s)
+    select %(at)s, %(kind)s, %(channel)s, %(device_key)s, %(detail)s
+     where (select count(*) from telemetry.security_event
+             where kind = %(kind)s and device_key is not distinct from %(device_key)s
+               and happened_at > %(at)s - interval '1 hour') < %(most)s
 """
+MOST_IN_AN_HOUR = 20  # of one kind and device
 _EVENTS = """
     select e.happened_at, e.kind, e.channel, d.device_id, e.detail
       from telemetry.security_event e left join telemetry.device d using (device_key)
@@ -127,9 +132,9 @@ def fetch_forwarded_ids(conn: Conn, forwarder_key: int) -> list[str]:
 def insert_security_event(
     conn: Conn, at: datetime, kind: str, channel: str, device_key: int | None, detail: str
 ) -> None:
-    """Add what happened."""
+    """Add what happened, as long as there are not `MOST_IN_AN_HOUR` of it."""
     values = {"at": at, "kind": kind, "channel": channel, "device_key": device_key, "detail": detail}
-    conn.execute(_INSERT_EVENT, values)
+    conn.execute(_INSERT_EVENT, values | {"most": MOST_IN_AN_HOUR})
 
 
 def fetch_security_events(conn: Conn, kind: str | None, since: datetime | None, limit: int) -> list[SecurityEventRow]:

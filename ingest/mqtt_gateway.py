@@ -34,6 +34,7 @@ from ingest.decoders.single import nothing
 from ingest.errors import BadBrokerAddress, BodyError, DeviceRevoked, EmptyBody, Overloaded
 from ingest.readings import Flag
 from ingest.rejection import Rejection
+from ingest.security import SecurityEvent, record
 from ingest.store import fetch_broker_device
 from storage.errors import StorageUnavailable
 from storage.pool import Database
@@ -194,7 +195,7 @@ def _read(database: Database, received_at: datetime, message: _Message) -> Offer
     with database.role("telemetry") as conn:
         device = fetch_broker_device(conn, device_id, received_at)
     if device is None:
-        _LOG.warning("security: mqtt: a message of a device that may not send; it is let fall")
+        record(database, SecurityEvent.BROKER_REFUSED, received_at, channel=CHANNEL, detail="the message is let fall")
         return None
     version, decoded = decode(message.topic, message.payload)
     if message.qos == 0:

@@ -8,8 +8,8 @@ deadline closes the connection. A connection has one packet under way: what it s
 import asyncio
 import logging
 import socket
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Coroutine
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -35,6 +35,7 @@ from ingest.devices import find_device
 from ingest.errors import Overloaded, UnknownDevice
 from ingest.metrics import OPEN_SOCKETS
 from ingest.rejection import Rejection
+from ingest.security import SecurityEvent, record
 from ingest.store import Device
 from ingest.upload_store import active_devices
 from storage.errors import StorageUnavailable
@@ -155,7 +156,10 @@ class _Gateway:
 
     def identify(self, connection: "_Connection", digits: bytes) -> None:
         """Who it is; answered by one byte."""
-        task = self.loop.create_task(self._identify(connection, parse_imei(digits)))
+        self._run(self._identify(connection, parse_imei(digits)))
+
+    def _run(self, work: Coroutine[None, None, None]) -> None:
+        task = self.loop.create_task(work)
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
 
@@ -183,6 +187,15 @@ class _Gateway:
             earlier.end("the device opened another connection", abort=True)
         self.sessions[device.device_key] = connection
         connection.admitted(device)
+
+    def second_imei(self, device_key: int) -> None:
+        """Keeps that a connection named another IMEI than its own."""
+        self._run(self._keep_second_imei(device_key))
+
+    async def _keep_second_imei(self, device_key: int) -> None:
+        event = partial(record, channel=_CHANNEL, device_key=device_key)
+        with suppress(StorageUnavailable):  # the log has it
+            await asyncio.to_thread(event, self.database, SecurityEvent.SECOND_IMEI, self.clock())
 
     async def end_revoked(self, check_s: float) -> None:
         """Ends the connections of devices that may not send any more, whether they send or not."""
@@ -333,7 +346,7 @@ class _Connection(asyncio.Protocol):
             return
         head = bytes(buffer[:4])
         if head[:2] == _IMEI_PREFIX:
-            _LOG.warning("security: device %d sent a second IMEI on its connection", self.device_key)
+            self._gateway.second_imei(self.device_key)
             self.end("a second IMEI")
             return
         if any(head):

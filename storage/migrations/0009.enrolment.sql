@@ -28,6 +28,7 @@ create table telemetry.security_event (
     device_key  bigint,
     detail      text not null     -- never a token, an id that was sent, or a place
 );
+create index security_event_by_kind on telemetry.security_event (kind, happened_at);
 grant select, insert on telemetry.security_event to wayrate_telemetry;
 grant usage on all sequences in schema telemetry to wayrate_telemetry;
 

@@ -270,3 +270,11 @@ def test_security_events_are_only_ever_added_to(database: Database, database_dsn
         with pytest.raises(errors.InsufficientPrivilege), database.role("telemetry") as conn:
             conn.execute(statement)  # type: ignore[call-overload]
     assert events(database) == ["second_imei"]
+
+
+def test_whoever_knocks_does_not_fill_the_table(database: Database) -> None:
+    for _ in range(30):
+        record(database, SecurityEvent.BROKER_REFUSED, NOW, channel="broker")
+        record(database, SecurityEvent.FOREIGN_DEVICE, NOW, channel="traccar", device_key=1)
+    record(database, SecurityEvent.BROKER_REFUSED, NOW + timedelta(hours=1), channel="broker")
+    assert sorted(events(database)) == ["broker_refused"] * 21 + ["foreign_device"] * 20
