@@ -67,7 +67,7 @@ def serve(
         broker = parse_broker(mqtt, read_secret(secret))
     clock = running_clock(as_of)
     with database_of(data_dir, keep_running=True) as database, Coalescer(database) as coalescer, ExitStack() as running:
-        gateway = create_gateway(database, clock)
+        gateway = create_gateway(database, clock, coalescer=coalescer)
         add_device_routes(gateway, database, clock)
         add_metrics_route(gateway)
         app: ASGIApp = gateway

@@ -8,7 +8,7 @@ import asyncio
 import base64
 import binascii
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import datetime
 from functools import partial
 from math import ceil
@@ -20,8 +20,9 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from ingest.accept import Receipt, accept
+from ingest.accept import Offer, Receipt, accept_decoded, make_offer
 from ingest.body import MAX_BODY_BYTES, inflate
+from ingest.coalesce import Coalescer
 from ingest.decoders import osmand, owntracks, traccar, wayrate
 from ingest.devices import authenticate
 from ingest.enrolment import sender_of
@@ -33,6 +34,7 @@ from ingest.errors import (
     EmptyBody,
     IdempotencyConflict,
     InflatesTooMuch,
+    Overloaded,
     TooDeep,
     TooManyRecords,
     TooManyUploads,
@@ -68,6 +70,7 @@ _STATUS: dict[type[Exception], tuple[int, str]] = {
     TooManyUploads: (429, "The device uploads too often"),
     IdempotencyConflict: (409, "The Idempotency-Key was used for another body"),
     DeviceRevoked: (401, "The device is revoked"),
+    Overloaded: (503, "Too much is waiting to be stored"),
     StorageUnavailable: (503, "Storage is not available"),
 }
 
@@ -77,15 +80,24 @@ class _Problem(Exception):
         self.response = problem(status, title, detail, headers)
 
 
-def create_gateway(database: Database, clock: Callable[[], datetime], limit: UploadLimit | None = None) -> FastAPI:
+type _Keep = Callable[[Offer], Awaitable[Receipt]]
+
+
+def create_gateway(
+    database: Database,
+    clock: Callable[[], datetime],
+    limit: UploadLimit | None = None,
+    coalescer: Coalescer | None = None,
+) -> FastAPI:
     """The gateway as an ASGI application on an entered `database`; `clock` gives aware times.
 
-    `limit` is shared with the other gateways where one device may use several.
+    `limit` and the entered `coalescer` are shared with the other gateways; without one each upload is stored alone.
     """
     limit = limit or UploadLimit()
+    keep = coalescer.accept if coalescer else _alone(database)
     app = FastAPI(title="Wayrate gateway", docs_url=None, redoc_url=None, redirect_slashes=False)
     _answer_errors(app)
-    _add_forwarders(app, database, clock, limit)
+    _add_forwarders(app, database, clock, limit, keep)
 
     @app.post("/v1/readings")
     async def receive_batch(request: Request) -> Response:
@@ -96,10 +108,12 @@ def create_gateway(database: Database, clock: Callable[[], datetime], limit: Upl
         key = _idempotency_key(request)
         _check_content_type(request, (_JSON,))
         body = await run_in_threadpool(inflate, await read_body(request), request.headers.get("content-encoding", ""))
-        receipt = await run_in_threadpool(
-            accept, database, device, body, wayrate.decode, received_at=received_at, channel="http",
-            decoder_version=wayrate.VERSION, idempotency_key=key,
+        decoded = await run_in_threadpool(wayrate.decode, body)
+        offer = make_offer(
+            device, body, decoded, received_at=received_at, channel="http", decoder_version=wayrate.VERSION,
+            idempotency_key=key,
         )  # fmt: skip
+        receipt = await keep(offer)
         headers = {"Idempotent-Replay": "true"} if receipt.replayed else None
         return Response(_receipt_json(receipt), headers=headers, media_type=_JSON)
 
@@ -120,15 +134,22 @@ def create_gateway(database: Database, clock: Callable[[], datetime], limit: Upl
             )
         _admit(limit, device)
         frame = body if is_json else query
-        await run_in_threadpool(
-            accept, database, device, frame, lambda raw: osmand.decode(raw, token or "", is_json=is_json),
-            received_at=received_at, channel="osmand", decoder_version=osmand.VERSION, tier=_OSMAND_TIER,
+        decoded = await run_in_threadpool(osmand.decode, frame, token or "", is_json=is_json)
+        offer = make_offer(
+            device, frame, decoded, received_at=received_at, channel="osmand", decoder_version=osmand.VERSION,
+            tier=_OSMAND_TIER,
         )  # fmt: skip
+        await keep(offer)
         return Response(status_code=200)
 
     for path in _OSMAND_PATHS:
         app.add_api_route(path, receive_osmand, methods=["GET", "POST"], include_in_schema=path == "/osmand")
 
+    _add_health(app, database)
+    return app
+
+
+def _add_health(app: FastAPI, database: Database) -> None:
     @app.get("/livez")
     async def live() -> Response:
         """The process answers."""
@@ -142,10 +163,17 @@ def create_gateway(database: Database, clock: Callable[[], datetime], limit: Upl
         await run_in_threadpool(probe)
         return Response("ready\n", media_type="text/plain")
 
-    return app
+
+def _alone(database: Database) -> _Keep:
+    async def keep(offer: Offer) -> Receipt:
+        return await run_in_threadpool(accept_decoded, database, offer.upload, offer.decoded)
+
+    return keep
 
 
-def _add_forwarders(app: FastAPI, database: Database, clock: Callable[[], datetime], limit: UploadLimit) -> None:
+def _add_forwarders(
+    app: FastAPI, database: Database, clock: Callable[[], datetime], limit: UploadLimit, keep: _Keep
+) -> None:
     """The routes of what sends one JSON message a request and repeats it until it is taken."""
 
     @app.post("/owntracks")
@@ -155,10 +183,11 @@ def _add_forwarders(app: FastAPI, database: Database, clock: Callable[[], dateti
         device = await _basic(request, database, received_at)
         _admit(limit, device)
         body = await run_in_threadpool(inflate, await read_body(request), request.headers.get("content-encoding", ""))
-        await run_in_threadpool(
-            accept, database, device, body, owntracks.decode, received_at=received_at, channel="owntracks",
-            decoder_version=owntracks.VERSION,
-        )  # fmt: skip
+        decoded = await run_in_threadpool(owntracks.decode, body)
+        offer = make_offer(
+            device, body, decoded, received_at=received_at, channel="owntracks", decoder_version=owntracks.VERSION
+        )
+        await keep(offer)
         return Response(owntracks.ANSWER, media_type=_JSON)
 
     @app.post("/traccar")
@@ -169,10 +198,11 @@ def _add_forwarders(app: FastAPI, database: Database, clock: Callable[[], dateti
         _admit(limit, device)
         body = await run_in_threadpool(inflate, await read_body(request), request.headers.get("content-encoding", ""))
         sender = await run_in_threadpool(_forwarded, database, device, body)
-        receipt = await run_in_threadpool(
-            accept, database, sender, body, lambda raw: traccar.decode(raw, sender.device_id),
-            received_at=received_at, channel="traccar", decoder_version=traccar.VERSION,
-        )  # fmt: skip
+        decoded = await run_in_threadpool(traccar.decode, body, sender.device_id)
+        offer = make_offer(
+            sender, body, decoded, received_at=received_at, channel="traccar", decoder_version=traccar.VERSION
+        )
+        receipt = await keep(offer)
         if any(one.reason == Rejection.BAD_ID for one in receipt.records):
             event = partial(record, database, SecurityEvent.FOREIGN_DEVICE, received_at)
             await run_in_threadpool(event, channel="traccar", device_key=device.device_key)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import uvicorn
 
+from ingest.coalesce import Coalescer
 from ingest.devices import enrol
 from ingest.gateway import create_gateway
 from ingest.http_protocol import GatewayProtocol
@@ -24,11 +25,10 @@ type Batch = Callable[..., bytes]
 @contextmanager
 def serving(database: Database) -> Iterator[str]:
     """The address of a gateway that runs until the block ends."""
-    config = uvicorn.Config(
-        create_gateway(database, lambda: NOW), log_level="warning", access_log=False, http=GatewayProtocol
-    )
-    server = uvicorn.Server(config)
-    with socket.socket() as listener:
+    with socket.socket() as listener, Coalescer(database) as coalescer:
+        app = create_gateway(database, lambda: NOW, coalescer=coalescer)
+        config = uvicorn.Config(app, log_level="warning", access_log=False, log_config=None, http=GatewayProtocol)
+        server = uvicorn.Server(config)
         listener.bind(("127.0.0.1", 0))
         listener.listen()  # who connects before the server is up waits
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
