@@ -22,6 +22,7 @@ from ingest.enrolment_store import fetch_security_events
 from ingest.gateway import create_gateway
 from ingest.metrics import REGISTRY
 from ingest.operations_routes import add_metrics_route
+from ingest.security import SecurityEvent
 from ingest.tcp_gateway import serving_tcp
 from scoring.worker import work_once
 from storage.embedded import embedded_server
@@ -159,6 +160,17 @@ def wait_for(http: httpx.Client, status: int) -> None:
             return
         threading.Event().wait(0.1)
     raise TimeoutError(f"/readyz did not become {status}")
+
+
+def test_every_metric_and_every_security_event_is_explained() -> None:
+    docs = Path(__file__).parents[2] / "docs"
+    families = {family.name: family.type for family in REGISTRY.collect()}
+    named = {f"{name}_total" if kind == "counter" else name for name, kind in families.items()}
+    assert {"wayrate_records_total", "wayrate_fix_to_score_seconds"} <= named
+    rows = re.findall(r"^\| `(wayrate_\w+)` \|", (docs / "operations.md").read_text(), re.MULTILINE)
+    assert set(rows) == named
+    kinds = re.findall(r"^\| `(\w+)` \|", (docs / "devices.md").read_text(), re.MULTILINE)
+    assert set(kinds) == set(SecurityEvent)
 
 
 PLACE = ("60.1777", "24.9333", "17771", "93331")  # as degrees, and as they stand in any unit
