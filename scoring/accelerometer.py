@@ -6,6 +6,7 @@ A sensor that contradicts the GPS is put aside, never corrected: the events then
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from scoring.series import Bools, Floats, local_mean, runs
 from scoring.settings import Accelerometry
@@ -50,7 +51,7 @@ def examine(trip: Trip, gps_forward_mps2: Floats, gps_lateral_mps2: Floats, want
     faults = {
         "imu_saturated": bool(saturated.any()),
         "imu_stuck": stuck,
-        "imu_uncalibrated": not stuck and not _calibrated(trip, in_range, gps_forward_mps2, wanted),
+        "imu_uncalibrated": not stuck and not _calibrated(trip, in_range, gps_forward_mps2, gps_lateral_mps2, wanted),
     }
     usable = not faults["imu_stuck"] and not faults["imu_uncalibrated"] and float(believed.mean()) >= wanted.known_share
     return Accelerometer(
@@ -109,11 +110,13 @@ def _stuck(value: Floats, gps_mps2: Floats, trip: Trip, wanted: Accelerometry) -
     return False
 
 
-def _calibrated(trip: Trip, believed: Bools, gps_mps2: Floats, wanted: Accelerometry) -> bool:
-    """Whether units and axes are right: gravity where it belongs, and the forward axis follows the GPS one to one.
+def _calibrated(
+    trip: Trip, believed: Bools, gps_forward_mps2: Floats, gps_lateral_mps2: Floats, wanted: Accelerometry
+) -> bool:
+    """Whether units and axes are right: gravity where it belongs, and each axis follows the GPS one to one.
 
-    The second is asked only where enough was accelerated and braked to tell; swapped or turned axes and a unit that is
-    wrong by gravity all miss it by far.
+    The second is asked only where enough was accelerated, braked or turned to tell; swapped or turned axes and a unit
+    that is wrong by gravity all miss it by far. Of the lateral axis the side is not asked: boxes differ in it.
     """
     readings = trip.readings
     rests = [readings.acceleration_forward_mps2, readings.acceleration_lateral_mps2]
@@ -128,17 +131,24 @@ def _calibrated(trip: Trip, believed: Bools, gps_mps2: Floats, wanted: Accelerom
         )
         if not (removed or kept):
             return False
-    slope = _slope_beside_gps(trip, believed, gps_mps2, wanted)
-    return slope is None or wanted.slope_range[0] <= slope <= wanted.slope_range[1]
+    low, high = wanted.slope_range
+    forward = _slope_beside_gps(trip, rests[0], believed, gps_forward_mps2, wanted)
+    if forward is not None and not low <= forward <= high:
+        return False
+    lateral = _slope_beside_gps(trip, rests[1], believed, gps_lateral_mps2, wanted)
+    opposite = _slope_beside_gps(trip, -rests[1], believed, gps_lateral_mps2, wanted)
+    return lateral is None or opposite is None or low <= max(lateral, opposite) <= high
 
 
-def _slope_beside_gps(trip: Trip, believed: Bools, gps_mps2: Floats, wanted: Accelerometry) -> float | None:
-    """How much the forward axis moves with one m/s2 of the GPS, at the lag where they agree best; None: too calm."""
+def _slope_beside_gps(
+    trip: Trip, axis: NDArray[np.float32], believed: Bools, gps_mps2: Floats, wanted: Accelerometry
+) -> float | None:
+    """How much an axis moves with one m/s2 of the GPS, at the lag where they agree best; None: too calm."""
     known = believed & np.isfinite(gps_mps2)
     if int(known.sum()) < wanted.slope_least_readings:
         return None
     t_s = trip.t_s[known]
-    forward = local_mean(t_s, trip.readings.acceleration_forward_mps2[known].astype(np.float64), wanted.slope_half_s)
+    felt = local_mean(t_s, axis[known].astype(np.float64), wanted.slope_half_s)
     beside = local_mean(t_s, gps_mps2[known], wanted.slope_half_s)
     moved = beside - beside.mean()
     energy = float((moved**2).sum()) * trip.sampling_interval_s
@@ -148,7 +158,7 @@ def _slope_beside_gps(trip: Trip, believed: Bools, gps_mps2: Floats, wanted: Acc
     for lag_s in np.arange(0.0, wanted.lag_s + 1.01, 0.5):
         later = np.interp(t_s + lag_s, t_s, beside)
         later = later - later.mean()
-        product = float(((forward - forward.mean()) * later).sum())
+        product = float(((felt - felt.mean()) * later).sum())
         if product > best:
             best, slope = product, product / max(float((later**2).sum()), 1e-9)
     return slope
