@@ -3,6 +3,7 @@
 import io
 import json
 import logging
+import re
 import socket
 import threading
 from collections.abc import Iterator
