@@ -10,6 +10,7 @@ import logging
 import os
 import shlex
 import shutil
+import signal
 import stat
 import subprocess
 import tempfile
@@ -32,6 +33,7 @@ _LOG = logging.getLogger(__name__)
 SYSTEM_USER = "wayrate-postgres"  # PostgreSQL refuses to run as root
 WATCH_S = 1.0
 START_TIMEOUT_S = 120  # recovery after a crash may have much to replay
+ORPHANS_GRACE_S = 3.0
 _NO_PROCESS = str(2**22 + 1)  # beyond the kernel's largest process number
 _PID_FILE_SOCKET = 4  # the line of postmaster.pid that names the socket's folder
 _MAX_SOCKET_PATH = 100  # bytes; the kernel's limit is 108 with the file's name
@@ -259,7 +261,7 @@ def _start(cluster: _Cluster, settings: Mapping[str, str]) -> str:
     socket_folder = _socket_folder(cluster)
     everything = {**settings, "unix_socket_directories": str(socket_folder), "port": "5432"}
     options = " ".join(f"-c {shlex.quote(f'{name}={value}')}" for name, value in everything.items())
-    deadline = time.monotonic() + START_TIMEOUT_S
+    began = time.monotonic()
     while True:
         try:
             _run(
@@ -268,11 +270,24 @@ def _start(cluster: _Cluster, settings: Mapping[str, str]) -> str:
             )  # fmt: skip
         except ServerDoesNotStart:
             # The children of a killed server hold its shared memory until they notice; that takes them a moment.
-            if "pre-existing shared memory" not in _log_tail(cluster) or time.monotonic() > deadline:
+            waited_s = time.monotonic() - began
+            if "pre-existing shared memory" not in _log_tail(cluster) or waited_s > START_TIMEOUT_S:
                 raise
+            if waited_s > ORPHANS_GRACE_S:
+                _end_orphans(cluster)
             time.sleep(0.5)
         else:
             return _dsn(str(socket_folder))
+
+
+def _end_orphans(cluster: _Cluster) -> None:
+    """Kill what is left of a server that is dead: a child that waits for a lock of a killed one never notices."""
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it has ended, or is somebody else's
+            ours = process.joinpath("cwd").samefile(cluster.data)
+            if ours and process.joinpath("exe").samefile(_binaries() / "postgres"):
+                _LOG.warning("process %s of the dead database in %s is ended", process.name, cluster.folder)
+                os.kill(int(process.name), signal.SIGKILL)
 
 
 def _stop(cluster: _Cluster) -> None:

@@ -107,35 +107,40 @@ class RunningSystem:
         self.processes[name].wait(30)
 
     def postgres_processes(self) -> list[int]:
-        """The postmaster, then its children. [] when it is down."""
-        try:
-            postmaster = int((self.folder / "postgres" / "postmaster.pid").read_text().split()[0])
-            os.kill(postmaster, 0)
-        except (OSError, ValueError, IndexError):
-            return []
-        children = []
-        for status in Path("/proc").glob("[0-9]*/stat"):
+        """The postmaster, then all others of the cluster, its orphans too. [] when it is down."""
+        data = self.folder / "postgres"
+        found = []
+        for process in Path("/proc").glob("[0-9]*"):
             with suppress(OSError):
-                if status.read_text().rpartition(")")[2].split()[1] == str(postmaster):
-                    children.append(int(status.parent.name))
-        return [postmaster, *children]
+                if process.joinpath("cwd").samefile(data) and process.joinpath("comm").read_text() == "postgres\n":
+                    found.append(int(process.name))
+        try:
+            postmaster = int((data / "postmaster.pid").read_text().split()[0])
+        except (OSError, ValueError, IndexError):
+            return sorted(found)
+        return sorted(found, key=lambda pid: (pid != postmaster, pid))
 
     def kill_postgres(self, which: str) -> None:
-        """SIGKILL of the postmaster, of one of its children, or of all of them at one stroke; or an immediate stop."""
+        """SIGKILL of the postmaster, of one of its children, or of all of them at one stroke; or an immediate stop.
+
+        All are stopped before the first is killed: none may notice another's death and still write.
+        """
         pids = self.postgres_processes()
         if which == "immediate" and pids:
             os.kill(pids[0], signal.SIGQUIT)  # what `pg_ctl stop -m immediate` sends
         chosen = {"postmaster": pids[:1], "backend": pids[-1:], "all": pids}.get(which, [])
-        for pid in chosen:  # stopped first: none of them may notice the others' death and still write
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGSTOP)
-        for pid in chosen:
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        while chosen:
+            for number in (signal.SIGSTOP, signal.SIGKILL):
+                for pid in chosen:
+                    with suppress(ProcessLookupError):
+                        os.kill(pid, number)
+            time.sleep(0.01)
+            # One may have been born meanwhile.
+            chosen = [pid for pid in self.postgres_processes() if pid not in chosen] if which == "all" else []
 
     # What came of it
 
-    def wait_ready(self, within_s: float = 90.0) -> float:
+    def wait_ready(self, within_s: float = 180.0) -> float:
         """Seconds until /readyz says so and a frame is acknowledged; fails after `within_s`. A process that has ended
         by itself is started again, as a supervisor would, and counted in `ended`.
         """
@@ -202,7 +207,7 @@ def running_system(
             try:
                 for name in ("gateway", "worker") if worker else ("gateway",):
                     system.start(name)
-                system.wait_ready(60)
+                system.wait_ready()
                 yield system
             finally:
                 system.stop_senders()

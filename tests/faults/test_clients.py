@@ -166,7 +166,7 @@ def test_one_device_that_floods(system: RunningSystem) -> None:
 
     beside_s, answers = asyncio.run(flood())
     print(
-        f"flood: {answers} of 1000 packets acknowledged; quiet devices all within {beside_s:.1f} s (alone {alone_s:.1f})"
+        f"flood: {answers} of 1000 packets acknowledged; all quiet ones within {beside_s:.1f} s (alone {alone_s:.1f})"
     )
     assert stored(system, flooder) >= answers * 255
     assert beside_s < 15

@@ -114,6 +114,20 @@ def test_a_killed_server_comes_back_with_all_that_was_committed(tmp_path: Path) 
                 assert conn.execute("select device_id from telemetry.device").fetchall() == [("car-1",)]
 
 
+def test_a_child_that_never_notices_its_servers_death_does_not_keep_it_down(tmp_path: Path) -> None:
+    """One that waits for a lock of a killed process waits for ever; here it is stopped, which is the same to others."""
+    with open_database(tmp_path, None) as database, psycopg.connect(database.dsn) as conn:
+        add_device(database)
+        pid = server_pid(tmp_path)
+        assert pid is not None
+        os.kill(conn.info.backend_pid, signal.SIGSTOP)
+        os.kill(pid, signal.SIGKILL)
+        with embedded_server(tmp_path) as dsn:
+            assert server_pid(tmp_path) not in {pid, None}
+            with psycopg.connect(dsn) as again:
+                assert again.execute("select device_id from telemetry.device").fetchall() == [("car-1",)]
+
+
 def test_a_pid_file_that_names_another_process_does_not_keep_the_server_down(tmp_path: Path) -> None:
     with embedded_server(tmp_path):
         trace = (tmp_path / "postgres" / "postmaster.pid").read_text()
