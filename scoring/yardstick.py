@@ -14,6 +14,7 @@ import numpy as np
 
 from scoring.driven import Driven
 from scoring.events import Findings, forces, over_limit_mps
+from scoring.geodesy import wrapped_deg
 from scoring.series import Bools, Floats, runs
 from scoring.settings import Thresholds
 from scoring.trips import Trip
@@ -43,8 +44,12 @@ MOTIVE_WEIGHTS = {
     "seat_belt_off": 6,
 }
 MOTIVE_LEAST_MILES = 100.0
+ZENDRIVE_FORCE_MPS2, ZENDRIVE_CORNER_MPS2 = 7 * MPH, 8 * MPH  # in one second
+ZENDRIVE_TURN_DEG, ZENDRIVE_ENTRY_MPS = 30.0, 11 * MPH
+ZENDRIVE_OVER_MPS, ZENDRIVE_OVER_S, ZENDRIVE_PHONE_S = 5 * MPH, 10.0, 3.0
 DAMOOV_EDGES_KMH = (40.0, 55.0, 105.0)
 DAMOOV_PER_S = (0.0434, 0.2372, 0.2929, 0.4821)
+DAMOOV_TOLERANCE_KMH = (85.0, 15.0, 20.0)  # up to this limit the first, above it the second
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +85,7 @@ class Inputs:
     fast_share: float  # over 85 mph
     unbelted_share: float | None  # of the time over 10 mph
     over_limit_s: float | None
+    over_damoov_s: float | None  # over the limit by more than Damoov tolerates
     events: Mapping[str, int | None]
     phone_kmh_s: tuple[tuple[float, float], ...] | None  # speed and seconds of each handheld stretch
     vendor_counts: Mapping[str, Mapping[str, int | None]]
@@ -149,6 +155,9 @@ def measure(trip: Trip, driven: Driven, findings: Findings, zone: str, limits: T
         if "seat_belt_off" in missing
         else _percent(float(seconds[fast & (belt == 0.0)].sum()), float(seconds[fast & np.isfinite(belt)].sum())),
         over_limit_s=float(seconds[over > 1e-4].sum()) if limit_known_s > 0 else None,
+        over_damoov_s=float(seconds[over > _damoov_tolerance_mps(driven.limit_mps[:-1])].sum())
+        if limit_known_s > 0
+        else None,
         events={
             kind: None if kind in missing else sum(event.kind == kind for event in findings.events)
             for kind in MOTIVE_WEIGHTS
@@ -165,6 +174,9 @@ def measure(trip: Trip, driven: Driven, findings: Findings, zone: str, limits: T
                 "speeding": _speeding(trip, driven, vendor),
             }
             for name, vendor in VENDORS.items()
+        }
+        | {
+            "zendrive_class": zendrive_counts(trip, driven, limits, phone=phone if "phone_use" not in missing else None)
         },
     )
 
@@ -177,6 +189,7 @@ def yardstick(inputs: Inputs) -> dict[str, dict[str, object]]:
         "samsara": _samsara(inputs),
         "motive": _motive(inputs),
         "damoov_phone_penalty": _damoov(inputs),
+        "damoov_speeding": _damoov_speeding(inputs),
     } | {name: _counts(counts) for name, counts in inputs.vendor_counts.items()}
 
 
@@ -221,6 +234,55 @@ def _damoov(inputs: Inputs) -> dict[str, object]:
     if inputs.phone_kmh_s is None:
         return _unknown(("phone use",), {})
     return {"value": round(damoov_phone_penalty(inputs.phone_kmh_s), 4)}
+
+
+def _damoov_speeding(inputs: Inputs) -> dict[str, object]:
+    """Seconds, for the points they cost are not public."""
+    if inputs.over_damoov_s is None:
+        return _unknown(("posted limit",), {})
+    return {"value": round(inputs.over_damoov_s, 3), "unit": "s"}
+
+
+def _damoov_tolerance_mps(limit_mps: Floats) -> Floats:
+    up_to_kmh, low_kmh, high_kmh = DAMOOV_TOLERANCE_KMH
+    with np.errstate(invalid="ignore"):
+        return np.where(limit_mps * 3.6 <= up_to_kmh + 1e-3, low_kmh, high_kmh) / 3.6 + 1e-4
+
+
+def zendrive_counts(trip: Trip, driven: Driven, limits: Thresholds, *, phone: Bools | None) -> dict[str, int | None]:
+    """Events as Zendrive's class of apps counts them. `phone`: in use from each reading on, shape (n - 1,)."""
+    forward, lateral = forces(trip, driven, limits)
+    known_limit = np.isfinite(driven.limit_mps).any()
+    over = over_limit_mps(trip, driven)
+    with np.errstate(invalid="ignore"):
+        speeding = [
+            trip.t_s[stop - 1] - trip.t_s[start] >= ZENDRIVE_OVER_S for start, stop in runs(over > ZENDRIVE_OVER_MPS)
+        ]
+        handheld = [] if phone is None else runs(phone & (trip.speed_mps[:-1] > ZENDRIVE_ENTRY_MPS))
+    return {
+        "hard_brake": _count(None if forward is None else -forward, ZENDRIVE_FORCE_MPS2, trip, limits),
+        "hard_acceleration": _count(forward, ZENDRIVE_FORCE_MPS2, trip, limits),
+        "hard_corner": None if lateral is None else _zendrive_corners(trip, np.abs(lateral)),
+        "speeding": sum(map(bool, speeding)) if known_limit else None,
+        "phone_use": None
+        if phone is None
+        else sum(bool(trip.t_s[stop] - trip.t_s[start] >= ZENDRIVE_PHONE_S) for start, stop in handheld),
+    }
+
+
+def _zendrive_corners(trip: Trip, lateral_mps2: Floats) -> int:
+    """Turns of more than 30 degrees, entered above 11 mph, that somewhere reach 8 mph a second sideways."""
+    turn_deg = np.append(np.nan_to_num(wrapped_deg(np.diff(trip.readings.heading_deg.astype(np.float64)))), 0.0)
+    found = 0
+    with np.errstate(invalid="ignore"):
+        for start, stop in runs(lateral_mps2 > ZENDRIVE_CORNER_MPS2 / 2):  # the whole turn, not its sharpest second
+            sharp = lateral_mps2[start:stop].max() > ZENDRIVE_CORNER_MPS2
+            found += bool(
+                sharp
+                and trip.speed_mps[start] > ZENDRIVE_ENTRY_MPS
+                and abs(turn_deg[start:stop].sum()) > ZENDRIVE_TURN_DEG
+            )
+    return found
 
 
 def _counts(counts: Mapping[str, int | None]) -> dict[str, object]:

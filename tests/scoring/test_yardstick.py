@@ -1,6 +1,7 @@
 """Others' public formulas give the numbers that their publishers' examples give, and None where we cannot know."""
 
 import json
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from scoring.files import score_file_readings
 from scoring.match import HiddenMarkovMatcher
 from scoring.path import score_readings
+from scoring.series import Floats
 from scoring.settings import DEFAULT_SETTINGS
 from scoring.yardstick import (
     METRES_PER_MILE,
@@ -136,3 +138,50 @@ def test_the_yardstick_is_no_part_of_a_trips_content() -> None:
     )
     assert with_it.content_digest == without.content_digest
     assert without.yardstick is None
+
+
+def zendrive(
+    speed: Callable[[Floats], Floats], heading: Callable[[Floats], Floats] | None = None, *, phone_s: int = 0
+) -> object:
+    """What Zendrive's class of apps counts on 300 s of a road with a limit of 50 km/h."""
+    readings = drive(300.0, speed, heading_deg=heading)
+    second = np.arange(len(readings))
+    if phone_s:
+        readings = readings.replace(phone_in_use=((second >= 100) & (second < 100 + phone_s)).astype(float))
+    roads = straight_road(50.0)
+    (trip,) = score_readings(readings, HiddenMarkovMatcher(roads), roads, device="car", with_yardstick=True)
+    assert trip.yardstick is not None
+    return trip.yardstick["zendrive_class"]["counts"]
+
+
+def test_zendrives_class_by_hand() -> None:
+    steady = profile((0, 12), (300, 12))
+    # 3.5 m/s2 for three seconds is over 3.13, 2.9 is under; so much for both directions.
+    braked = zendrive(
+        profile((0, 14), (100, 14), (103, 3.5), (120, 14), (200, 14), (203, 5.3), (220, 14), (300, 14)), phone_s=4
+    )
+    assert braked == {"hard_brake": 1, "hard_acceleration": 0, "hard_corner": 0, "speeding": 0, "phone_use": 1}
+    # 12 m/s x 20 deg/s = 4.19 m/s2 sideways, over 3.58: for 60 degrees a corner, for 20 degrees none.
+    wide = zendrive(steady, profile((0, 90), (100, 90), (103, 150), (300, 150)))
+    narrow = zendrive(steady, profile((0, 90), (100, 90), (101, 110), (300, 110)))
+    assert [one["hard_corner"] for one in (wide, narrow)] == [1, 0]  # type: ignore[index]
+    assert [one["phone_use"] for one in (wide, narrow)] == [None, None]  # type: ignore[index]
+    # 60 km/h is more than 5 mph over 50, 57 is not; nine seconds are too short.
+    at_60, at_57 = 60 / 3.6, 57 / 3.6
+    fast = profile(
+        (0, 12), (50, 12), (51, at_60), (71, at_60), (72, 12), (150, 12), (151, at_57), (180, at_57), (181, 12),
+        (240, 12), (241, at_60), (247, at_60), (248, 12),
+    )  # fmt: skip
+    assert zendrive(fast)["speeding"] == 1  # type: ignore[index]
+
+
+def test_damoov_tolerates_15_up_to_a_limit_of_85_and_20_above() -> None:
+    for limit_kmh, tolerated, counted in ((50, 64, 66), (85, 99, 101), (90, 109, 111)):
+        roads = straight_road(limit_kmh)
+        seconds = []
+        for kmh in (tolerated, counted):
+            readings = drive(300.0, profile((0, kmh / 3.6), (300, kmh / 3.6)))
+            (trip,) = score_readings(readings, HiddenMarkovMatcher(roads), roads, device="car", with_yardstick=True)
+            assert trip.yardstick is not None
+            seconds.append(trip.yardstick["damoov_speeding"]["value"])
+        assert seconds == [0.0, pytest.approx(300.0, abs=2)], limit_kmh
