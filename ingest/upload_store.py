@@ -76,7 +76,7 @@ _INCOMING = """
 _INCOMING_EXISTS = "select to_regclass('pg_temp.incoming_reading') is not null"
 _KEEP_NEW = "insert into telemetry.reading select * from incoming_reading on conflict do nothing"
 _COUNT_HELD = """
-    select i.upload_id, count(*)
+    select i.upload_id, count(*), bool_or(r.flags <> (r.flags & i.flags))
       from incoming_reading i
       join telemetry.reading r on r.device_key = i.device_key and r.fix_time = i.fix_time
                               and r.content_hash = i.content_hash
@@ -235,7 +235,10 @@ def _merge(conn: Conn, arrays: Arrays) -> tuple[list[tuple[int, int]], list[int]
     copy_in(conn, "incoming_reading", READING_COLUMNS, arrays)
     if conn.execute(_KEEP_NEW).rowcount == len(arrays["fix_time"]):
         return [], []
-    held = [(int(str(row[0])), int(str(row[1]))) for row in conn.execute(_COUNT_HELD).fetchall()]
+    rows = conn.execute(_COUNT_HELD).fetchall()
+    held = [(int(str(upload_id)), int(str(count))) for upload_id, count, _ in rows]
+    if not any(differ for _, _, differ in rows):
+        return held, []
     return held, [int(str(row[0])) for row in conn.execute(_AGREE_ON_FLAGS).fetchall()]
 
 
