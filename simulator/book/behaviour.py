@@ -12,7 +12,6 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
-from scipy.stats import rankdata
 
 from scoring.features import BY_NAME, Totals, sum_totals
 from simulator.errors import BadFormula
@@ -170,7 +169,9 @@ def _spread(
 def _normal_scores(values: Floats) -> Floats:
     known = ~np.isnan(values)
     scores = np.full(len(values), np.nan)
-    scores[known] = ndtri((rankdata(values[known]) - 0.5) / np.count_nonzero(known))
+    _, place, counts = np.unique(values[known], return_inverse=True, return_counts=True)
+    mid_rank = np.cumsum(counts) - counts / 2.0  # equal values share one
+    scores[known] = ndtri(mid_rank[place] / len(place))
     return scores
 
 
