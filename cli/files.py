@@ -8,17 +8,11 @@ from typing import Annotated
 import typer
 
 from cli.layers import Accidents, AccidentsColumns, AccidentsCrs, Territory, TerritoryField, read_layers
-from cli.options import AsOf, DataDir, Roads, database_of, messages, moment
+from cli.options import AsOf, DataDir, Mapping, Roads, database_of, messages, moment
 from cli.progress import progress_bar
 from ingest.decoded import Rejected
 from ingest.rejection import Rejection
 
-Mapping = Annotated[
-    str | None,
-    typer.Option(
-        "--mapping", help="TOML file that names a CSV's columns and units, or a packaged one: curitiba, omaha, rabat."
-    ),
-]
 Files = Annotated[
     list[Path], typer.Argument(help="CSV, GPX or Parquet files of readings.", exists=True, dir_okay=False)
 ]

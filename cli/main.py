@@ -20,6 +20,7 @@ from cli import (
     roads,
     security,
     serve,
+    show,
     simulate,
     verify,
     work,
@@ -57,6 +58,7 @@ app.command("decode", rich_help_panel=DRIVING)(decode.decode)
 app.command("ingest", rich_help_panel=DRIVING)(files.ingest)
 app.command("work", rich_help_panel=DRIVING)(work.work)
 app.command("score", rich_help_panel=DRIVING)(files.score)
+app.command("show", rich_help_panel=DRIVING)(show.show)
 app.add_typer(roads.roads, name="roads", rich_help_panel=DRIVING)
 
 app.command("close", rich_help_panel=BOOK)(book.close)

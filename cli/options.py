@@ -38,6 +38,12 @@ Since = Annotated[
     str | None, typer.Option("--since", metavar="TIME", help="From this on: a date (its begin, UTC) or a time.")
 ]
 type Part = Literal["all", "gateway", "api"]  # of what `wayrate serve` serves
+Mapping = Annotated[
+    str | None,
+    typer.Option(
+        "--mapping", help="TOML file that names a CSV's columns and units, or a packaged one: curitiba, omaha, rabat."
+    ),
+]
 Roads = Annotated[
     Path | None,
     typer.Option(

@@ -53,6 +53,21 @@ def score_files(
     roads = read_road_map(roads_path) if roads_path else None
     matcher = HiddenMarkovMatcher(roads) if roads else None
     layers = layers_on(roads)
+    settings = settings_for(vehicle_class)
+    for name, (readings, refused) in device_readings(paths, mapping, as_of=as_of, on_refused=on_refused).items():
+        yield from score_file_readings(
+            readings, matcher, roads, settings, device_id=name, quarantined=refused, layers=layers
+        )
+
+
+def device_readings(
+    paths: Sequence[Path],
+    mapping: Mapping | None,
+    *,
+    as_of: datetime,
+    on_refused: Callable[[Path, Rejected], None],
+) -> dict[str, tuple[Readings, int]]:
+    """The valid readings of each device in the files, and how many others were refused. Raises errors of the files."""
     batches: dict[str, list[Readings]] = {}
     refused: dict[str, int] = {}
     for path in paths:
@@ -63,11 +78,7 @@ def score_files(
                 on_refused(path, one)
             batches.setdefault(name, []).append(valid.readings)
             refused[name] = refused.get(name, 0) + len(valid.rejected)
-    settings = settings_for(vehicle_class)
-    for name, parts in batches.items():
-        yield from score_file_readings(
-            concatenate(parts), matcher, roads, settings, device_id=name, quarantined=refused[name], layers=layers
-        )
+    return {name: (concatenate(parts), refused[name]) for name, parts in batches.items()}
 
 
 def score_file_readings(
