@@ -20,7 +20,7 @@ READINGS = 3_600_000
 DAILY = replace(
     DEFAULT_POPULATION,
     trips_per_week=Spread(24.0, 0.1, 20.0, 30.0, 0.0),
-    km_per_year=Spread(9_000.0, 0.1, 6_000.0, 12_000.0, 0.0),
+    km_per_year=Spread(3_800.0, 0.1, 2_500.0, 5_000.0, 0.0),
     commuter_share=1.0,
     device_shares=(0.5, 0.5, 0.0),
 )
@@ -46,8 +46,8 @@ def main() -> None:
     readings = sum(block.readings for block in written)
     print(
         f"{extract.name}: {asked.vehicles:,} vehicles, {sum(block.trips for block in written):,} trips, "
-        f"{sum(block.km for block in written):,.0f} km, {readings:,} readings with truth in {wall_s:.1f} s on "
-        f"{asked.processes} processes ({cpu_s:.1f} s of processor), {READINGS / readings * wall_s:.1f} s for 3.6 million; "
+        f"{sum(block.km for block in written):,.0f} km, {readings:,} readings with truth in {wall_s:.1f} s "
+        f"on {asked.processes} processes ({cpu_s:.1f} s of processor), {READINGS / readings * wall_s:.1f} s a 3.6 M; "
         f"{size_mb:.0f} MB, {max(of_children.ru_maxrss, of_self.ru_maxrss) / 1024:.0f} MiB a process"
     )
 
