@@ -8,7 +8,7 @@ from fastapi.responses import FileResponse, PlainTextResponse
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.staticfiles import StaticFiles
 
-from api import book_routes, data_routes, label_routes, person_routes, quarantine_routes, session_routes
+from api import book_routes, data_routes, device_routes, label_routes, person_routes, quarantine_routes, session_routes
 from api.accounts import Attempts
 from api.errors import NotFound
 from api.problems import install_problems
@@ -38,7 +38,15 @@ def create_api(database: Database, roads: RoadMap | None, clock: Callable[[], da
     app.state.attempts = Attempts()
     app.state.templates = make_environment()
     install_problems(app)
-    for routes in (session_routes, person_routes, label_routes, book_routes, data_routes, quarantine_routes):
+    for routes in (
+        session_routes,
+        person_routes,
+        label_routes,
+        book_routes,
+        data_routes,
+        device_routes,
+        quarantine_routes,
+    ):
         app.include_router(routes.router)
     _serve_files(app)
     app.add_middleware(SecurityHeaders)

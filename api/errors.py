@@ -31,6 +31,20 @@ class NotFound(ApiError):
 
 
 @dataclass(eq=False)
+class UnfitDevice(ApiError):
+    """A name that no device can have."""
+
+    detail: str
+
+    status: ClassVar[int] = 422
+    title: ClassVar[str] = "No name for a device"
+    advice: ClassVar[str] = "Use 1 to 64 of a-z, 0-9 and hyphen; after imei- the 15 digits of its label."
+
+    def __str__(self) -> str:
+        return f"{self.detail}."
+
+
+@dataclass(eq=False)
 class NotSignedIn(ApiError):
     """A route that needs an account was asked without a valid session."""
 

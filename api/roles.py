@@ -56,6 +56,7 @@ Policyholder = Annotated[Account, Depends(SignedInAs("policyholder", "driver"))]
 Underwriter = Annotated[Account, Depends(SignedInAs("underwriter"))]
 QuarantineReader = Annotated[Account, Depends(SignedInAs("underwriter", "admin"))]  # counts and reasons
 Admin = Annotated[Account, Depends(SignedInAs("admin"))]
+DeviceEnder = Annotated[Account, Depends(SignedInAs("admin", "support"))]
 Anyone = Annotated[Account, Depends(SignedInAs(*accounts.ROLES))]  # any signed-in account
 
 Store = Annotated[Database, Depends(database_of)]

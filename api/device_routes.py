@@ -1,0 +1,96 @@
+"""Devices for administrators: a code to enrol by, another token, an end; support may end one too."""
+
+from dataclasses import asdict
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
+from pydantic import AwareDatetime, BaseModel, Field
+
+from api.errors import NotFound, UnfitDevice
+from api.problems import PROBLEMS
+from api.roles import Admin, DeviceEnder, Now, Store
+from ingest.devices import ROTATION_OVERLAP, Tier, revoke, rotate
+from ingest.enrolment import make_code
+from ingest.enrolment_store import fetch_security_events
+from ingest.errors import BadDeviceId, BadImei, UnknownDevice
+from ingest.security import SecurityEvent
+
+router = APIRouter(prefix="/api/v1", responses=PROBLEMS)
+
+
+class CodeOut(BaseModel):
+    """A one-time code, shown this once."""
+
+    device: str
+    code: str = Field(examples=["K7QX-2M9D-04TR"])
+    expires_at: datetime
+
+
+class TokenOut(BaseModel):
+    """A device's new token, shown this once."""
+
+    device: str
+    token: str
+    earlier_tokens_end_at: datetime
+
+
+class SecurityEventOut(BaseModel):
+    """Something that somebody should look at."""
+
+    happened_at: datetime
+    kind: str = Field(examples=["foreign_device"])
+    channel: str
+    device_id: str | None
+    detail: str
+
+
+@router.post("/devices/{device_id}/code")
+def make_device_code(
+    device_id: str, reader: Admin, database: Store, now: Now, response: Response, tier: Tier = "tls"
+) -> CodeOut:
+    """A code that the device exchanges for its token, once; a device that is not enrolled yet is."""
+    try:
+        with database.role("telemetry") as conn:
+            code = make_code(conn, device_id, now, tier=tier)
+    except (BadDeviceId, BadImei) as error:
+        raise UnfitDevice(str(error)) from None
+    response.headers["Cache-Control"] = "no-store"
+    return CodeOut(device=device_id, code=code.text, expires_at=code.expires_at)
+
+
+@router.post("/devices/{device_id}/rotate")
+def rotate_device(
+    device_id: str, reader: Admin, database: Store, now: Now, response: Response, tier: Tier = "tls"
+) -> TokenOut:
+    """Another token; the earlier ones end after the overlap."""
+    try:
+        with database.role("telemetry") as conn:
+            token = rotate(conn, device_id, now, tier=tier).token
+    except UnknownDevice:
+        raise NotFound("device", device_id) from None
+    response.headers["Cache-Control"] = "no-store"
+    return TokenOut(device=device_id, token=token, earlier_tokens_end_at=now + ROTATION_OVERLAP)
+
+
+@router.post("/devices/{device_id}/revoke", status_code=204)
+def revoke_device(device_id: str, reader: DeviceEnder, database: Store, now: Now) -> None:
+    """End the device and all of its tokens now."""
+    try:
+        with database.role("telemetry") as conn:
+            revoke(conn, device_id, now)
+    except UnknownDevice:
+        raise NotFound("device", device_id) from None
+
+
+@router.get("/security-events")
+def read_security_events(
+    reader: Admin,
+    database: Store,
+    kind: SecurityEvent | None = None,
+    since: AwareDatetime | None = None,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+) -> list[SecurityEventOut]:
+    """Security events, the latest first."""
+    with database.role("telemetry") as conn:
+        return [SecurityEventOut(**asdict(event)) for event in fetch_security_events(conn, kind, since, limit)]
