@@ -129,7 +129,10 @@ def _cost(database: Database, policy: Policy, trip: Trip) -> Cost | None:
         priced = priced_trip(latest.inputs, str(trip.trip_id), costs if isinstance(costs, dict) else {})
         if priced is not None:
             plan = posted_plan(database, policy, latest.plan_hash)
-            return cost_view(priced, plan, f"posted in the statement of {wording.month(trip.local_month)}")
+            status = f"posted in the statement of {wording.month(trip.local_month)}"
+            if trip.label and priced.not_charged is None:
+                status += "; the next adjustment takes it off"
+            return cost_view(priced, plan, status)
     plan, inputs, premium = preview(database, policy, trip.local_month)
     costs = {key: format(cost, "f") for key, cost in premium.trip_costs.items()}
     priced = priced_trip(inputs.as_json(), str(trip.trip_id), costs)

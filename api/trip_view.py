@@ -201,11 +201,17 @@ def certificate(trip: Trip, sampling_interval_s: float | None) -> Certificate:
         facts.append(Fact("Not measured", wording.km(trip.gap_m), "estimated from its ends"))
     versions = ", ".join(f"{name} {version}" for name, version in trip.versions.items() if version)
     return Certificate(
-        sentence=GRADE_SENTENCES.get(trip.grade, ""),
+        sentence=_sentence(trip),
         facts=facts,
         remarks=remarks(quality),
         versions=f"Computed with {versions}." if versions else "",
     )
+
+
+def _sentence(trip: Trip) -> str:
+    """What the grade means; of a trip that does not count, not that it does."""
+    sentence = GRADE_SENTENCES.get(trip.grade, "")
+    return sentence.partition(". It counts")[0].rstrip(".") + "." if trip.excluded and sentence else sentence
 
 
 def remarks(quality: Mapping[str, object]) -> list[str]:

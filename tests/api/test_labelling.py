@@ -255,6 +255,7 @@ def test_a_person_relabels_an_own_trip_by_page_and_by_api(client: TestClient) ->
     sent = client.post(address, data={"label": "train", "form_token": token[1]}, follow_redirects=False)
     assert (sent.status_code, sent.headers["location"]) == (303, f"{address}#label")
     assert "You said: <strong>It was a train or a tram</strong>" in client.get(address).text
+    assert "It counts in full." not in client.get(address).text
     shown = client.get(f"/api/v1{address}").json()
     assert (shown["label"], shown["excluded"], shown["score"]) == ("train", "relabelled_train", None)
     assert client.put(f"/api/v1{address}/label", json={"label": "a horse"}).status_code == 422
