@@ -151,14 +151,14 @@ def _slope_beside_gps(
     felt = local_mean(t_s, axis[known].astype(np.float64), wanted.slope_half_s)
     beside = local_mean(t_s, gps_mps2[known], wanted.slope_half_s)
     moved = beside - beside.mean()
-    energy = float((moved**2).sum()) * trip.sampling_interval_s
-    if energy < wanted.slope_least_energy or float(beside.std()) < wanted.slope_least_spread_mps2:
+    strong = np.abs(moved) >= wanted.slope_least_mps2
+    if float((moved[strong] ** 2).sum()) * trip.sampling_interval_s < wanted.slope_least_energy:
         return None
     best, slope = -np.inf, 0.0
     for lag_s in np.arange(0.0, wanted.lag_s + 1.01, 0.5):
-        later = np.interp(t_s + lag_s, t_s, beside)
-        later = later - later.mean()
-        product = float(((felt - felt.mean()) * later).sum())
+        later = np.interp(t_s + lag_s, t_s, moved)
+        strong = np.abs(later) >= wanted.slope_least_mps2
+        product = float(((felt - felt.mean()) * later)[strong].sum())
         if product > best:
-            best, slope = product, product / max(float((later**2).sum()), 1e-9)
+            best, slope = product, product / max(float((later[strong] ** 2).sum()), 1e-9)
     return slope

@@ -36,6 +36,7 @@ class Cutting:
     teleport_slack_m: float = 50.0  # two noisy fixes 0.1 s apart are no teleport
     spike_limit_s: float = 10.0  # an excursion this short that comes back is a bad fix, not a journey
     least_extent_m: float = 100.0  # what never leaves such a square is no trip
+    least_round_trip_m: float = 300.0  # the same, where it ends at the stop it left and only positions say it moved
     gap_floor_s: float = 20.0  # inside a trip, a silence over this and over `gap_factor` intervals is a gap
     gap_factor: float = 3.0
     least_gap_m: float = 300.0  # a shorter way between two segments is drift and walking out of a garage
@@ -68,8 +69,8 @@ class Accelerometry:
     )  # forward axis over GPS: a wrong axis is near 0, a wrong unit 0.1 or 10
     slope_half_s: float = 2.05
     slope_least_readings: int = 60
-    slope_least_energy: float = 20.0  # m2/s3: two seconds of hard braking
-    slope_least_spread_mps2: float = 0.15
+    slope_least_mps2: float = 0.5  # of a mean over four seconds: below, noise and climbs decide
+    slope_least_energy: float = 8.0  # m2/s3: two seconds of hard braking, seen through that mean
     crash_least_mps2: float = 20.0  # 2 g: twice what tyres can do, and the rail of the smallest range
     crash_least_loss_mps: float = 4.0  # of GPS speed, from 2 s before to 4 s after
     crash_still_s: float = 10.0  # then it stands so long, or to the end of the trip

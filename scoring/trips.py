@@ -1,6 +1,7 @@
 """Clean readings to trips. Cutting is a function of one segment: re-cutting a window gives what cutting all would."""
 
 import itertools
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -153,12 +154,13 @@ def _trip_rows(readings: Readings, motion: Motion, standing: Bools, cutting: Cut
     near the stop's middle. Without a stop at its end, a trip begins and ends with one reading of standing.
     """
     last = len(standing) - 1
-    arrivals, departures = {}, {}
+    arrivals, departures, middles = {}, {}, dict[int, tuple[float, float]]()
     for start, stop in runs(standing):
         rows = np.arange(start, stop)
         middle_x, middle_y = np.median(motion.x_m[rows]), np.median(motion.y_m[rows])
         near = np.hypot(motion.x_m[rows] - middle_x, motion.y_m[rows] - middle_y) <= cutting.stop_near_m
         parked = rows[near & motion.still[rows]]
+        middles[start] = middles[stop] = (float(middle_x), float(middle_y))
         arrivals[start] = int(parked[0]) if len(parked) else start
         departures[stop] = int(parked[-1]) if len(parked) else stop - 1
     found = []
@@ -170,7 +172,11 @@ def _trip_rows(readings: Readings, motion: Motion, standing: Bools, cutting: Cut
             continue
         first, final = max(first, int(moving[0]) - 1), min(final, int(moving[-1]) + 1)
         extent_m = max(np.ptp(motion.smooth_x_m[first : final + 1]), np.ptp(motion.smooth_y_m[first : final + 1]))
-        if final > first and extent_m >= cutting.least_extent_m:
+        least_m = cutting.least_extent_m
+        if start in middles and stop in middles and motion.reported[first : final + 1].mean() < 0.5:
+            returned = math.dist(middles[start], middles[stop]) < cutting.stop_box_m
+            least_m = cutting.least_round_trip_m if returned else least_m
+        if final > first and extent_m >= least_m:
             found.append((first, final + 1))
     return found
 
