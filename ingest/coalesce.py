@@ -120,7 +120,7 @@ class Coalescer:
         with self._changed:
             self._check_room(one)
             if self._lies:
-                _tell([(one, Receipt(len(offer.decoded.readings), 0, len(offer.decoded.rejected), ()))])
+                _tell([(replace(one), Receipt(len(offer.decoded.readings), 0, len(offer.decoded.rejected), ()))])
                 one.answer = _ignore
             self._put(one)
             self._changed.notify()
