@@ -46,6 +46,24 @@ _SPEEDS = {"m/s": 1.0, "km/h": 1 / 3.6, "mph": 0.44704, "knots": 1852 / 3600}
 _ACCELERATIONS = {"m/s2": 1.0, "g": 9.80665}
 _LENGTHS = {"m": 1.0, "km": 1000.0, "ft": 0.3048, "mi": 1609.344}
 _ANGLES = {"deg": 1.0, "rad": 180 / pi}
+# The record's columns and ours. `speed_obd_mps` is another sensor's, and gyroscope and magnetometer have no column.
+_TELEMACHUS_CORE = {"ts", "lat", "lon", "speed_mps"}
+_TELEMACHUS = {
+    "lat": "latitude_deg",
+    "lon": "longitude_deg",
+    "speed_mps": "speed_mps",
+    "heading_deg": "heading_deg",
+    "altitude_gps_m": "altitude_m",
+    "hdop": "hdop",
+    "h_accuracy_m": "accuracy_m",
+    "n_satellites": "satellites",
+    "ax_mps2": "acceleration_forward_mps2",
+    "ay_mps2": "acceleration_lateral_mps2",
+    "az_mps2": "acceleration_vertical_mps2",
+    "odometer_m": "odometer_m",
+    "ignition": "ignition",
+}
+_TO_THE_LEFT = "ay_mps2"  # positive there to the left, here to the right
 _OFFSET = re.compile(r"([+-])(\d\d):(\d\d)", re.ASCII)
 _NAME = re.compile(r"[a-z0-9_-]{1,64}", re.ASCII)
 
@@ -113,10 +131,23 @@ def find_mapping(name_or_path: str | Path) -> Mapping:
 
 
 def own_names_mapping(names: tuple[str, ...]) -> Mapping:
-    """The mapping of a file whose columns are named as those of Readings; other columns are not read."""
+    """The mapping of a file that names its columns as Readings or as Telemachus does; others are not read."""
+    if set(names) >= _TELEMACHUS_CORE:
+        return _telemachus_mapping(names)
     columns = {name: ValueColumn(name) for name in CONTENT_COLUMNS if name in names}
     device = DeviceColumn(column="device_id") if "device_id" in names else None
     return Mapping(TimeColumns(("fix_time",)), columns, device=device)
+
+
+def _telemachus_mapping(names: tuple[str, ...]) -> Mapping:
+    """Telemachus records (SPEC-01, version 0.8): SI units, UTC; without a position between two fixes."""
+    columns = {
+        name: ValueColumn(source, scale=-1.0 if source == _TO_THE_LEFT else 1.0)
+        for source, name in _TELEMACHUS.items()
+        if source in names
+    }
+    device = DeviceColumn(column="device_id") if "device_id" in names else None
+    return Mapping(TimeColumns(("ts",)), columns, device=device)
 
 
 def factor(target: str, value: ValueColumn) -> float:

@@ -64,8 +64,8 @@ def _read_table(path: Path, mapping: Mapping | None) -> SourceTable:
 
 
 def _warn_of_unread(table: SourceTable, mapping: Mapping) -> None:
-    read = {*mapping.time.columns, *mapping.columns, "device_id"}
-    unread = [name for name in table.columns if name not in read]
+    read = {*mapping.time.columns, *(value.column for value in mapping.columns.values()), "device_id"}
+    unread = [name for name in table.columns if name not in read and not name.startswith("x_")]
     if unread:
         _LOG.warning("%s: these columns are not names of readings and are not read: %s", table.file, ", ".join(unread))
 
