@@ -2,7 +2,7 @@
 
 import re
 import struct
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID
 
@@ -73,7 +73,7 @@ def test_a_trip_of_the_database_is_drawn_by_its_id(
     drive_file: Path, tmp_path: Path, database: Database, database_dsn: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with database.role("telemetry") as conn:
-        enrol(conn, "car-1")
+        enrol(conn, "car-1", as_of=AS_OF - timedelta(days=60))
     [(_, decoded)] = read_file(drive_file, None)
     accept_file(database, "car-1", decoded, AS_OF)
     work_once(database, None, None, as_of=AS_OF)
