@@ -12,6 +12,7 @@ import os
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +38,15 @@ def processor_s(pid: int) -> float:
     except FileNotFoundError:
         return 0.0
     return sum(int(one) for one in fields[11:15]) / _TICKS_A_S
+
+
+def used(gateway: int, server: int) -> list[float]:
+    """Processor time so far of the gateway, of PostgreSQL and of this process."""
+    return [processor_s(gateway), sum(map(processor_s, family(server))), processor_s(os.getpid())]
+
+
+def note(into: list[float], gateway: int, server: int) -> None:
+    into.extend(used(gateway, server))
 
 
 def server_pid(folder_of: str) -> int:
@@ -75,15 +85,15 @@ def main(rates: list[float], vehicles: int, records: int, seconds: float) -> Non
             server = server_pid(f"{folder}/postgres")
             now = datetime.now(UTC)
             targets = _enrol(database, vehicles, address, None, now)
-            before = [processor_s(gateway), sum(map(processor_s, family(server))), processor_s(os.getpid())]
+            before: list[float] = []
             start_ms = round((now - timedelta(days=2)).timestamp()) * 1000
             load = asyncio.run(
                 run_load(
                     [target for _, target in targets], [rate], seconds, records, start_ms, np.random.default_rng(1),
-                    lambda done, total: None,
+                    lambda done, total: None, connected=partial(note, before, gateway, server),
                 )
             )  # fmt: skip
-            after = [processor_s(gateway), sum(map(processor_s, family(server))), processor_s(os.getpid())]
+            after = used(gateway, server)
             step = load.steps[0]
             each = [(last - first) / max(1, step.acknowledged) * 1e6 for first, last in zip(before, after, strict=True)]
             lost = _lost(database, [key for key, _ in targets], load)

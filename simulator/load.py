@@ -218,10 +218,12 @@ async def run_load(
     rng: np.random.Generator,
     progress: Callable[[int, int], None],
     kept_up: Callable[[Step], bool] = lambda step: True,
+    connected: Callable[[], None] = lambda: None,
 ) -> Load:
     """All vehicles connected, then each rate (readings a second, of the whole fleet) for so many seconds.
 
-    It ends at the first rate at which the gateway does not keep up. `progress` is told (seconds gone, seconds in all).
+    It ends at the first rate at which the gateway does not keep up. `progress` is told (seconds gone, seconds in all),
+    `connected` is called before the first packet is due.
     Raises `GatewayUnavailable` where a vehicle cannot connect at first.
     """
     loop = asyncio.get_running_loop()
@@ -235,6 +237,7 @@ async def run_load(
         stream = _packets(targets, records, start_ms, rng)
         stream = chain([next(stream)], stream)  # machine code is loaded, or compiled, before the clock runs
         load = Load([], [one.vehicle for one in senders], start_ms, None)
+        connected()
         good = None
         total_s = round(seconds * len(rates))
         for number, rate in enumerate(rates):

@@ -197,6 +197,20 @@ def test_what_may_wait_is_bounded_and_leaving_stores_it(database: Database, flee
     assert_conserved(database)
 
 
+def test_a_device_that_floods_waits_for_itself(database: Database, fleet: list[Device], batch: Batch) -> None:
+    """More than one transaction takes, of one device; who comes last with one upload is in the first all the same."""
+    flood = [offered(fleet[0], batch(400, odometer_m=at)) for at in range(60)]
+    with Coalescer(database, linger_s=600) as coalescer:
+        for offer in flood:
+            submit(coalescer, offer)
+        answer = submit(coalescer, offered(fleet[1], batch(3)))
+    assert counts(answer.result(0)) == (3, 0, 0)
+    ids = "select device_key from telemetry.upload order by upload_id"
+    assert [row[0] for row in rows(database, ids)].index(fleet[1].device_key) == 1
+    assert len(rows(database, "select distinct xmin::text from telemetry.upload")) == 2
+    assert_conserved(database)
+
+
 @pytest.mark.parametrize("lies", [False, True])
 def test_nobody_is_told_before_the_commit_unless_a_test_asks_for_the_lie(
     database: Database, database_dsn: str, fleet: list[Device], batch: Batch, lies: bool
