@@ -6,11 +6,14 @@ import numpy as np
 
 from ingest.readings import Flag
 from scoring.driven import Driven
+from scoring.geodesy import wrapped_deg
+from scoring.motion import DENSE_S
 from scoring.not_by_car import exclusion, likenesses, off_road
 from scoring.settings import Settings
 from scoring.trips import Trip
 
 GRADES = ("A", "B", "C", "uncertified")
+LEAST_TURNING_STEP_M = 30.0
 # The best grade that a remark still allows.
 _CEILINGS = {
     "unsynced_clock": "C",
@@ -37,6 +40,7 @@ class Quality:
     spikes: int
     matched_share: float | None
     discontinuities: int
+    shortfall_share: float = 0.0  # of the distance, what straight lines between far readings are estimated to miss
 
     @property
     def blocks_surcharges(self) -> bool:
@@ -57,6 +61,7 @@ class Quality:
             "spikes": self.spikes,
             "matched_share": self.matched_share,
             "discontinuities": self.discontinuities,
+            "shortfall_share": self.shortfall_share,
         }
 
 
@@ -106,7 +111,27 @@ def certify(
         if driven.map_version is None or way_m <= 0
         else round(float(trip.step_m[matched].sum()) / way_m, 4),
         discontinuities=driven.discontinuities,
+        shortfall_share=round(shortfall_share(trip), 4),
     )
+
+
+def shortfall_share(trip: Trip) -> float:
+    """What straight lines between readings far apart miss of the way, as a share of it, by how much they turn.
+
+    An arc that turns by a is longer than its chord by a^2 / 24; turns of steps under 30 m are taken for noise.
+    """
+    way_m = float(trip.step_m.sum())
+    if trip.sampling_interval_s <= DENSE_S or way_m <= 0 or len(trip.step_m) < 2:
+        return 0.0
+    latitude, longitude = np.radians(trip.readings.latitude_deg), trip.readings.longitude_deg
+    east = np.radians(wrapped_deg(np.diff(longitude))) * np.cos((latitude[1:] + latitude[:-1]) / 2)
+    course_deg = np.degrees(np.arctan2(east, np.diff(latitude)))
+    far = trip.step_m >= LEAST_TURNING_STEP_M
+    turn = np.where(far[1:] & far[:-1], np.abs(wrapped_deg(np.diff(course_deg))), 0.0)
+    squares = np.radians(np.minimum(turn, 90.0)) ** 2
+    at_both_ends = (np.concatenate(([0.0], squares)) + np.concatenate((squares, [0.0]))) / 2
+    missed_m = float((trip.step_m * at_both_ends).sum()) / 24
+    return missed_m / (way_m + missed_m)
 
 
 def _flags(trip: Trip, lead_in_gap_m: float, conflicts: int) -> tuple[str, ...]:
