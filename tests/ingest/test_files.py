@@ -355,6 +355,6 @@ def test_noise_is_refused_in_one_sentence_or_row_by_row(
         assert decoded.received == len(decoded.rejected) > 0
     except FileError as err:
         said = str(err)
-    assert said.endswith("nothing was ingested") or not said
+    assert "nothing was ingested" in said or not said
     assert "\n" not in said
     assert capfd.readouterr().err == ""
