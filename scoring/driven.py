@@ -1,16 +1,20 @@
 """A trip on the roads: for each reading the edge, its class and its posted limit, from fixes that the matcher saw."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from scoring.classes import UNMATCHED
 from scoring.match import Matched, Matcher
+from scoring.motion import DENSE_S
 from scoring.roads import RoadMap
 from scoring.series import Bools, Floats
 from scoring.trips import Trip
 
+ROUTE_SLACK_M = 15.0  # a way along the roads differs from the straight step by at most so much, and this share of it
+ROUTE_SLACK = 0.5
+FURTHEST_EDGES = 2000  # between two fixes
 CARRY_S = 15.0  # how long a matched fix speaks for readings without a fix of their own
 
 
@@ -74,3 +78,34 @@ def _nearest(known_s: Floats, wanted_s: Floats) -> NDArray[np.intp]:
     before = np.maximum(after - 1, 0)
     nearest: NDArray[np.intp] = np.where(wanted_s - known_s[before] <= known_s[after] - wanted_s, before, after)
     return nearest
+
+
+def along_roads(trip: Trip, driven: Driven, roads: RoadMap | None) -> Trip:
+    """The trip with its steps between far readings measured along the matched route instead of straight across bends.
+
+    Only where the route is whole and near to as long as the step: a detour that nobody drove is no way.
+    """
+    found = driven.found
+    if roads is None or found is None or trip.sampling_interval_s <= DENSE_S or len(found) != len(trip.t_s):
+        return trip
+    way_m = np.diff(_route_places_m(found, roads))
+    whole = np.isfinite(way_m) & ~found.breaks[1:] & ~trip.in_gap & (trip.step_s > DENSE_S) & (trip.step_m > 0)
+    near = np.abs(way_m - trip.step_m) <= ROUTE_SLACK_M + ROUTE_SLACK * trip.step_m
+    return replace(trip, step_m=np.where(whole & near, way_m, trip.step_m))
+
+
+def _route_places_m(found: Matched, roads: RoadMap) -> Floats:
+    """How far along the matched route each fix lies, shape (n,); NaN where it is not on it."""
+    starts_m = np.concatenate(([0.0], np.cumsum(roads.edge_length_m[found.route_edge]))).tolist()
+    route = list(zip(found.route_edge.tolist(), found.route_backward.tolist(), strict=True))
+    places_m = np.full(len(found), np.nan)
+    at = 0
+    for fix, on in enumerate(zip(found.edge.tolist(), found.backward.tolist(), strict=True)):
+        ahead = range(at, min(at + FURTHEST_EDGES, len(route)) if on[0] >= 0 else at)
+        place = next((place for place in ahead if route[place] == on), None)
+        if place is None:
+            continue
+        at = place
+        along_m = float(found.along_m[fix])
+        places_m[fix] = starts_m[at] + (float(roads.edge_length_m[on[0]]) - along_m if on[1] else along_m)
+    return places_m

@@ -9,7 +9,7 @@ import numpy as np
 
 from ingest.readings import Readings
 from scoring.clean import clean_readings, placed, with_places
-from scoring.driven import on_roads
+from scoring.driven import along_roads, on_roads
 from scoring.events import KINDS, Event, find_events
 from scoring.exposure import Cell, exposure_cells, trip_totals
 from scoring.features import FEATURES_VERSION, features_of
@@ -120,6 +120,7 @@ def score_trip(
 ) -> ScoredTrip:
     """One trip to its score. The order of these lines is the order of the stage."""
     driven = on_roads(trip, matcher, roads)
+    trip = along_roads(trip, driven, roads)
     findings = find_events(trip, driven, settings.thresholds)
     cells = exposure_cells(trip, driven)
     zone = zone_at(float(trip.readings.latitude_deg[0]), float(trip.readings.longitude_deg[0]))

@@ -111,11 +111,11 @@ def certify(
         if driven.map_version is None or way_m <= 0
         else round(float(trip.step_m[matched].sum()) / way_m, 4),
         discontinuities=driven.discontinuities,
-        shortfall_share=round(shortfall_share(trip), 4),
+        shortfall_share=round(shortfall_share(trip, driven), 4),
     )
 
 
-def shortfall_share(trip: Trip) -> float:
+def shortfall_share(trip: Trip, driven: Driven) -> float:
     """What straight lines between readings far apart miss of the way, as a share of it, by how much they turn.
 
     An arc that turns by a is longer than its chord by a^2 / 24; turns of steps under 30 m are taken for noise.
@@ -126,7 +126,7 @@ def shortfall_share(trip: Trip) -> float:
     latitude, longitude = np.radians(trip.readings.latitude_deg), trip.readings.longitude_deg
     east = np.radians(wrapped_deg(np.diff(longitude))) * np.cos((latitude[1:] + latitude[:-1]) / 2)
     course_deg = np.degrees(np.arctan2(east, np.diff(latitude)))
-    far = trip.step_m >= LEAST_TURNING_STEP_M
+    far = (trip.step_m >= LEAST_TURNING_STEP_M) & ~driven.matched[1:]  # matched, they follow the road
     turn = np.where(far[1:] & far[:-1], np.abs(wrapped_deg(np.diff(course_deg))), 0.0)
     squares = np.radians(np.minimum(turn, 90.0)) ** 2
     at_both_ends = (np.concatenate(([0.0], squares)) + np.concatenate((squares, [0.0]))) / 2
