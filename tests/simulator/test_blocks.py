@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet
+import pytest
 
 from scoring.extract import demo_extract
 from simulator.blocks import DRIVERS_A_BLOCK, Plan, simulate_to_files
@@ -31,6 +32,7 @@ def digests(folder: Path) -> dict[str, str]:
     return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.iterdir())}
 
 
+@pytest.mark.long
 def test_files_are_the_same_bytes_by_two_processes_and_in_another_time_zone(tmp_path: Path) -> None:
     written = list(simulate_to_files(PLAN, tmp_path / "here", 2))
     environment = os.environ | {"TZ": "America/Lima", "PYTHONHASHSEED": "99", "PYTHONPATH": str(ROOT)}
