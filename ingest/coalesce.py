@@ -37,6 +37,7 @@ MAX_WAITING_BYTES = 64 * 1024 * 1024
 MAX_WAITING_OF_ONE = 64  # uploads of one device
 _BUSY_PAUSE_S = 0.02  # until an upload is tried again whose device somebody else stores for
 _BUSY_LIMIT_S = 20.0
+_FAILING_S = 10.0  # without traffic nobody would ever learn that it is over
 _PASSING = (
     postgres.SerializationFailure,
     postgres.DeadlockDetected,
@@ -73,6 +74,7 @@ class Coalescer:
         self._newest: dict[int, int] = {}
         self._queues: OrderedDict[int, deque[_Waiting]] = OrderedDict()  # by device, in the order of their turns
         self._records = self._bytes = 0
+        self._failed_at: float | None = None
         self._closing = False
         self._changed = threading.Condition()
         self._threads = [threading.Thread(target=self._run, name=f"committer {n}") for n in range(COMMITTERS)]
@@ -95,6 +97,15 @@ class Coalescer:
     def waiting_records(self) -> int:
         """How many records wait to be stored."""
         return self._records
+
+    @property
+    def is_failing(self) -> bool:
+        """Whether the last transaction of uploads could not be stored, and that is no longer ago than some seconds.
+
+        A full disk shows here first: a small write may still find room in what the database has already taken.
+        """
+        failed_at = self._failed_at
+        return failed_at is not None and monotonic() - failed_at < _FAILING_S
 
     async def accept(self, offer: Offer) -> Receipt:
         """The upload's receipt, once it is durable.
@@ -192,14 +203,18 @@ class Coalescer:
     def _store(self, offers: Sequence[Offer]) -> Sequence[Outcome | Exception | None]:
         """Each upload's answer; None: not this time."""
         try:
-            return accept_together(self._database, offers, self._newest)
+            outcomes = accept_together(self._database, offers, self._newest)
         except StorageUnavailable as err:
+            self._failed_at = monotonic()
             return [err] * len(offers)
         except Exception as err:  # noqa: BLE001 - whatever one upload provokes must not fail the others
             if len(offers) == 1:
                 return [self._keep_poison(offers[0], err)]
             middle = len(offers) // 2
             return [*self._store(offers[:middle]), *self._store(offers[middle:])]
+        else:
+            self._failed_at = None
+            return outcomes
 
     def _keep_poison(self, offer: Offer, cause: Exception) -> Outcome | Exception | None:
         """What no repetition would mend is kept whole, so that it blocks no device; of passing trouble it is told."""

@@ -145,21 +145,21 @@ def create_gateway(
     for path in _OSMAND_PATHS:
         app.add_api_route(path, receive_osmand, methods=["GET", "POST"], include_in_schema=path == "/osmand")
 
-    _add_health(app, database)
+    _add_health(app, database, coalescer)
     return app
 
 
-def _add_health(app: FastAPI, database: Database) -> None:
+def _add_health(app: FastAPI, database: Database, coalescer: Coalescer | None) -> None:
     @app.get("/livez")
     async def live() -> Response:
         """The process answers."""
         return Response("alive\n", media_type="text/plain")
 
-    probe = OncePerSecond(partial(_reach, database))
+    probe = OncePerSecond(partial(_reach, database, coalescer))
 
     @app.get("/readyz")
     async def ready() -> Response:
-        """A write commits too: uploads will be taken."""
+        """A write commits too, and uploads do: more will be taken."""
         await run_in_threadpool(probe)
         return Response("ready\n", media_type="text/plain")
 
@@ -276,7 +276,9 @@ def _forwarded(database: Database, credential: Device, body: bytes) -> Device:
         return sender_of(conn, credential, traccar.named_device(body))
 
 
-def _reach(database: Database) -> None:
+def _reach(database: Database, coalescer: Coalescer | None) -> None:
+    if coalescer is not None and coalescer.is_failing:
+        raise StorageUnavailable("uploads cannot be stored")
     try:
         with database.role("telemetry") as conn:
             probe_commit(conn)
