@@ -238,3 +238,19 @@ def test_without_a_database_everybody_hears_that_nothing_was_stored(fleet: list[
     ):
         answers = list(map(partial(submit, coalescer), [offered(device, batch(2)) for device in fleet]))
         assert all(isinstance(one.exception(30), StorageUnavailable) for one in answers)
+
+
+def test_it_says_that_it_fails_until_a_transaction_is_stored_again(
+    fleet: list[Device], coalescer: Coalescer, batch: Batch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise StorageUnavailable("no space left on device")
+
+    assert not coalescer.is_failing
+    with monkeypatch.context() as full:
+        full.setattr("ingest.coalesce.accept_together", refuse)
+        with pytest.raises(StorageUnavailable):
+            coalescer.accept_waiting(offered(fleet[0], batch(3)))
+    assert coalescer.is_failing
+    assert coalescer.accept_waiting(offered(fleet[0], batch(3))).accepted == 3
+    assert not coalescer.is_failing
