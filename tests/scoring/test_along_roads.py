@@ -38,5 +38,8 @@ def test_a_winding_road_is_measured_along_it(hz: float, noise: str, with_speed: 
     trip = only(score_readings(readings, HiddenMarkovMatcher(roads), roads, device="car"))
     assert metres([trip]) == pytest.approx(sampled_way_m(truth, world), rel=0.01)
     assert trip.totals["distance_m"] == trip.distance_m
-    if hz < 0.2:
-        assert metres(score(readings)) < 0.97 * sampled_way_m(truth, world)  # off the map it falls short, and says so
+    assert trip.quality["shortfall_share"] == pytest.approx(0.0, abs=0.002)
+    if hz < 0.2:  # off the map it falls short, and says so
+        off_the_map = only(score(readings))
+        assert off_the_map.distance_m < 0.97 * sampled_way_m(truth, world)
+        assert off_the_map.quality["shortfall_share"] > 0.01  # type: ignore[operator]

@@ -62,3 +62,17 @@ def test_rabat_is_one_trip_although_its_positions_are_held(name: str) -> None:
     assert trips[0]["distance_km"] == pytest.approx(way_m / 1000, rel=0.01)
     assert trips[0]["totals"]["reported_over_s"] > 60
     assert "speeding" in trips[0]["not_measurable"]
+
+
+@pytest.mark.skipif(not RABAT.exists(), reason="the real drives are not on this machine")
+def test_no_real_drive_is_taken_for_other_travel() -> None:
+    files = [
+        (CURITIBA / "driver_A.csv", "curitiba"),
+        (DATA / "omaha" / "drives_1_9.csv.gz", "omaha"),
+        *((path, "rabat") for path in sorted(RABAT.glob("*.csv"))),
+    ]
+    trips = [trip for path, name in files for trip in score_files([path], find_mapping(name), None, **LATER)]
+    assert len(trips) >= 17
+    assert [trip["excluded"] for trip in trips] == [None] * len(trips)
+    said = {flag for trip in trips for flag in trip["quality"]["flags"]}
+    assert said.isdisjoint({"bicycle_like", "bus_like", "off_road", "odometer_mismatch"})
