@@ -31,5 +31,14 @@ def test_every_event_and_vehicle_class_stands_there() -> None:
 
 
 def test_every_key_of_the_yardstick_and_every_flag_of_the_accelerometer_stands_there() -> None:
-    keys = ("tesla_v1_0", "tesla_v2_2", "samsara", "motive", "damoov_phone_penalty", "damoov_speeding", "zendrive_class", *VENDORS)
+    keys = (
+        "tesla_v1_0",
+        "tesla_v2_2",
+        "samsara",
+        "motive",
+        "damoov_phone_penalty",
+        "damoov_speeding",
+        "zendrive_class",
+        *VENDORS,
+    )
     assert [key for key in (*keys, "imu_saturated", "imu_stuck", "imu_uncalibrated") if f"`{key}`" not in PAGE] == []
