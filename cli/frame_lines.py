@@ -13,6 +13,7 @@ from ingest.decoded import Decoded
 from ingest.decoders import osmand, owntracks, teltonika, traccar, wayrate
 from ingest.decoders.avl import Fault
 from ingest.errors import BodyError
+from ingest.imei import IMEI_DIGITS, parse_imei
 from ingest.moments import from_microseconds
 from ingest.readings import Flag, Float32s, Float64s, Readings, make_readings
 from ingest.validate import NULL_ISLAND_DEG, validate
@@ -22,7 +23,7 @@ type Line = dict[str, object]
 _NUMBERS = ("latitude_deg", "longitude_deg", "altitude_m", "speed_mps", "heading_deg", "satellites", "hdop")
 _LIST = re.compile(r"\s*\[\s*\{")
 _NO_CREDENTIAL = "no-credential"
-_HANDSHAKE_BYTES = 2 + teltonika.IMEI_DIGITS
+_HANDSHAKE_BYTES = 2 + IMEI_DIGITS
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +113,8 @@ def _teltonika(text: str) -> Frame:
         return Frame(_none(), None, "not_hexadecimal")
     if frame == bytes([teltonika.KEEPALIVE]):
         return Frame(_none(), None)
-    if len(frame) == _HANDSHAKE_BYTES and frame[:2] == teltonika.IMEI_DIGITS.to_bytes(2):
-        known = teltonika.parse_imei(frame[2:]) is not None
+    if len(frame) == _HANDSHAKE_BYTES and frame[:2] == IMEI_DIGITS.to_bytes(2):
+        known = parse_imei(frame[2:]) is not None
         return Frame(_none(), teltonika.IMEI_ACCEPTED if known else teltonika.IMEI_REFUSED, None if known else "imei")
     over_udp = any(frame[:4]) and int.from_bytes(frame[:2]) == len(frame) - 2
     packet = teltonika.decode_udp(frame) if over_udp else teltonika.decode_tcp(frame)

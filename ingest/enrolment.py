@@ -14,9 +14,9 @@ from hashlib import sha256
 from ipaddress import IPv6Address, ip_address
 
 from ingest import enrolment_store as store
-from ingest.decoders.teltonika import parse_imei
 from ingest.devices import Enrolled, Tier, enrol, find_device, rotate
 from ingest.errors import BadImei, CodeSpent, TooManyCodes, UnknownCode, UnknownDevice
+from ingest.imei import parse_imei
 from ingest.security import SecurityEvent, record
 from ingest.store import Device
 from storage.pool import Conn, Database

@@ -7,6 +7,7 @@ is 401 or 404. Serve it with uvicorn's access log off: OsmAnd's credential stand
 import asyncio
 import base64
 import binascii
+import contextlib
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import datetime
@@ -19,6 +20,7 @@ from psycopg import errors as postgres
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
+from starlette.types import Receive, Scope, Send
 
 from ingest.accept import Offer, Receipt, accept_decoded, make_offer
 from ingest.body import MAX_BODY_BYTES, inflate
@@ -40,6 +42,7 @@ from ingest.errors import (
     TooManyUploads,
     UnknownEncoding,
 )
+from ingest.http_protocol import LINGER_S
 from ingest.limits import UploadLimit
 from ingest.readiness import OncePerSecond
 from ingest.rejection import Rejection
@@ -318,6 +321,25 @@ def problem(status: int, title: str, detail: str, headers: dict[str, str] | None
     return Response(content, status, headers, media_type="application/problem+json")
 
 
+class _MidBody(Response):
+    """A refusal while the body is still under way: said, then what comes is thrown away for a moment, then the end.
+
+    A socket closed with bytes unread resets the connection, and the sender may lose the answer that says why.
+    """
+
+    def __init__(self, refusal: Response) -> None:
+        super().__init__(refusal.body, refusal.status_code, dict(refusal.headers) | {"connection": "close"})
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        await send({"type": "http.response.body", "body": self.body, "more_body": True})
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LINGER_S):
+                while (await receive()).get("more_body", False):
+                    pass
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
 def _answer_errors(app: FastAPI) -> None:
     """Every refusal as problem+json (RFC 9457) that says what to do."""
 
@@ -330,9 +352,8 @@ def _answer_errors(app: FastAPI) -> None:
         headers = {"Retry-After": str(RETRY_AFTER_S)} if status == 503 else {}
         if isinstance(error, TooManyUploads):
             headers["Retry-After"] = str(ceil(error.wait_s))
-        if status in {408, 413}:
-            headers["Connection"] = "close"  # what is still under way is not read
-        return problem(status, title, str(error), headers)
+        refusal = problem(status, title, str(error), headers)
+        return _MidBody(refusal) if status in {408, 413} else refusal
 
     async def http(_: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)

@@ -17,6 +17,7 @@ from uvicorn.server import ServerState
 from ingest.metrics import OPEN_SOCKETS
 
 HEAD_DEADLINE_S = 10.0
+LINGER_S = 2.0
 MAX_HEAD_BYTES = 64 * 1024
 _HEAD_END = re.compile(rb"\n\r?\n")
 _FRAMING = re.compile(rb"\n(content-length|transfer-encoding)[ \t]*:", re.IGNORECASE)
@@ -51,6 +52,7 @@ class GatewayProtocol(H11Protocol):
         super().__init__(config, server_state, app_state, _loop)
         self.conn = _OneFraming(h11.SERVER, MAX_HEAD_BYTES)
         self._head_deadline: asyncio.TimerHandle | None = None
+        self._refused = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """The first head is awaited from now on."""
@@ -59,7 +61,9 @@ class GatewayProtocol(H11Protocol):
         self._expect_head()
 
     def data_received(self, data: bytes) -> None:
-        """Bytes came: perhaps the end of a head, or the begin of one."""
+        """Bytes came: perhaps the end of a head, or the begin of one. Behind a refusal they are thrown away."""
+        if self._refused:
+            return
         super().data_received(data)
         self._watch_head()
 
@@ -100,8 +104,9 @@ class GatewayProtocol(H11Protocol):
 
     def _refuse(self, status: int, title: str, detail: str) -> None:
         self._head_is_here()
-        if self.transport.is_closing():
+        if self._refused or self.transport.is_closing():
             return
+        self._refused = True
         if self.conn.our_state in {h11.IDLE, h11.SEND_RESPONSE}:  # else an answer is under way already
             body = msgspec.json.encode({"type": "about:blank", "status": status, "title": title, "detail": detail})
             headers = [
@@ -113,4 +118,5 @@ class GatewayProtocol(H11Protocol):
                 said = self.conn.send(event)
                 if said is not None:
                     self.transport.write(said)
-        self.transport.close()
+        # A socket closed with bytes unread resets the connection, and the sender may lose the answer that says why.
+        self.loop.call_later(LINGER_S, self.transport.close)

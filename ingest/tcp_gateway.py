@@ -22,17 +22,16 @@ from ingest.decoded import Decoded, refused_frame
 from ingest.decoders.avl import LEAST_LENGTH, MAX_LENGTH, OVERHEAD, Fault
 from ingest.decoders.teltonika import (
     IMEI_ACCEPTED,
-    IMEI_DIGITS,
     IMEI_REFUSED,
     KEEPALIVE,
     VERSION,
     Packet,
     decode_frames,
     decode_tcp,
-    parse_imei,
 )
 from ingest.devices import find_device
 from ingest.errors import Overloaded, UnknownDevice
+from ingest.imei import IMEI_DIGITS, parse_imei
 from ingest.metrics import OPEN_SOCKETS
 from ingest.rejection import Rejection
 from ingest.security import SecurityEvent, record

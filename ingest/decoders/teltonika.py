@@ -28,12 +28,12 @@ from ingest.decoders.avl import (
     read_elements,
     read_fixes,
 )
+from ingest.imei import IMEI_DIGITS, parse_imei
 from ingest.readings import COLUMN_DTYPES, Int64s, Readings, make_readings
 from ingest.rejection import Rejection
 
 VERSION = "teltonika/1"
 IMEI_ACCEPTED, IMEI_REFUSED = b"\x01", b"\x00"
-IMEI_DIGITS = 15
 KEEPALIVE = 0xFF
 _UDP_LENGTH_BYTES = 2
 _UDP_IMEI_AT = 8
@@ -130,14 +130,6 @@ def decode_udp(datagram: bytes) -> Packet:
         ack = b"\x00\x05" + datagram[2:4] + b"\x01" + datagram[5:6] + body[-1:]
     decoded = _decoded(datagram, packets, 0, slice(None), 0, len(datagram))
     return Packet(fault, ack, decoded, body, imei)
-
-
-def parse_imei(digits: bytes) -> str | None:
-    """The IMEI that 15 ASCII digits name, None when they are not an IMEI (number of digits, other letters, Luhn)."""
-    if len(digits) != IMEI_DIGITS or not all(0x30 <= digit <= 0x39 for digit in digits):
-        return None
-    doubled = [int(chr(digit)) * (1 + place % 2) for place, digit in enumerate(digits)]
-    return digits.decode("ascii") if sum(value // 10 + value % 10 for value in doubled) % 10 == 0 else None
 
 
 def io_elements(record: bytes, codec: int) -> dict[str, int | str]:

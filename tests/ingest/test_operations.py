@@ -262,6 +262,10 @@ def test_no_log_line_holds_a_place_a_token_or_an_id(
         wait_until_kept(database, "second_imei")
     monkeypatch.setattr("ingest.gateway.wayrate.decode", int)  # its error quotes what was sent
     assert upload(http, token, b"60.177771").status_code == 500
+    for _ in range(100):  # the answer goes out before the line is written
+        if '"ValueError"' in lines.getvalue():
+            break
+        threading.Event().wait(0.05)
     text = lines.getvalue()
     logged = [json.loads(line) for line in text.splitlines()]
     assert {"ValueError"} <= {one.get("error") for one in logged}

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.decoders.avl import Fault, crc16
-from ingest.decoders.teltonika import decode_packets, decode_tcp, decode_udp, io_elements, join, parse_imei
+from ingest.decoders.teltonika import decode_packets, decode_tcp, decode_udp, io_elements, join
+from ingest.imei import parse_imei
 from ingest.readings import Flag
 from ingest.rejection import Rejection
 from tests.ingest import teltonika_frames as made

@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 
 from ingest.coalesce import Coalescer
-from ingest.decoders.teltonika import decode_tcp, parse_imei
+from ingest.decoders.teltonika import decode_tcp
 from ingest.devices import enrol
+from ingest.imei import parse_imei
 from ingest.tcp_gateway import serving_tcp
 from scoring.extract import demo_extract
 from simulator.blocks import Plan, device_id
