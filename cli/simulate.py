@@ -121,6 +121,9 @@ def fleet(
     tcp: Annotated[
         str | None, typer.Option("--tcp", metavar="HOST:PORT", help="Its Teltonika gateway, for the trackers.")
     ] = None,
+    osmand: Annotated[
+        bool, typer.Option("--osmand", help="Phones speak OsmAnd, a request a reading, and not our own batch.")
+    ] = False,
     patience: Annotated[
         float, typer.Option("--patience", min=1.0, help="Seconds to go on resending after the last batch was due.")
     ] = 60.0,
@@ -143,7 +146,7 @@ def fleet(
     from simulator.stream import Gateway, stream
 
     times = _times(speed)
-    gateway = Gateway(url, _address(tcp))
+    gateway = Gateway(url, _address(tcp), phones_speak_osmand=osmand)
     plan = Plan(roads or demo_extract(), vehicles, _day("2026-10-05"), 3, _zone(time_zone), seed)
     with progress_bar("Simulating vehicles") as advance:
         of_plan = departing(plan, 0, minutes * 60.0, advance)

@@ -1,7 +1,8 @@
-"""Readings as the frames of real devices: Teltonika TCP packets (codec 8 and 8 Extended) and our own JSON batches."""
+"""Readings as the frames of real devices: Teltonika TCP packets (codec 8 and 8 Extended), OsmAnd, own batches."""
 
 import struct
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,15 @@ type Indices = NDArray[np.intp]
 
 RECORDS_A_PACKET = 25
 KMH_A_MPS = 3.6
+MPS_PER_KNOT = 1852 / 3600
+_OSMAND_NAMES = {
+    "lat": "latitude_deg",
+    "lon": "longitude_deg",
+    "bearing": "heading_deg",
+    "hdop": "hdop",
+    "accuracy": "accuracy_m",
+    "sat": "satellites",
+}
 IGNITION, ODOMETER, HDOP = 239, 16, 182  # AVL ids
 # How long a device collects before it sends: phones save their radio, boxes and trackers send by the half minute.
 COLLECTS_S = {"phone": 60.0, "box": 30.0, "tracker": 30.0}
@@ -93,3 +103,17 @@ def frame_line(columns: Columns, device_kind: str) -> Iterator[str]:
             yield from (packet.hex() for packet in teltonika_packets(batch, extended=True))
         else:
             yield batch_json(batch).decode()
+
+
+def osmand_queries(columns: Columns, token: str) -> list[dict[str, str]]:
+    """An OsmAnd request a reading, as its query, in the order given; what is NaN is left out."""
+    queries = []
+    for row, time_us in enumerate(columns["fix_time_us"].tolist()):
+        query = {"id": token, "timestamp": datetime.fromtimestamp(time_us / 1e6, UTC).isoformat()}
+        for short, name in _OSMAND_NAMES.items():
+            if name in columns and np.isfinite(columns[name][row]):
+                query[short] = repr(float(columns[name][row]))
+        if np.isfinite(columns["speed_mps"][row]):
+            query["speed"] = repr(float(columns["speed_mps"][row]) / MPS_PER_KNOT)
+        queries.append(query)
+    return queries

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import httpx
 import msgspec
 
-from simulator.frames import batches, imei_of, teltonika_packets
+from simulator.frames import batches, imei_of, osmand_queries, teltonika_packets
 from simulator.upload import batch_json, compressed
 from simulator.world import Columns
 
@@ -36,10 +36,11 @@ class Vehicle:
 
 @dataclass(frozen=True, slots=True)
 class Gateway:
-    """Where to send: an HTTP address, and host and port of the Teltonika gateway where there is one."""
+    """Where to send: an HTTP address, host and port of the Teltonika gateway where there is one; how phones speak."""
 
     url: str
     tcp: tuple[str, int] | None = None
+    phones_speak_osmand: bool = False
 
 
 @dataclass(slots=True)
@@ -91,12 +92,19 @@ async def stream(
 
         senders = []
         for vehicle in vehicles:
-            to_tcp = vehicle.device_kind == "tracker" and gateway.tcp is not None
-            send = _Tcp(vehicle, gateway).send if to_tcp else _Http(vehicle, gateway, client).send
+            send = _sender(vehicle, gateway, client)
             senders.append(_drive(vehicle, send, clock, ends_at, total, told))
         await asyncio.gather(*senders)
     total.unacknowledged = total.readings - total.acknowledged - sum(total.refused.values())
     return total
+
+
+def _sender(vehicle: Vehicle, gateway: Gateway, client: httpx.AsyncClient) -> Callable[[Columns], Awaitable[None]]:
+    if vehicle.device_kind == "tracker" and gateway.tcp is not None:
+        return _Tcp(vehicle, gateway).send
+    if vehicle.device_kind == "phone" and gateway.phones_speak_osmand:
+        return _Osmand(vehicle, gateway, client).send
+    return _Http(vehicle, gateway, client).send
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +173,23 @@ class _Http:
         receipt = msgspec.json.decode(answer.content, type=_Receipt)
         if receipt.accepted + receipt.duplicate + receipt.quarantined != len(batch["fix_time_us"]):
             raise _Refused("a receipt of another number of readings")
+
+
+class _Osmand:
+    """A phone app without batches: a request a reading."""
+
+    def __init__(self, vehicle: Vehicle, gateway: Gateway, client: httpx.AsyncClient) -> None:
+        assert vehicle.token is not None
+        self._token, self._client = vehicle.token, client
+        self._url = f"{gateway.url.rstrip('/')}/osmand"
+
+    async def send(self, batch: Columns) -> None:
+        for query in osmand_queries(batch, self._token):
+            answer = await self._client.get(self._url, params=query)
+            if answer.status_code in PASSING:
+                raise TimeoutError
+            if answer.status_code != 200:
+                raise _Refused(f"HTTP {answer.status_code}")
 
 
 class _Tcp:

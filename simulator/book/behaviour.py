@@ -122,21 +122,20 @@ def read_behaviour(path: Path = MEASURED) -> Behaviour:
 def measure(halves: Sequence[tuple[Sequence[Totals], Sequence[Totals]]], source: str) -> str:
     """The text of a `behaviour.toml` from scored trips: two disjoint halves of the trips of each driver.
 
-    What the halves differ by is how a driver's own value moves with the kilometres; the rest is between drivers, so the
-    quantiles are those of values pulled to the mean until only that rest is left. Raises ValueError on too few drivers.
+    What the halves differ by is how a driver's own value moves with the kilometres; the rest is between drivers. A
+    driver's value is pulled to the mean by as much as its own kilometres leave in doubt, so that few of them do not
+    make an extreme. Raises ValueError on too few drivers.
     """
     whole = [sum_totals([*a, *b]) for a, b in halves]
+    km = np.array([max(totals.get("distance_m", 0) / 1000.0, 1e-3) for totals in whole])
     columns, scores = {}, []
     for name, is_count in zip(FEATURES, COUNTS, strict=True):
         values = np.array([_value(totals, name) for totals in whole])
         known = ~np.isnan(values)
         if np.count_nonzero(known) < LEAST_DRIVERS:
             raise ValueError(f"{name}: measured on {np.count_nonzero(known)} drivers; {LEAST_DRIVERS} are needed")
-        spread, noise = _spread(halves, name, is_count)
-        between = max(1.0 - noise / max(float(np.nanvar(values)), 1e-12), 0.05)
-        centre = float(np.nanmean(values))
-        long_run = np.maximum(centre + np.sqrt(between) * (values[known] - centre), 0.0)
-        quantiles = np.quantile(long_run, PROBABILITIES)
+        spread = _spread(halves, name, is_count)
+        quantiles = np.quantile(_long_run(values[known], km[known], spread, is_count), PROBABILITIES)
         columns[name] = (quantiles, "dispersion" if is_count else "km_per_draw", spread)
         scores.append(_normal_scores(values))
     return _as_toml(columns, _correlation(np.stack(scores, axis=1)), source)
@@ -147,23 +146,31 @@ def _value(totals: Mapping[str, int], name: str) -> float:
     return np.nan if value is None else value
 
 
-def _spread(
-    halves: Sequence[tuple[Sequence[Totals], Sequence[Totals]]], name: str, is_count: bool
-) -> tuple[float, float]:
-    """km per draw of a share or the dispersion of a count, and the noise in a driver's whole value (variance)."""
+def _spread(halves: Sequence[tuple[Sequence[Totals], Sequence[Totals]]], name: str, is_count: bool) -> float:
+    """km per draw of a share, or the dispersion of a count."""
     sums = [(sum_totals(a), sum_totals(b)) for a, b in halves]
     pairs = np.array([(_value(a, name), _value(b, name)) for a, b in sums])
     km = np.array([[t.get("distance_m", 0) / 1000.0 for t in pair] for pair in sums])
     use = ~np.isnan(pairs).any(axis=1) & (km > 1.0).all(axis=1)
     pairs, km = pairs[use], km[use]
     apart = (pairs[:, 0] - pairs[:, 1]) ** 2
-    inverse_km = (1.0 / km).sum(axis=1)
-    whole = (pairs * km).sum(axis=1) / km.sum(axis=1)
-    # Var(a - b) = spread x unit x (1 / km_a + 1 / km_b), the unit variance of a draw: p (1 - p), or 100 x rate
-    unit = 100.0 * whole if is_count else whole * (1.0 - whole)
-    spread = float(apart.sum() / max((unit * inverse_km).sum(), 1e-12))
-    noise = float(np.mean(spread * unit / km.sum(axis=1)))
-    return max(spread, 1.0), noise
+    # Var(a - b) = spread x unit x (1 / km_a + 1 / km_b)
+    unit = _unit_variance((pairs * km).sum(axis=1) / km.sum(axis=1), is_count)
+    return max(float(apart.sum() / max((unit * (1.0 / km).sum(axis=1)).sum(), 1e-12)), 1.0)
+
+
+def _unit_variance(value: Floats | float, is_count: bool) -> Floats:
+    """Of one draw, over a kilometre: p (1 - p) of a share, 100 x rate of a count per 100 km."""
+    return np.asarray(100.0 * value if is_count else value * (1.0 - value))
+
+
+def _long_run(values: Floats, km: Floats, spread: float, is_count: bool) -> Floats:
+    """What drivers would show over very many kilometres, as far as theirs can tell (empirical Bayes, moments)."""
+    centre = float(np.average(values, weights=km))
+    noise = spread * float(_unit_variance(centre, is_count)) / km
+    # Weighted by km: sum w (x - c)^2 has the expectation of sum w (tau^2 + noise).
+    between = max(float(np.average((values - centre) ** 2 - noise, weights=km)), 0.0025 * centre**2, 1e-12)
+    return np.maximum(centre + np.sqrt(between / (between + noise)) * (values - centre), 0.0)
 
 
 def _normal_scores(values: Floats) -> Floats:

@@ -116,6 +116,21 @@ def test_a_gateway_that_comes_up_late_gets_everything_by_resending(database: Dat
     assert done.readings == done.acknowledged == len(stored(database))
 
 
+def test_phones_stream_by_osmand_as_what_they_measured(database: Database) -> None:
+    (vehicle, *_) = departing(plan((1.0, 0.0, 0.0)), BEGAN_US, 60.0)
+    with database.role("telemetry") as conn:
+        vehicle = replace(vehicle, token=enrol(conn, device_id(vehicle.number), NOW).token)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    with serving(database, port):
+        done = run([vehicle], Gateway(f"http://127.0.0.1:{port}", phones_speak_osmand=True))
+    assert done.readings == done.acknowledged == len(stored(database)) > 20
+    with database.role("telemetry") as conn:
+        channels = conn.execute("select distinct channel, tier from telemetry.upload").fetchall()
+    assert [channel for channel, _ in channels] == ["osmand"]
+
+
 def test_without_a_gateway_the_stream_stops_and_says_what_was_not_acknowledged() -> None:
     (vehicle, *_) = departing(plan((1.0, 0.0, 0.0)), BEGAN_US, DURATION_S)
     done = run([replace(vehicle, token="none")], Gateway("http://127.0.0.1:9"), patience_s=1.0)
