@@ -149,7 +149,7 @@ def rate_period(plan: RatePlan, inputs: Inputs) -> Premium:
         for label, relativity in relativities:
             section.times(label, relativity)
         lines.append(section.close(steps))
-    lines += _charges(plan, lines, steps)
+    lines += charges(plan, lines, steps)
     return Premium(
         lines=tuple(lines),
         worksheet=tuple(steps),
@@ -248,8 +248,8 @@ def _relativities(plan: RatePlan, pay_plan: PayPlan, inputs: Inputs) -> list[tup
     return found
 
 
-def _charges(plan: RatePlan, covers: Sequence[Line], steps: list[Step]) -> list[Line]:
-    """Minimum premium, fee and tax: each a line of its own, rounded on its own."""
+def charges(plan: RatePlan, covers: Sequence[Line], steps: list[Step]) -> list[Line]:
+    """Minimum premium, fee and tax on the lines of the covers: each a line of its own, rounded on its own."""
     lines = []
     premium = sum((line.amount for line in covers), Decimal(0))
     if premium < plan.minimum_premium:
