@@ -30,7 +30,7 @@ STOP_LINE_M = 5.0
 LEAST_BETWEEN_HALTS_M = 12.0
 LONGEST_STAND_S = 110.0
 ERRAND_S = (25.0, 110.0)  # well under what would end a trip
-SLOW_STRETCH_M, SLOW_CHANCE, SLOW_FACTOR = 150.0, 0.15, (0.5, 0.85)  # behind somebody slower
+SLOW_STRETCH_M, SLOW_CHANCE, SLOW_FACTOR = 300.0, 0.15, (0.5, 0.85)  # behind somebody slower
 # In the flow of others the speed wanted is held up by a breathing share; alone, by the odd look aside.
 FLOW_STRETCH_M, FLOW_FREE, FLOW_FOLLOWING = 250.0, (0.02, 0.05), (0.1, 0.25)
 USUAL_GAP_S = 1.5  # to the car ahead

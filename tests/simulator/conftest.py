@@ -2,7 +2,7 @@
 
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 
@@ -48,10 +48,12 @@ def trips(roads: RoadMap) -> list[SimulatedTrip]:
 
 
 @contextmanager
-def serving(database: Database, port: int = 0) -> Iterator[str]:
+def serving(
+    database: Database, port: int = 0, clock: Callable[[], datetime] = lambda: NOW
+) -> Iterator[str]:
     """The address of a gateway that runs until the block ends."""
     server = uvicorn.Server(
-        uvicorn.Config(create_gateway(database, lambda: NOW), log_level="warning", access_log=False)
+        uvicorn.Config(create_gateway(database, clock), log_level="warning", access_log=False)
     )
     with socket.socket() as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
