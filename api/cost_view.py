@@ -64,6 +64,9 @@ def priced_trip(inputs: Mapping[str, object], trip_id: str, costs: Mapping[str, 
     trip = next((trip for trip in trips if trip["trip_id"] == trip_id), None)
     if trip is None:
         return None
+    parts = inputs.get("parts")  # of a month whose terms changed within it: the trip has those of its part
+    for part in parts if isinstance(parts, list) else []:
+        terms = part["terms"] if trip_id in part["trips"] else terms
     return PricedTrip(
         pay_plan=str(terms["pay_plan"]),
         covers=tuple(terms["covers"]),

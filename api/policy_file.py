@@ -10,10 +10,11 @@ from api.home_view import shown_month
 from api.store import Account, Trip
 from api.wording import local
 from pricing.close import inputs_of, not_charged, policy_score
+from pricing.month import Month, rate_month
 from pricing.periods import month_bounds, months_before
 from pricing.plan import RatePlan, parse_plan
 from pricing.policies import plan_on
-from pricing.rating import Inputs, Premium, rate_period
+from pricing.rating import Premium
 from pricing.statement import PeriodStatement
 from pricing.store import Policy, fetch_plan_by_hash, fetch_policies, fetch_policy, fetch_postings
 from pricing.store import fetch_trips as fetch_priced_trips
@@ -100,12 +101,12 @@ def plan_of(conn: Conn, policy: Policy, period: str) -> RatePlan:
     return plan_on(conn, policy.plan_name, max(month_bounds(period)[0], policy.starts_on))
 
 
-def preview(database: Database, policy: Policy, period: str) -> tuple[RatePlan, Inputs, Premium]:
+def preview(database: Database, policy: Policy, period: str) -> tuple[RatePlan, Month, Premium]:
     """The premium of a month as its trips so far lead to it: what a trip does before it counts."""
     with database.role("policy") as conn:
         plan = plan_of(conn, policy, period)
         inputs, _ = inputs_of(conn, policy, plan, period)
-    return plan, inputs, rate_period(plan, inputs)
+    return plan, inputs, rate_month(plan, inputs)
 
 
 def posted_plan(database: Database, policy: Policy, plan_hash: str) -> RatePlan:

@@ -1,19 +1,22 @@
 """From a month's driving to its posted statement, and from changed driving to the adjustments that correct it."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping
-from datetime import datetime
+from bisect import bisect_right
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from datetime import date, datetime
 from decimal import Decimal
 from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
-from pricing import store
+from pricing import change_store, store
 from pricing.errors import PeriodNotOver
-from pricing.periods import days_in_force, ended_at, month_bounds, months_before
+from pricing.month import Month, Part, rate_month
+from pricing.periods import ended_at, month_bounds, months_before
 from pricing.plan import RatePlan
 from pricing.policies import plan_of_hash, plan_on, publish_packaged_plan
-from pricing.rating import BehaviourInput, DrivenTrip, Inputs, Line, Premium, Terms, rate_period
+from pricing.rating import BehaviourInput, DrivenTrip, Inputs, Line, Premium, Terms
 from pricing.statement import Posting, difference
 from pricing.store import Change, Policy, TripRow
+from pricing.terms import Span, in_month, spans_of
 from scoring.features import sum_totals
 from scoring.labels import EXCLUSION
 from scoring.score import PRIOR_MODEL, Score, score_totals
@@ -42,7 +45,8 @@ def close_period(database: Database, period: str, as_of: datetime, progress: Pro
     for done, policy in enumerate(policies, start=1):
         with database.role("policy") as conn:
             store.lock_policy(conn, policy.policy_key)
-            posting = _first_posting(conn, policy, period, as_of)
+            (held,) = store.fetch_policies(conn, [policy.policy_key])  # as it is now that nobody else changes it
+            posting = _first_posting(conn, held, period, as_of)
         posted += [posting] if posting else []
         if progress:
             progress(done, len(policies))
@@ -61,23 +65,61 @@ def post_adjustments(database: Database, as_of: datetime) -> list[Posting]:
     for policy_key, from_month in sorted(_earliest(changes).items(), key=lambda item: str(item[0])):
         with database.role("policy") as conn:
             store.lock_policy(conn, policy_key)
-            (policy,) = store.fetch_policies(conn, [policy_key])
-            for period in store.fetch_posted_periods(conn, policy_key, from_month):
-                adjustment = _adjustment(conn, policy, period, as_of)
-                posted += [adjustment] if adjustment else []
+            posted += adjust(conn, policy_key, from_month, as_of)
     if changes:
         with database.role("link") as conn:
             store.forget_changes(conn, changes)
     return posted
 
 
-def inputs_of(conn: Conn, policy: Policy, plan: RatePlan, period: str) -> tuple[Inputs, dict[str, object]]:
+def adjust(conn: Conn, policy_key: UUID, from_month: str, as_of: datetime) -> list[Posting]:
+    """The adjustments of a policy's posted months from that one on, posted now (policy role, policy locked)."""
+    (policy,) = store.fetch_policies(conn, [policy_key])
+    periods = store.fetch_posted_periods(conn, policy_key, from_month)
+    adjustments = (_adjustment(conn, policy, period, as_of) for period in periods)
+    return [adjustment for adjustment in adjustments if adjustment]
+
+
+def inputs_of(conn: Conn, policy: Policy, plan: RatePlan, period: str) -> tuple[Month, dict[str, object]]:
     """What a policy's premium of a month is computed from, and the versions of what made it (policy role)."""
     window_start = months_before(period, plan.behaviour.window_months - 1)
     rows = store.fetch_trips(conn, policy.policy_key, window_start, period)
-    of_month = [row for row in rows if row.local_month == period]
-    trips = tuple(
-        DrivenTrip(
+    spans = spans_of(change_store.fetch_changes(conn, policy.policy_key))
+    spans = in_month(spans, period) or _no_days(policy, period)
+    driven = _by_span([row for row in rows if row.local_month == period], spans, policy)
+    behaviour = _behaviour(rows, policy, window_start, period)
+    parts = []
+    for span, trips in zip(spans, driven, strict=True):
+        inputs = Inputs(
+            policy_id=policy.policy_id,
+            period=period,
+            days=(span.to_day - span.from_day).days,
+            terms=span.terms,
+            trips=trips,
+            behaviour=behaviour if "behaviour" in plan.pay_plan(span.terms.pay_plan).uses else None,
+        )
+        parts.append(Part(span.from_day, span.to_day, inputs))
+    scored = [row for row in rows if row.versions]
+    made_by = {
+        name: sorted({str(row.versions[name]) for row in scored if row.versions.get(name)})
+        for name in ("map", "thresholds", "settings", "model")
+    }
+    return Month(tuple(parts)), {"plan": plan.plan_hash, **made_by}
+
+
+def _no_days(policy: Policy, period: str) -> tuple[Span, ...]:
+    """Of a month that the policy turned out not to cover: its last terms for no days."""
+    first, _ = month_bounds(period)
+    terms = Terms(policy.pay_plan, tuple(policy.covers), policy.factors, policy.declared_km_per_year)
+    return (Span(first, first, terms, policy.sharing),)
+
+
+def _by_span(rows: Iterable[TripRow], spans: Sequence[Span], policy: Policy) -> list[tuple[DrivenTrip, ...]]:
+    """The trips of each span by the clock of the policy; those outside of cover with the nearest."""
+    found: list[list[DrivenTrip]] = [[] for _ in spans]
+    begins = [span.from_day for span in spans]
+    for row in rows:
+        trip = DrivenTrip(
             trip_id=str(row.trip_id),
             started_at=row.started_at.isoformat(),
             distance_m=row.distance_m,
@@ -85,23 +127,12 @@ def inputs_of(conn: Conn, policy: Policy, plan: RatePlan, period: str) -> tuple[
             not_charged=not_charged(row, policy),
             cells=tuple(sorted((road_class, hour_band, metres) for road_class, hour_band, metres in row.cells)),
         )
-        for row in of_month
-    )
-    reads_behaviour = "behaviour" in plan.pay_plan(policy.pay_plan).uses
-    inputs = Inputs(
-        policy_id=policy.policy_id,
-        period=period,
-        days=days_in_force(period, policy.starts_on, policy.ends_on),
-        terms=Terms(policy.pay_plan, tuple(policy.covers), policy.factors, policy.declared_km_per_year),
-        trips=trips,
-        behaviour=_behaviour(rows, policy, window_start, period) if reads_behaviour else None,
-    )
-    scored = [row for row in rows if row.versions]
-    made_by = {
-        name: sorted({str(row.versions[name]) for row in scored if row.versions.get(name)})
-        for name in ("map", "thresholds", "settings", "model")
-    }
-    return inputs, {"plan": plan.plan_hash, **made_by}
+        found[max(bisect_right(begins, _day(row, policy)) - 1, 0)].append(trip)
+    return [tuple(trips) for trips in found]
+
+
+def _day(row: TripRow, policy: Policy) -> date:
+    return row.started_at.astimezone(ZoneInfo(policy.time_zone)).date()
 
 
 def policy_score(trips: Iterable[TripRow], policy: Policy) -> Score | None:
@@ -112,8 +143,7 @@ def policy_score(trips: Iterable[TripRow], policy: Policy) -> Score | None:
 
 def not_charged(row: TripRow, policy: Policy) -> str | None:
     """Why a trip costs nothing, or None: an uncertified trip can never raise a premium."""
-    day = row.started_at.astimezone(ZoneInfo(policy.time_zone)).date()
-    if not policy.starts_on <= day < policy.ends_on:
+    if not policy.starts_on <= _day(row, policy) < policy.ends_on:
         return "outside_cover"
     if row.excluded is not None:
         return f"excluded: {row.excluded}"
@@ -139,7 +169,7 @@ def _first_posting(conn: Conn, policy: Policy, period: str, as_of: datetime) -> 
         return None
     plan = plan_on(conn, policy.plan_name, max(month_bounds(period)[0], policy.starts_on))
     inputs, versions = inputs_of(conn, policy, plan, period)
-    premium = rate_period(plan, inputs)
+    premium = rate_month(plan, inputs)
     posting = _posting(policy, period, 0, premium, premium.lines, inputs, versions, "the month's statement", as_of)
     return posting if store.insert_posting(conn, posting) else None
 
@@ -149,7 +179,7 @@ def _adjustment(conn: Conn, policy: Policy, period: str, as_of: datetime) -> Pos
     posted = store.fetch_postings(conn, policy.policy_key, period)
     plan = plan_of_hash(conn, posted[0].plan_hash)
     inputs, versions = inputs_of(conn, policy, plan, period)
-    premium = rate_period(plan, inputs)
+    premium = rate_month(plan, inputs)
     lines = difference(premium, posted)
     if not lines:
         return None
@@ -164,7 +194,7 @@ def _posting(
     revision: int,
     premium: Premium,
     lines: tuple[Line, ...],
-    inputs: Inputs,
+    inputs: Month,
     versions: dict[str, object],
     reason: str,
     as_of: datetime,
@@ -189,16 +219,22 @@ def _posting(
     )
 
 
-def _what_changed(before: Posting, inputs: Inputs) -> str:
-    """In plain words, which trips came, went, changed or were relabelled since the posting before."""
+def _what_changed(before: Posting, inputs: Month) -> str:
+    """In plain words, which trips came, went, changed or were relabelled since the posting before, or which terms."""
     held = {str(trip["trip_id"]): trip for trip in _stored_trips(before)}
-    now = {str(trip["trip_id"]): trip for trip in inputs.as_json()["trips"]}  # type: ignore[attr-defined]
+    now = {str(trip["trip_id"]): trip for trip in inputs.as_json()["trips"]}
     relabelled = {key for key in held.keys() & now.keys() if _label(held[key]) != _label(now[key])}
     anew = {key for key in held.keys() & now.keys() if held[key] != now[key]} - relabelled
     late = _counted({"added": now.keys() - held.keys(), "taken out": held.keys() - now.keys(), "measured anew": anew})
     reasons = [f"late data: {late}"] if late else []
     reasons += [_counted({"relabelled": relabelled})] if relabelled else []
+    reasons += ["the agreed terms changed"] if _agreed(Month.from_json(before.inputs)) != _agreed(inputs) else []
     return "; ".join(reasons) or "late data: the driving of the score's window changed"
+
+
+def _agreed(month: Month) -> list[tuple[int, Terms]]:
+    """Days and terms of the parts."""
+    return [(part.inputs.days, part.inputs.terms) for part in month.parts]
 
 
 def _counted(trips: Mapping[str, Collection[str]]) -> str:

@@ -167,3 +167,122 @@ class BadPeriod(PricingError):
 
     def __str__(self) -> str:
         return f"{self.text!r} is not a month: write it as 2026-10"
+
+
+@dataclass(eq=False)
+class OutsideTerm(PricingError):
+    """A change of a policy from a day that its term does not hold."""
+
+    policy: str
+    day: str
+    starts_on: str
+    ends_on: str
+
+    def __str__(self) -> str:
+        return f"policy {self.policy}: {self.day} is outside its term, {self.starts_on} to before {self.ends_on}"
+
+
+@dataclass(eq=False)
+class OverlappingPeriods(PricingError):
+    """A renewal that begins before the term that it renews ends."""
+
+    policy: str
+    starts_on: str
+    ends_on: str
+
+    def __str__(self) -> str:
+        return f"policy {self.policy}: a term from {self.starts_on} overlaps the one that ends on {self.ends_on}"
+
+
+@dataclass(eq=False)
+class GapBetweenTerms(PricingError):
+    """A renewal that begins after the term that it renews ended: days without cover are no renewal."""
+
+    policy: str
+    starts_on: str
+    ends_on: str
+
+    def __str__(self) -> str:
+        return (
+            f"policy {self.policy}: a term from {self.starts_on} leaves days without cover after {self.ends_on}: "
+            "renew it from that day, or bind another policy"
+        )
+
+
+@dataclass(eq=False)
+class PolicyCancelled(PricingError):
+    """A change of a policy that is cancelled."""
+
+    policy: str
+    day: str
+
+    def __str__(self) -> str:
+        return f"policy {self.policy} is cancelled from {self.day}: bind another policy"
+
+
+@dataclass(eq=False)
+class Backdated(PricingError):
+    """A change from a day before today, by somebody who may only agree on what is to come."""
+
+    policy: str
+    day: str
+    today: str
+
+    def __str__(self) -> str:
+        return f"policy {self.policy}: {self.day} is before today, {self.today}: only an underwriter changes the past"
+
+
+@dataclass(eq=False)
+class NothingChanges(PricingError):
+    """An endorsement to what holds already."""
+
+    policy: str
+    day: str
+
+    def __str__(self) -> str:
+        return f"policy {self.policy}: nothing of it would be different from {self.day}"
+
+
+@dataclass(eq=False)
+class KeyReused(PricingError):
+    """An idempotency key that came with another request before."""
+
+    key: str
+
+    def __str__(self) -> str:
+        return f"the key {self.key!r} came with another request before: take a fresh key for a fresh request"
+
+
+@dataclass(eq=False)
+class ClaimOutsideCover(PricingError):
+    """A claim of a day, or of a peril, that the policy did not cover: before its inception, after its end."""
+
+    claim: str
+    policy: str
+    day: str
+    problem: str
+
+    def __str__(self) -> str:
+        return f"claim {self.claim}: on {self.day} {self.problem} policy {self.policy}"
+
+
+@dataclass(eq=False)
+class ClaimDiffers(PricingError):
+    """A claim id that is kept already, with other facts."""
+
+    claim: str
+
+    def __str__(self) -> str:
+        return f"claim {self.claim} is kept already with other facts: a claim is never overwritten"
+
+
+@dataclass(eq=False)
+class ClaimInTheWay(PricingError):
+    """A cancellation from a day before a claim that was kept for the policy."""
+
+    policy: str
+    day: str
+    claim: str
+
+    def __str__(self) -> str:
+        return f"policy {self.policy} cannot end on {self.day}: claim {self.claim} occurred on that day or later"

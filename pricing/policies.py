@@ -2,16 +2,16 @@
 
 import json
 import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pricing import store
+from pricing import change_store, store
 from pricing.errors import (
     AlteredPlan,
     BadPolicy,
@@ -25,13 +25,14 @@ from pricing.errors import (
 )
 from pricing.plan import Factor, RatePlan, parse_plan
 from pricing.store import Policy
+from pricing.terms import AT_THE_HOST, SHARING, TERM_FIELDS, PolicyChange
 from storage.pool import Conn, Database
 
 FIELDS = (
     "policy", "name", "email", "starts_on", "ends_on", "plan", "pay_plan", "covers", "factors", "declared_km_per_year",
-    "time_zone", "devices",
+    "time_zone", "devices", "sharing",
 )  # fmt: skip
-OPTIONAL = ("email", "devices")
+OPTIONAL = ("email", "devices", "sharing")
 DEFAULT_PLAN = "wayrate-2026"
 
 
@@ -109,26 +110,21 @@ def _as_published(plan_hash: str, content: str) -> RatePlan:
 def add_policy(database: Database, document: PolicyDocument, as_of: datetime) -> Policy:
     """Add the policy to the book and assign its devices. The same file again changes nothing.
 
-    Raises BadPolicy (field named), UnknownLevel, NoPlan, PolicyDiffers, UnknownDevice.
+    Raises BadPolicy (field named), UnknownLevel, NoPlan, PolicyDiffers, UnknownDevice, DeviceTaken.
     """
-    policy = _checked(document)
-    devices = _devices(document)
-    with database.role("link") as conn:
-        for device in devices:
-            _device_key(conn, device)
+    policy = checked(document)
+    devices = devices_of(document)
+    require_devices(database, devices)
     with database.role("policy") as conn:
         publish_packaged_plan(conn, as_of)
-        _check_against_plan(policy, plan_on(conn, policy.plan_name, policy.starts_on))
+        check_against_plan(policy, plan_on(conn, policy.plan_name, policy.starts_on))
         held = store.fetch_policy(conn, policy.policy_id)
         if held is None:
-            person_key, name = store.upsert_person(conn, uuid4(), policy.name, policy.email)
-            if name != policy.name:
-                raise BadPolicy(document.source, "name", "the e-mail address is in the book under another name")
-            store.insert_policy(conn, policy, person_key)
-            held = store.fetch_policy(conn, policy.policy_id)
+            held = insert_bound(conn, policy, AT_THE_HOST, f"file {policy.policy_id}", "", as_of)
         assert held is not None
+        bound = _as_bound(held, change_store.fetch_changes(conn, held.policy_key)[0])
         differs = tuple(
-            name for name in Policy.__slots__ if name != "policy_key" and getattr(held, name) != getattr(policy, name)
+            name for name in Policy.__slots__ if name != "policy_key" and getattr(bound, name) != getattr(policy, name)
         )
         if differs:
             raise PolicyDiffers(policy.policy_id, differs)
@@ -137,10 +133,46 @@ def add_policy(database: Database, document: PolicyDocument, as_of: datetime) ->
     return held
 
 
+def insert_bound(
+    conn: Conn, policy: Policy, made_by: UUID, key: str, request_digest: str, as_of: datetime
+) -> Policy | None:
+    """Insert a policy with the change that binds it; None where that key is taken: roll back then.
+
+    The one in the book where its id is taken. Raises BadPolicy where the address is in the book under another name.
+    """
+    person_key, name = store.upsert_person(conn, uuid4(), policy.name, policy.email)
+    if name != policy.name:
+        raise BadPolicy(policy.policy_id, "name", "the e-mail address is in the book under another name")
+    if store.insert_policy(conn, policy, person_key):
+        bound = PolicyChange(
+            change_id=uuid4(),
+            policy_key=policy.policy_key,
+            sequence=0,
+            kind="bind",
+            effective_on=policy.starts_on,
+            ends_on=policy.ends_on,
+            terms={name: getattr(policy, name) for name in TERM_FIELDS},
+            reason="bound",
+            made_by=made_by,
+            made_at=as_of,
+            idempotency_key=key,
+            request_digest=request_digest,
+        )
+        if not change_store.insert_change(conn, bound):
+            return None
+    return store.fetch_policy(conn, policy.policy_id)
+
+
+def _as_bound(held: Policy, bound: PolicyChange) -> Policy:
+    """The policy as it was before any endorsement, cancellation or renewal."""
+    assert bound.ends_on is not None
+    return replace(held, ends_on=bound.ends_on, **{name: bound.terms[name] for name in TERM_FIELDS})
+
+
 def assign_device(database: Database, policy_id: str, device_id: str, from_time: datetime | None = None) -> None:
     """From `from_time` (None: the start of the policy) the device measures this policy; repeating changes nothing.
 
-    Raises UnknownPolicy, UnknownDevice, DeviceTaken.
+    A policy whose cover is over by then hands it over. Raises UnknownPolicy, UnknownDevice, DeviceTaken.
     """
     with database.role("policy") as conn:
         policy = store.fetch_policy(conn, policy_id)
@@ -150,13 +182,23 @@ def assign_device(database: Database, policy_id: str, device_id: str, from_time:
     with database.role("link") as conn:
         device_key = _device_key(conn, device_id)
         assigned = store.fetch_assignments(conn, device_key, start)
-        for other, _ in assigned:
-            if other != policy_id:
+        for other, _, cover_ends in assigned:
+            if other != policy_id and cover_ends > start:
                 raise DeviceTaken(device_id, other)
-        if not assigned:
+        for _, held_from, _ in (held for held in assigned if held[0] != policy_id):
+            store.end_assignment(conn, device_key, held_from, start)
+        own = [held_from for other, held_from, _ in assigned if other == policy_id]
+        if not own:
             store.insert_assignment(conn, device_key, policy.policy_key, start)
-        elif start < assigned[0][1]:
-            store.begin_assignment_earlier(conn, device_key, assigned[0][1], start)
+        elif start < own[0]:
+            store.begin_assignment_earlier(conn, device_key, own[0], start)
+
+
+def require_devices(database: Database, devices: Iterable[str]) -> None:
+    """Raises UnknownDevice for the first that is not enrolled."""
+    with database.role("link") as conn:
+        for device in devices:
+            _device_key(conn, device)
 
 
 def _device_key(conn: Conn, device_id: str) -> int:
@@ -166,8 +208,8 @@ def _device_key(conn: Conn, device_id: str) -> int:
     return device_key
 
 
-def _checked(document: PolicyDocument) -> Policy:
-    """The fields with their types; what only a plan can tell comes later."""
+def checked(document: PolicyDocument) -> Policy:
+    """The fields with their types; what only a plan can tell comes later. Raises BadPolicy."""
     fields, source = document.fields, document.source
     for name in fields:
         if name not in FIELDS:
@@ -199,6 +241,7 @@ def _checked(document: PolicyDocument) -> Policy:
         factors=dict(fields["factors"]),
         declared_km_per_year=km,
         time_zone=_zone(document),
+        sharing=_sharing(document),
     )
 
 
@@ -206,7 +249,8 @@ def _different_texts(value: object) -> bool:
     return isinstance(value, list) and all(isinstance(item, str) for item in value) and len(set(value)) == len(value)
 
 
-def _devices(document: PolicyDocument) -> list[str]:
+def devices_of(document: PolicyDocument) -> list[str]:
+    """The ids of the devices that measure the policy. Raises BadPolicy."""
     devices: list[str] = document.fields.get("devices", [])
     if not _different_texts(devices):
         raise BadPolicy(document.source, "devices", "must be a list of different device ids")
@@ -234,6 +278,13 @@ def _day(document: PolicyDocument, name: str) -> date:
     return value
 
 
+def _sharing(document: PolicyDocument) -> str:
+    value = document.fields.get("sharing", SHARING[-1])
+    if value not in SHARING:
+        raise BadPolicy(document.source, "sharing", f"{value!r} is not one of {', '.join(SHARING)}")
+    return str(value)
+
+
 def _zone(document: PolicyDocument) -> str:
     name = _text(document, "time_zone")
     try:
@@ -243,7 +294,8 @@ def _zone(document: PolicyDocument) -> str:
     return name
 
 
-def _check_against_plan(policy: Policy, plan: RatePlan) -> None:
+def check_against_plan(policy: Policy, plan: RatePlan) -> None:
+    """Raises BadPolicy with the field that the plan does not know."""
     if policy.pay_plan not in plan.pay_plans:
         raise BadPolicy(policy.policy_id, "pay_plan", f"{policy.pay_plan!r} is not one of {', '.join(plan.pay_plans)}")
     for cover in policy.covers:

@@ -30,14 +30,14 @@ UPSERT_PERSON = """
 """
 INSERT_POLICY = """
     insert into policy.policy (policy_key, policy_id, person_key, starts_on, ends_on, plan_name, pay_plan, covers,
-                               factors, declared_km_per_year, time_zone)
+                               factors, declared_km_per_year, time_zone, sharing)
     values (%(policy_key)s, %(policy_id)s, %(person_key)s, %(starts_on)s, %(ends_on)s, %(plan_name)s, %(pay_plan)s,
-            %(covers)s, %(factors)s, %(declared_km_per_year)s, %(time_zone)s)
+            %(covers)s, %(factors)s, %(declared_km_per_year)s, %(time_zone)s, %(sharing)s)
     on conflict (policy_id) do nothing
 """
 POLICIES = """
     select p.policy_key, p.policy_id, n.name, n.email, p.starts_on, p.ends_on, p.plan_name, p.pay_plan, p.covers,
-           p.factors, p.declared_km_per_year, p.time_zone
+           p.factors, p.declared_km_per_year, p.time_zone, p.sharing
       from policy.policy p join policy.person n using (person_key)
 """
 POLICY_BY_ID = POLICIES + " where p.policy_id = %s"
@@ -75,9 +75,11 @@ LOCK_POLICY = "select pg_advisory_xact_lock(hashtextextended(%s, 0))"
 DEVICE_KEY = "select device_key from telemetry.device where device_id = %s"
 LOCK_ASSIGNMENTS = "select pg_advisory_xact_lock(hashtextextended('assignment', %s))"
 ASSIGNED = """
-    select p.policy_id, a.from_time from link.assignment a join policy.policy p using (policy_key)
+    select p.policy_id, a.from_time, (p.ends_on::timestamp at time zone p.time_zone) as cover_ends
+      from link.assignment a join policy.policy p using (policy_key)
      where a.device_key = %s and a.to_time > %s order by a.from_time
 """
+END_ASSIGNMENT = "update link.assignment set to_time = %s where device_key = %s and from_time = %s"
 BEGIN_EARLIER = "update link.assignment set from_time = %s where device_key = %s and from_time = %s"
 CHANGED_FROM = "insert into telemetry.trip_change (device_key, from_month, changed_at) values (%s, %s, %s)"
 ASSIGN = "insert into link.assignment (device_key, policy_key, from_time) values (%s, %s, %s)"
@@ -104,6 +106,7 @@ class Policy:
     factors: dict[str, object]
     declared_km_per_year: int
     time_zone: str
+    sharing: str  # what of the driving leaves the device: one of terms.SHARING
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,20 +248,30 @@ def fetch_device_key(conn: Conn, device_id: str) -> int | None:
     return None if row is None else int(str(row[0]))
 
 
-def fetch_assignments(conn: Conn, device_key: int, after: datetime) -> list[tuple[str, datetime]]:
-    """(policy id, from when) of the policies that a device measures after an instant, the earliest first (link role).
+def fetch_assignments(conn: Conn, device_key: int, after: datetime) -> list[tuple[str, datetime, datetime]]:
+    """(policy id, from when, when its cover ends) of the policies that a device measures after an instant (link role).
 
+    The earliest first.
     Until the end of the transaction nobody else assigns this device.
     """
     conn.execute(LOCK_ASSIGNMENTS, (device_key,))
     rows = conn.execute(ASSIGNED, (device_key, after)).fetchall()
-    return [(str(policy_id), from_time) for policy_id, from_time in rows if isinstance(from_time, datetime)]
+    return [
+        (str(policy_id), from_time, cover_ends)
+        for policy_id, from_time, cover_ends in rows
+        if isinstance(from_time, datetime) and isinstance(cover_ends, datetime)
+    ]
 
 
 def insert_assignment(conn: Conn, device_key: int, policy_key: UUID, from_time: datetime) -> None:
     """From that instant the device measures this policy: its trips count there from then on (link role)."""
     conn.execute(ASSIGN, (device_key, policy_key, from_time))
     _note_assigned(conn, device_key, from_time)
+
+
+def end_assignment(conn: Conn, device_key: int, held_from: datetime, to_time: datetime) -> None:
+    """The assignment that began at `held_from` ends at `to_time` (link role)."""
+    conn.execute(END_ASSIGNMENT, (to_time, device_key, held_from))
 
 
 def begin_assignment_earlier(conn: Conn, device_key: int, held_from: datetime, from_time: datetime) -> None:

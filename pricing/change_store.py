@@ -1,0 +1,114 @@
+"""The SQL of policy changes and claims: rows that are never edited. Role: policy."""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from uuid import UUID
+
+from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
+
+from pricing.terms import PolicyChange
+from storage.pool import Conn
+
+_COLUMNS = """
+    select change_id, policy_key, sequence, kind, effective_on, ends_on, terms, reason, made_by, made_at,
+           idempotency_key, request_digest
+      from policy.policy_change
+"""
+_OF_POLICY = _COLUMNS + " where policy_key = %s order by sequence"
+_BY_KEY = _COLUMNS + " where made_by = %s and idempotency_key = %s"
+_INSERT = """
+    insert into policy.policy_change (change_id, policy_key, sequence, kind, effective_on, ends_on, terms, reason,
+                                      made_by, made_at, idempotency_key, request_digest)
+    values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) on conflict do nothing
+"""
+_POLICY_ID = "select policy_id from policy.policy where policy_key = %s"
+# What the changes come to, for lists: the term, and the terms that hold at its end.
+_SUM_UP = """
+    update policy.policy set ends_on = %(ends_on)s, pay_plan = %(pay_plan)s, covers = %(covers)s,
+           factors = %(factors)s, declared_km_per_year = %(declared_km_per_year)s, sharing = %(sharing)s
+     where policy_key = %(policy_key)s
+"""
+_INSERT_CLAIM = """
+    insert into policy.claim (claim_id, policy_key, cover, occurred_on, reported_at) values (%s, %s, %s, %s, %s)
+    on conflict do nothing
+"""
+_CLAIM = "select policy_key, cover, occurred_on from policy.claim where claim_id = %s"
+_CLAIM_FROM = (
+    "select claim_id from policy.claim where policy_key = %s and occurred_on >= %s order by occurred_on limit 1"
+)
+
+
+def fetch_changes(conn: Conn, policy_key: UUID) -> list[PolicyChange]:
+    """Everything that was agreed with a policy, in the order in which it was entered."""
+    with conn.cursor(row_factory=class_row(PolicyChange)) as cursor:
+        return cursor.execute(_OF_POLICY, (policy_key,)).fetchall()
+
+
+def fetch_change_of_key(conn: Conn, made_by: UUID, idempotency_key: str) -> PolicyChange | None:
+    """The change that this account made under this key."""
+    with conn.cursor(row_factory=class_row(PolicyChange)) as cursor:
+        return cursor.execute(_BY_KEY, (made_by, idempotency_key)).fetchone()
+
+
+def insert_change(conn: Conn, change: PolicyChange) -> bool:
+    """False where its number or its key is taken: the unique keys, not a check before them, are the guard."""
+    values = (
+        change.change_id, change.policy_key, change.sequence, change.kind, change.effective_on, change.ends_on,
+        Jsonb(change.terms), change.reason, change.made_by, change.made_at, change.idempotency_key,
+        change.request_digest,
+    )  # fmt: skip
+    return conn.execute(_INSERT, values).rowcount == 1
+
+
+def fetch_policy_id(conn: Conn, policy_key: UUID) -> str:
+    """The id of a policy."""
+    row = conn.execute(_POLICY_ID, (policy_key,)).fetchone()
+    assert row is not None, "a change's policy is a foreign key"
+    return str(row[0])
+
+
+def sum_up(
+    conn: Conn,
+    policy_key: UUID,
+    *,
+    ends_on: date,
+    pay_plan: str,
+    covers: Sequence[str],
+    factors: object,
+    declared_km_per_year: int,
+    sharing: str,
+) -> None:
+    """What the changes of a policy come to."""
+    values = {
+        "policy_key": policy_key,
+        "ends_on": ends_on,
+        "pay_plan": pay_plan,
+        "covers": list(covers),
+        "factors": Jsonb(factors),
+        "declared_km_per_year": declared_km_per_year,
+        "sharing": sharing,
+    }
+    conn.execute(_SUM_UP, values)
+
+
+def insert_claim(conn: Conn, claim_id: str, policy_key: UUID, cover: str, occurred_on: date, as_of: datetime) -> bool:
+    """False where the claim's id is taken."""
+    return conn.execute(_INSERT_CLAIM, (claim_id, policy_key, cover, occurred_on, as_of)).rowcount == 1
+
+
+def fetch_claim(conn: Conn, claim_id: str) -> tuple[UUID, str, date] | None:
+    """Policy, cover and day of a claim."""
+    row = conn.execute(_CLAIM, (claim_id,)).fetchone()
+    if row is None:
+        return None
+    policy_key, cover, occurred_on = row
+    assert isinstance(policy_key, UUID)
+    assert isinstance(occurred_on, date)
+    return policy_key, str(cover), occurred_on
+
+
+def fetch_claim_from(conn: Conn, policy_key: UUID, day: date) -> str | None:
+    """The first claim of a policy that occurred on that day or later."""
+    row = conn.execute(_CLAIM_FROM, (policy_key, day)).fetchone()
+    return None if row is None else str(row[0])
