@@ -200,11 +200,11 @@ def _agree(
             return found
         policy = _known(conn, policy_id)  # as it is now that nobody else changes it
         changes = change_store.fetch_changes(conn, policy.policy_key)
-        ends_on = check(conn, policy, changes)
-        _check_not_past(policy, effective_on, asked)
         for name in terms:
             if name not in TERM_FIELDS:
                 raise BadPolicy(policy_id, name, f"is not a term that can change (they are {', '.join(TERM_FIELDS)})")
+        ends_on = check(conn, policy, changes)
+        _check_not_past(policy, effective_on, asked)
         made = PolicyChange(
             change_id=uuid4(),
             policy_key=policy.policy_key,

@@ -1,7 +1,7 @@
 """A month of a policy whose terms may change within it: each part rated by its own days, trips and terms.
 
 Every part is a period of its own to the plan: its covers are rounded at its end. Minimum premium, fee and tax come
-once, on what the covers of all parts come to. A month without a change is one part, rated exactly as `rate_period` does.
+once, on what the covers of all parts come to. A month without a change is one part, rated as `rate_period` does.
 """
 
 import hashlib
