@@ -19,7 +19,8 @@ from simulator.errors import BadFormula
 type Floats = NDArray[np.float64]
 
 MEASURED = Path(__file__).with_name("behaviour.toml")
-PROBABILITIES = np.linspace(0.0, 1.0, 21)
+# Finer where few drivers make most of the events.
+PROBABILITIES = np.append(np.linspace(0.0, 0.95, 20), (0.975, 0.99, 1.0))
 FEATURES = (
     "night_km_share",
     "over_0_10_km_share",
@@ -35,7 +36,7 @@ LEAST_DRIVERS = 30
 
 
 class _Column(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One feature: 21 quantiles over drivers; the spread of a year's value about the driver's own.
+    """One feature: quantiles over drivers at PROBABILITIES; the spread of a year's value about the driver's own.
 
     `km_per_draw`: a share moves as if so many kilometres were one independent draw. `dispersion`: a count has so many
     times the variance of a Poisson one.
@@ -57,7 +58,7 @@ class Behaviour:
     """Marginals and dependence of the features in the order of FEATURES."""
 
     source: str
-    quantiles: Floats  # (features, 21)
+    quantiles: Floats  # (features, len(PROBABILITIES))
     spread: Floats  # (features,): km_per_draw of shares, dispersion of counts
     correlation: Floats  # (features, features), of normal scores
 
