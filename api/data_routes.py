@@ -78,6 +78,7 @@ class TripOut(BaseModel):
     score: dict[str, Any] | None
     versions: dict[str, Any]
     label: str | None = Field(description="What you said it was; null: nothing, or it was taken back")
+    contests: list[UUID] = Field(description="Upheld: the trip does not count, or counts without the contested events")
 
     @classmethod
     def of(cls, trip: Trip) -> "TripOut":

@@ -5,13 +5,15 @@ tokens are stored.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
 from psycopg.rows import class_row, scalar_row
 
+from scoring.features import features_of
+from scoring.score import score_totals
 from storage.pool import Conn
 
 ACCOUNT_BY_EMAIL = """
@@ -55,7 +57,7 @@ OWN_POLICY_KEYS = (
 _TRIP_COLUMNS = """
     select t.trip_id, p.policy_id, t.started_at, t.ended_at, t.time_zone, t.local_month, t.distance_m, t.gap_m,
            t.duration_s, t.excluded, t.grade, t.quality, t.not_measurable, t.totals, t.features, t.score, t.versions,
-           t.label
+           t.label, t.contests
       from link.trip_of_policy t
       join policy.policy p using (policy_key)
 """
@@ -123,10 +125,11 @@ class Trip:
     quality: Mapping[str, object]
     not_measurable: list[str]
     totals: Mapping[str, int]
-    features: Mapping[str, float]
+    features: Mapping[str, float | None]
     score: Mapping[str, object] | None
     versions: Mapping[str, object]
     label: str | None  # what the person said it was; None: nothing, or it was taken back
+    contests: list[UUID]  # upheld: the trip is excluded, or its numbers are without the contested events
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,10 +253,19 @@ def fetch_posted_periods(conn: Conn) -> list[str]:
 def fetch_trips(conn: Conn, policy_key: UUID) -> list[Trip]:
     """The trips driven under a policy, the latest first."""
     with conn.cursor(row_factory=class_row(Trip)) as cur:
-        return cur.execute(TRIPS_OF_POLICY, {"policy_key": policy_key}).fetchall()
+        return [_rescored(trip) for trip in cur.execute(TRIPS_OF_POLICY, {"policy_key": policy_key})]
 
 
 def fetch_own_trip(conn: Conn, trip_id: UUID, person_key: UUID | None) -> Trip | None:
     """One trip, when it was driven under a policy of this person."""
     with conn.cursor(row_factory=class_row(Trip)) as cur:
-        return cur.execute(OWN_TRIP, {"trip_id": trip_id, "person_key": person_key}).fetchone()
+        trip = cur.execute(OWN_TRIP, {"trip_id": trip_id, "person_key": person_key}).fetchone()
+        return trip and _rescored(trip)
+
+
+def _rescored(trip: Trip) -> Trip:
+    """With the features and the score of the totals that are left, where a contest of an event was upheld."""
+    if not trip.contests:
+        return trip
+    score = score_totals(trip.totals).as_json() if trip.score else None
+    return replace(trip, features=features_of(trip.totals), score=score)

@@ -19,6 +19,7 @@ EXCLUSIONS = {
     "off_road": "it is on no road: a train, a ferry or a plane",
     "not_driving": "its motion is not that of a car on a road",
     "towed": "the car was moved without being driven",
+    "contested": "its contest was upheld",
     "relabelled_passenger": "relabelled, a ride as a passenger",
     "relabelled_taxi": "relabelled, a ride in a taxi",
     "relabelled_bus": "relabelled, a ride by bus",

@@ -22,8 +22,10 @@ from scoring.labels import EXCLUSION
 from scoring.score import PRIOR_MODEL, Score, score_totals
 from storage.pool import Conn, Database
 
+CONTESTED = "contested"  # the reason for which a trip does not count after its contest was upheld
 FIRST_TO_END = "Pacific/Kiritimati"  # where on Earth a month ends first
 
+type Versions = dict[str, object]
 type Progress = Callable[[int, int], None]
 
 
@@ -80,8 +82,11 @@ def adjust(conn: Conn, policy_key: UUID, from_month: str, as_of: datetime) -> li
     return [adjustment for adjustment in adjustments if adjustment]
 
 
-def inputs_of(conn: Conn, policy: Policy, plan: RatePlan, period: str) -> tuple[Month, dict[str, object]]:
-    """What a policy's premium of a month is computed from, and the versions of what made it (policy role)."""
+def inputs_of(conn: Conn, policy: Policy, plan: RatePlan, period: str) -> tuple[Month, Versions]:
+    """What a policy's premium of a month is computed from, and the versions of what made it (policy role).
+
+    Among the versions stand the upheld contests without whose events, or trips, the driving is counted.
+    """
     window_start = months_before(period, plan.behaviour.window_months - 1)
     rows = store.fetch_trips(conn, policy.policy_key, window_start, period)
     spans = spans_of(change_store.fetch_changes(conn, policy.policy_key))
@@ -104,7 +109,9 @@ def inputs_of(conn: Conn, policy: Policy, plan: RatePlan, period: str) -> tuple[
         name: sorted({str(row.versions[name]) for row in scored if row.versions.get(name)})
         for name in ("map", "thresholds", "settings", "model")
     }
-    return Month(tuple(parts)), {"plan": plan.plan_hash, **made_by}
+    contests = sorted({str(contest) for row in rows for contest in row.contests})
+    versions: Versions = {"plan": plan.plan_hash, **made_by}
+    return Month(tuple(parts)), versions | ({"contests": contests} if contests else {})
 
 
 def _no_days(policy: Policy, period: str) -> tuple[Span, ...]:
@@ -183,7 +190,7 @@ def _adjustment(conn: Conn, policy: Policy, period: str, as_of: datetime) -> Pos
     lines = difference(premium, posted)
     if not lines:
         return None
-    reason = _what_changed(posted[-1], inputs)
+    reason = _what_changed(posted[-1], inputs, versions)
     adjustment = _posting(policy, period, len(posted), premium, lines, inputs, versions, reason, as_of)
     return adjustment if store.insert_posting(conn, adjustment) else None
 
@@ -195,7 +202,7 @@ def _posting(
     premium: Premium,
     lines: tuple[Line, ...],
     inputs: Month,
-    versions: dict[str, object],
+    versions: Versions,
     reason: str,
     as_of: datetime,
 ) -> Posting:
@@ -219,17 +226,27 @@ def _posting(
     )
 
 
-def _what_changed(before: Posting, inputs: Month) -> str:
-    """In plain words, which trips came, went, changed or were relabelled since the posting before, or which terms."""
+def _what_changed(before: Posting, inputs: Month, versions: Versions) -> str:
+    """In plain words, what is different since the posting before: trips, labels, contests, terms."""
     held = {str(trip["trip_id"]): trip for trip in _stored_trips(before)}
     now = {str(trip["trip_id"]): trip for trip in inputs.as_json()["trips"]}
     relabelled = {key for key in held.keys() & now.keys() if _label(held[key]) != _label(now[key])}
-    anew = {key for key in held.keys() & now.keys() if held[key] != now[key]} - relabelled
+    contested = {key for key in now if now[key]["not_charged"] == f"excluded: {CONTESTED}"}
+    anew = {key for key in held.keys() & now.keys() if held[key] != now[key]} - relabelled - contested
     late = _counted({"added": now.keys() - held.keys(), "taken out": held.keys() - now.keys(), "measured anew": anew})
     reasons = [f"late data: {late}"] if late else []
     reasons += [_counted({"relabelled": relabelled})] if relabelled else []
+    upheld = len(contests_of(versions) - contests_of(before.versions))
+    reasons += [f"{upheld} contest(s) upheld"] if upheld else []
     reasons += ["the agreed terms changed"] if _agreed(Month.from_json(before.inputs)) != _agreed(inputs) else []
     return "; ".join(reasons) or "late data: the driving of the score's window changed"
+
+
+def contests_of(versions: Mapping[str, object]) -> set[str]:
+    """The upheld contests that a posting took into account."""
+    contests = versions.get("contests", [])
+    assert isinstance(contests, list)
+    return set(contests)
 
 
 def _agreed(month: Month) -> list[tuple[int, Terms]]:

@@ -286,3 +286,74 @@ class ClaimInTheWay(PricingError):
 
     def __str__(self) -> str:
         return f"policy {self.policy} cannot end on {self.day}: claim {self.claim} occurred on that day or later"
+
+
+@dataclass(eq=False)
+class NothingToContest(PricingError):
+    """A contest of a trip or event that is not there (any more)."""
+
+    trip: str
+
+    def __str__(self) -> str:
+        return f"there is no such trip or event to contest in {self.trip}"
+
+
+@dataclass(eq=False)
+class AlreadyContested(PricingError):
+    """A trip or event that was contested before: a contest has one decision."""
+
+    contest: str
+
+    def __str__(self) -> str:
+        return f"it was contested before, by contest {self.contest}"
+
+
+@dataclass(eq=False)
+class TooLateToContest(PricingError):
+    """A contest after the time in which the readings behind a trip are sure to be kept."""
+
+    days: int
+
+    def __str__(self) -> str:
+        return f"a trip can be contested within {self.days} days, while the readings behind it are sure to be kept"
+
+
+@dataclass(eq=False)
+class BadContest(PricingError):
+    """A contest or a decision that lacks what it needs: the field and what is wrong with it."""
+
+    field: str
+    problem: str
+
+    def __str__(self) -> str:
+        return f"field {self.field!r}: {self.problem}"
+
+
+@dataclass(eq=False)
+class UnknownContest(PricingError):
+    """No such contest, or not one that this person may know of."""
+
+    contest: str
+
+    def __str__(self) -> str:
+        return f"there is no contest {self.contest!r}"
+
+
+@dataclass(eq=False)
+class ContestDecided(PricingError):
+    """A contest has one decision, and it is never edited."""
+
+    contest: str
+
+    def __str__(self) -> str:
+        return f"contest {self.contest} is decided already"
+
+
+@dataclass(eq=False)
+class EvidenceNotSeen(PricingError):
+    """A decision by somebody who has not looked at the evidence."""
+
+    contest: str
+
+    def __str__(self) -> str:
+        return f"contest {self.contest} is decided by somebody who has looked at its evidence: open it first"

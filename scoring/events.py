@@ -1,8 +1,8 @@
 """Events of a trip: one manoeuvre is one event, and what the sampling cannot resolve is not measurable, never 0."""
 
 import itertools
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -49,6 +49,9 @@ class Event:
     source: str
     sampling_interval_s: float
     thresholds_version: str
+    totals: Mapping[str, int] = field(
+        default_factory=dict
+    )  # what it adds to the trip's totals: without it they are less
 
 
 @dataclass(frozen=True, slots=True)

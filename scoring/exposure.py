@@ -1,7 +1,7 @@
 """Where, when and how fast a trip was driven: integer cells that sum exactly to its measured metres and seconds."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -95,6 +95,36 @@ def trip_totals(
     totals["long_drive_s"] = round(max(driving_s - LONG_DRIVE_S, 0.0))
     totals[f"{STARTS}{local_start(int(trip.readings.fix_time_us[0]), zone)}"] = 1
     return totals | _state_totals(trip, findings, limits)
+
+
+def with_totals(trip: Trip, driven: Driven, findings: Findings, limits: Thresholds) -> tuple[Event, ...]:
+    """The events, each with what it adds to the trip's totals: where it turns out to be none, a subtraction undoes it.
+
+    Of speeding that is the way over the limit within it, in whole metres and seconds of its own.
+    """
+    bands = over_limit_bands(trip, driven)[:-1] if any(event.kind == "speeding" for event in findings.events) else None
+    return tuple(replace(event, totals=_event_totals(trip, event, bands, limits)) for event in findings.events)
+
+
+def _event_totals(trip: Trip, event: Event, bands: NDArray[np.intp] | None, limits: Thresholds) -> dict[str, int]:
+    at = trip.readings.fix_time_us[:-1]
+    within = (at >= event.started_us) & (at <= event.ended_us) & ~trip.in_gap
+    if event.kind in ("phone_use", "seat_belt_off"):
+        held, name = {
+            "phone_use": (trip.readings.phone_in_use[:-1] == 1.0, "phone_s"),
+            "seat_belt_off": (trip.readings.belt_fastened[:-1] == 0.0, "belt_off_s"),
+        }[event.kind]
+        moving = trip.speed_mps[:-1] >= limits.phone_least_speed_mps
+        return {name: round(float(trip.step_s[within & held & moving].sum()))}
+    if event.kind not in ("hard_brake", "hard_acceleration", "hard_corner", "speeding"):
+        return {}
+    totals = {f"{event.kind}_events": 1, f"severe_{event.kind}_events": int(_severe(event, limits))}
+    if event.kind == "speeding" and bands is not None:
+        for band in OVER_LIMIT_BANDS[1:4]:
+            over = within & (bands == OVER_LIMIT_BANDS.index(band))
+            totals[f"{band}_m"] = round(float(trip.step_m[over].sum()))
+            totals[f"{band}_s"] = round(float(trip.step_s[over].sum()))
+    return totals
 
 
 def _severe(event: Event, limits: Thresholds) -> bool:

@@ -11,7 +11,7 @@ from ingest.readings import Readings
 from scoring.clean import clean_readings, placed, with_places
 from scoring.driven import along_roads, on_roads
 from scoring.events import KINDS, Event, find_events
-from scoring.exposure import Cell, exposure_cells, trip_totals
+from scoring.exposure import Cell, exposure_cells, trip_totals, with_totals
 from scoring.features import FEATURES_VERSION, features_of
 from scoring.layers import NO_LAYERS, Layers
 from scoring.match import Matcher
@@ -148,7 +148,7 @@ def score_trip(
         score=None if score is None else score.as_json(),
         versions=_versions(settings, driven.map_version) | layers.versions,
         exposure=cells,
-        events=findings.events,
+        events=with_totals(trip, driven, findings, settings.thresholds),
         track=track_of(trip, driven),
         yardstick=yardstick(measure(trip, driven, findings, zone, settings.thresholds)) if with_yardstick else None,
         streets=streets_of(driven.found, roads) if with_yardstick and roads and driven.found else (),

@@ -38,9 +38,10 @@ _INSERT_EXPOSURE = """
 """
 _INSERT_EVENT = """
     insert into telemetry.event (trip_id, ordinal, kind, started_at, ended_at, peak, peak_unit, latitude_deg,
-                                 longitude_deg, source, sampling_interval_s, thresholds_version)
+                                 longitude_deg, source, sampling_interval_s, thresholds_version, totals)
     values (%(trip_id)s, %(ordinal)s, %(kind)s, %(started_at)s, %(ended_at)s, %(peak)s, %(peak_unit)s,
-            %(latitude_deg)s, %(longitude_deg)s, %(source)s, %(sampling_interval_s)s, %(thresholds_version)s)
+            %(latitude_deg)s, %(longitude_deg)s, %(source)s, %(sampling_interval_s)s, %(thresholds_version)s,
+            %(totals)s)
 """
 _INSERT_PATH = "insert into telemetry.trip_path (trip_id, path) values (%(trip_id)s, %(path)s)"
 _INSERT_CHANGE = """
@@ -115,7 +116,7 @@ def _trip_row(device_key: int, trip: ScoredTrip) -> dict[str, Any]:
 def _event_rows(trip: ScoredTrip) -> list[dict[str, Any]]:
     rows = []
     for ordinal, event in enumerate(trip.events):
-        row = asdict(event) | {"trip_id": trip.trip_id, "ordinal": ordinal}
+        row = asdict(event) | {"trip_id": trip.trip_id, "ordinal": ordinal, "totals": Json(event.totals)}
         row["started_at"] = from_microseconds(row.pop("started_us"))
         row["ended_at"] = from_microseconds(row.pop("ended_us"))
         rows.append(row)
