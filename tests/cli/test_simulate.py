@@ -23,7 +23,9 @@ def run(*words: str | Path) -> Result:
 
 def test_simulated_trips_are_scored_as_what_they_were(tmp_path: Path) -> None:
     """Readings go through the door of any file; the key beside them says what was driven."""
-    made = run("simulate", "trips", "--out", tmp_path, "--drivers", "2", "--days", "1", "--processes", "1", "--seed", "3")
+    made = run(
+        "simulate", "trips", "--out", tmp_path, "--drivers", "2", "--days", "1", "--processes", "1", "--seed", "3"
+    )
     assert made.exit_code == 0, made.output
     truths = [truth for path in tmp_path.glob("truth-*.jsonl") for truth in read_truth(path)]
     (readings,) = tmp_path.glob("readings-*.parquet")

@@ -48,13 +48,9 @@ def trips(roads: RoadMap) -> list[SimulatedTrip]:
 
 
 @contextmanager
-def serving(
-    database: Database, port: int = 0, clock: Callable[[], datetime] = lambda: NOW
-) -> Iterator[str]:
+def serving(database: Database, port: int = 0, clock: Callable[[], datetime] = lambda: NOW) -> Iterator[str]:
     """The address of a gateway that runs until the block ends."""
-    server = uvicorn.Server(
-        uvicorn.Config(create_gateway(database, clock), log_level="warning", access_log=False)
-    )
+    server = uvicorn.Server(uvicorn.Config(create_gateway(database, clock), log_level="warning", access_log=False))
     with socket.socket() as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(("127.0.0.1", port))
