@@ -6,6 +6,7 @@ import threading
 from collections import defaultdict, deque
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cache
 from uuid import UUID, uuid4
 
 from argon2 import PasswordHasher
@@ -24,8 +25,6 @@ ATTEMPT_WINDOW = timedelta(minutes=10)
 ATTEMPTS_IN_WINDOW = 8
 
 _HASHER = PasswordHasher()
-# Verified when the address is unknown, so that the time of the answer does not tell which addresses have accounts.
-_NOBODY = _HASHER.hash(secrets.token_urlsafe(16))
 _HASHING = threading.BoundedSemaphore(2)  # each hash takes 64 MiB: more at once would let strangers fill the memory
 
 
@@ -69,6 +68,12 @@ class Attempts:
             self.failed_at.pop(email, None)
 
 
+@cache
+def _nobody() -> str:
+    """Verified when the address is unknown, so that the time of the answer does not tell which addresses have accounts."""
+    return _HASHER.hash(secrets.token_urlsafe(16))
+
+
 def add_account(
     conn: Conn, email: str, password: str, role: str, *, created_at: datetime, name: str | None = None
 ) -> UUID:
@@ -98,7 +103,7 @@ def sign_in(conn: Conn, email: str, password: str, attempts: Attempts, as_of: da
     email = normal_email(email)
     attempts.check(email, as_of)
     account = None if "\0" in email else store.fetch_stored_account(conn, email)  # PostgreSQL's text holds no NUL
-    if not _verified(account.password_hash if account else _NOBODY, password) or account is None:
+    if not _verified(account.password_hash if account else _nobody(), password) or account is None:
         attempts.failed(email, as_of)
         raise WrongCredentials
     attempts.succeeded(email)

@@ -2,15 +2,16 @@
 
 import itertools
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
-from scipy.sparse.csgraph import connected_components
 
 from scoring.classes import ROAD_CLASSES
 from scoring.geodesy import haversine_m, wrapped_deg
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 type Float64s = NDArray[np.float64]
 type Int32s = NDArray[np.int32]
@@ -93,6 +94,8 @@ class RoadMap:
         kept = order[is_first]
         count = len(self.node_latitude_deg)
         row_start = np.searchsorted(tail[kept], np.arange(count + 1))
+        from scipy.sparse import csr_array  # here: who only scores needs no graph of the whole map
+
         matrix = csr_array((cost[kept], head[kept], row_start), shape=(count, count))
         return DirectedGraph(matrix, edge[kept], backward[kept])
 
@@ -103,6 +106,8 @@ class RoadMap:
 
     def largest_component_nodes(self) -> Int32s:
         """The nodes of the largest part in which every node can be reached from every other, by legal driving."""
+        from scipy.sparse.csgraph import connected_components
+
         _, component = connected_components(self.directed_csr().matrix, directed=True, connection="strong")
         return np.flatnonzero(component == np.bincount(component).argmax()).astype(np.int32)
 
@@ -125,7 +130,7 @@ class RoadMap:
 class DirectedGraph:
     """A csr matrix of costs, shape (N, N), and for each stored entry the edge and whether it is driven backward."""
 
-    matrix: csr_array
+    matrix: "csr_array"
     edge: Int32s
     backward: Bools
 

@@ -13,7 +13,7 @@ from ingest.files.table import SourceTable
 def read_parquet(file: str, content: bytes) -> SourceTable:
     """All rows, with the types that the file gives them. Raises `UnreadableFile`."""
     try:
-        table = pyarrow.parquet.read_table(pa.BufferReader(content))
+        table = pyarrow.parquet.ParquetFile(pa.BufferReader(content)).read()  # `read_table` loads pandas
     except (pa.ArrowInvalid, OSError) as err:
         raise UnreadableFile(file, f"it is not Parquet: {err}") from err
 
