@@ -8,7 +8,17 @@ from fastapi.responses import FileResponse, PlainTextResponse
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.staticfiles import StaticFiles
 
-from api import book_routes, data_routes, device_routes, label_routes, person_routes, quarantine_routes, session_routes
+from api import (
+    agreement_routes,
+    book_routes,
+    contest_routes,
+    data_routes,
+    device_routes,
+    label_routes,
+    person_routes,
+    quarantine_routes,
+    session_routes,
+)
 from api.accounts import Attempts
 from api.errors import NotFound
 from api.problems import install_problems
@@ -42,6 +52,8 @@ def create_api(database: Database, roads: RoadMap | None, clock: Callable[[], da
         session_routes,
         person_routes,
         label_routes,
+        contest_routes,
+        agreement_routes,
         book_routes,
         data_routes,
         device_routes,

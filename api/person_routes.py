@@ -1,5 +1,6 @@
 """Pages of a policyholder: overview, trips, a trip, a statement. Every object is looked up as this person's own."""
 
+from secrets import token_urlsafe
 from typing import Annotated
 from uuid import UUID
 
@@ -7,6 +8,14 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, Response
 
 from api import map_drawing, trip_view, wording
+from api.contest_view import (
+    can_still_contest,
+    choices,
+    contest_view,
+    contests_of_policies,
+    credits_of,
+    within_trip,
+)
 from api.cost_view import Cost, cost_view, priced_trip
 from api.explain import score_view
 from api.home_view import greeting, month_view, policy_view
@@ -18,6 +27,7 @@ from api.roles import Now, Policyholder, Store
 from api.statement_view import statement_rows, statement_view
 from api.store import Trip
 from api.trip_file import own_trip_file
+from pricing.contests import CONTEST_DAYS, REASONS
 from pricing.store import Policy, fetch_statement_of_period
 from scoring.classes import OVER_LIMIT_BANDS
 from storage.pool import Database
@@ -86,14 +96,16 @@ def show_statement(
 
 
 @router.get("/trips/{trip_id}", response_class=HTMLResponse)
-def show_trip(request: Request, trip_id: UUID, reader: Policyholder, database: Store) -> Response:
-    """One trip: map, speed against the limit, events, certificate, cost."""
+def show_trip(request: Request, trip_id: UUID, reader: Policyholder, database: Store, now: Now) -> Response:
+    """One trip: map, speed against the limit, events, certificate, cost, contests."""
     file = own_trip_file(database, reader, trip_id)
     trip, track = file.trip, file.track
     with database.role("policy") as conn:
         policy = own_policy(conn, reader, trip.policy_id)
         plan = plan_of(conn, policy, trip.local_month)
     markers = trip_view.markers(trip, file.events)
+    disputes = [one for one in contests_of_policies(database, [policy.policy_key]) if within_trip(one, trip)]
+    contests = [contest_view(one, trip.time_zone, credits_of(database, one)) for one in disputes]
     return page(
         request,
         "trip.html",
@@ -108,6 +120,11 @@ def show_trip(request: Request, trip_id: UUID, reader: Policyholder, database: S
         quality=trip_view.certificate(trip, file.sampling_interval_s),
         cost=_cost(database, policy, trip),
         label=label_view(trip),
+        contests=contests,
+        contestable=choices(trip, file.events, disputes) if can_still_contest(trip, now) else [],
+        reasons=REASONS,
+        contest_days=CONTEST_DAYS,
+        key=token_urlsafe(16),
     )
 
 

@@ -11,9 +11,31 @@ from starlette.exceptions import HTTPException
 from api.errors import ApiError, NotFound, NotSignedIn
 from api.rendering import page
 from api.roles import account_of
+from pricing.errors import (
+    AlreadyContested,
+    ClaimInTheWay,
+    ContestDecided,
+    DeviceTaken,
+    EvidenceNotSeen,
+    KeyReused,
+    NothingChanges,
+    NothingToContest,
+    PolicyCancelled,
+    PolicyDiffers,
+    PricingError,
+    TooLateToContest,
+    UnknownContest,
+    UnknownPolicy,
+)
 from storage.errors import StorageError
 
 PROBLEM_TYPE = "application/problem+json"
+CORRECT = "Correct that part and send it again."
+NOT_THERE = (UnknownPolicy, UnknownContest, NothingToContest)
+NOT_NOW = (
+    AlreadyContested, ClaimInTheWay, ContestDecided, DeviceTaken, EvidenceNotSeen, KeyReused, NothingChanges,
+    PolicyCancelled, PolicyDiffers, TooLateToContest,
+)  # fmt: skip
 HTTP_TITLES = {404: "Not found", 405: "Not here"}
 HTTP_ADVICE = {404: "Check the address, or go back to your overview.", 405: "Use the page's own buttons and links."}
 
@@ -44,6 +66,18 @@ def install_problems(app: FastAPI) -> None:
         problem = Problem(title=error.title, status=error.status, detail=str(error), what_to_do=error.advice)
         return _answer(request, problem)
 
+    @app.exception_handler(PricingError)
+    def _refused(request: Request, error: PricingError) -> Response:
+        status = 404 if isinstance(error, NOT_THERE) else 409 if isinstance(error, NOT_NOW) else 422
+        problem = Problem(
+            title={404: "Not found", 409: "Not as things stand", 422: "The request does not fit"}[status],
+            status=status,
+            detail=f"{error}.",
+            what_to_do={404: HTTP_ADVICE[404], 409: "Look at how it stands, then decide again."}.get(status, CORRECT),
+            field=getattr(error, "field", None),
+        )
+        return _answer(request, problem)
+
     @app.exception_handler(RequestValidationError)
     def _invalid(request: Request, error: RequestValidationError) -> Response:
         first = error.errors()[0]
@@ -54,7 +88,7 @@ def install_problems(app: FastAPI) -> None:
             title="The request does not fit",
             status=422,
             detail=f"{field or 'the request'}: {first['msg']}",
-            what_to_do="Correct that part and send it again.",
+            what_to_do=CORRECT,
             field=field,
         )
         return _answer(request, problem)

@@ -53,6 +53,8 @@ class SignedInAs:
 
 # The rows of the security matrix that these routes serve; a test holds each route against it.
 Policyholder = Annotated[Account, Depends(SignedInAs("policyholder", "driver"))]  # own objects only
+Binder = Annotated[Account, Depends(SignedInAs("policyholder", "underwriter"))]  # a policyholder own policies only
+PolicyReader = Annotated[Account, Depends(SignedInAs("policyholder", "driver", "underwriter"))]  # likewise
 Underwriter = Annotated[Account, Depends(SignedInAs("underwriter"))]
 QuarantineReader = Annotated[Account, Depends(SignedInAs("underwriter", "admin"))]  # counts and reasons
 Admin = Annotated[Account, Depends(SignedInAs("admin"))]

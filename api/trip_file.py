@@ -33,7 +33,12 @@ def own_trip(database: Database, reader: Account, trip_id: UUID) -> Trip:
 
 def own_trip_file(database: Database, reader: Account, trip_id: UUID) -> TripFile:
     """The trip with its places: whose it is was asked first, with the role that cannot see places."""
-    trip = own_trip(database, reader, trip_id)
+    return file_of(database, own_trip(database, reader, trip_id))
+
+
+def file_of(database: Database, trip: Trip) -> TripFile:
+    """The trip with its places, for who may see them: ask that first."""
+    trip_id = trip.trip_id
     with database.role("telemetry") as conn:
         stored = fetch_stored_trip(conn, trip_id)
         events = fetch_events(conn, trip_id)

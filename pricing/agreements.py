@@ -93,6 +93,11 @@ def bind(database: Database, document: PolicyDocument, asked: Asked) -> Agreed:
     return found
 
 
+def policy_id_of(asked: Asked) -> str:
+    """The id of a policy that none was given for: the same for the same request sent again."""
+    return "W-" + hashlib.blake2b(f"{asked.made_by} {asked.key}".encode(), digest_size=6).hexdigest().upper()
+
+
 def endorse(database: Database, policy_id: str, effective_on: date, terms: Mapping[str, Any], asked: Asked) -> Agreed:
     """From that day the named terms hold. Raises OutsideTerm, NothingChanges, PolicyCancelled, BadPolicy, Backdated."""
 

@@ -44,7 +44,7 @@ def drive(database: Database, brakes: int = 3) -> UUID:
             at = ON + timedelta(minutes=5 * (number + 1))
             conn.execute(
                 """insert into telemetry.event values (%s, %s, 'hard_brake', %s, %s, 5.0, 'mps2', null, null,
-                       'gps_speed', 1.0, 't', jsonb_build_object('hard_brake_events', 1, 'severe_hard_brake_events', 1))""",
+                       'gps_speed', 1.0, 't', '{"hard_brake_events": 1, "severe_hard_brake_events": 1}')""",
                 (trip_id, number, at, at + timedelta(seconds=2)),
             )
     return trip_id
