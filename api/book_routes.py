@@ -12,6 +12,7 @@ from api.policy_file import any_policy, open_file
 from api.receipt import receipt_of
 from api.rendering import page
 from api.roles import Now, Store, Underwriter
+from api.statement_pdf import pdf_answer
 from api.statement_view import posting_row, statement_view
 from api.store import fetch_book, fetch_posted_periods
 from api.trip_view import Fact
@@ -90,8 +91,17 @@ def show_policy_statement(
         reader,
         policy=policy_view(policy, file.plan),
         statement=statement_view(file.statement(period), policy.time_zone),
+        pdf=f"/book/{policy.policy_id}/statements/{period}/pdf",
         crumbs=[{"href": "/book", "name": "Book"}, {"href": f"/book/{policy.policy_id}", "name": policy.policy_id}],
     )
+
+
+@router.get("/book/{policy_id}/statements/{period}/pdf")
+def download_policy_statement(policy_id: str, period: str, reader: Underwriter, database: Store, now: Now) -> Response:
+    """The same statement as PDF."""
+    with database.role("policy") as conn:
+        policy = any_policy(conn, policy_id)
+    return pdf_answer(open_file(database, policy, now), period)
 
 
 def _facts(policy: Policy) -> list[Fact]:

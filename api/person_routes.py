@@ -24,6 +24,7 @@ from api.policy_file import PolicyFile, open_file, own_policies, own_policy, pla
 from api.receipt import Receipt, changes_of, receipt, receipt_of
 from api.rendering import page
 from api.roles import Now, Policyholder, Store
+from api.statement_pdf import pdf_answer
 from api.statement_view import statement_rows, statement_view
 from api.store import Trip
 from api.trip_file import own_trip_file
@@ -91,8 +92,18 @@ def show_statement(
         reader,
         policy=policy_view(policy, file.plan),
         statement=statement_view(file.statement(period), policy.time_zone, {str(trip.trip_id) for trip in file.trips}),
+        pdf=f"/policies/{policy.policy_id}/statements/{period}/pdf",
         crumbs=[{"href": f"/home?policy={policy.policy_id}", "name": "Overview"}],
     )
+
+
+@router.get("/policies/{policy_id}/statements/{period}/pdf")
+def download_statement(policy_id: str, period: str, reader: Policyholder, database: Store, now: Now) -> Response:
+    """The same statement as PDF."""
+    with database.role("policy") as conn:
+        policy = own_policy(conn, reader, policy_id)
+    file = open_file(database, policy, now)
+    return pdf_answer(file, period, {str(trip.trip_id) for trip in file.trips})
 
 
 @router.get("/trips/{trip_id}", response_class=HTMLResponse)

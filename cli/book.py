@@ -1,6 +1,7 @@
 """`wayrate policy`, `wayrate close`, `wayrate statement`: from scored trips to what is owed."""
 
 import json
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated
@@ -8,14 +9,15 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from cli.errors import NotFound
+from cli.errors import CannotWrite, NotFound
 from cli.options import AsOf, DataDir, database_of, messages, moment, output
 from cli.progress import progress_bar
 from pricing.close import close_period
 from pricing.errors import UnknownPolicy
 from pricing.policies import add_policy, read_policy_file
 from pricing.statement import Posting
-from pricing.store import fetch_policy, fetch_statement_of_period
+from pricing.store import Policy, fetch_policy, fetch_statement_of_period
+from storage.pool import Database
 
 policies = typer.Typer(help="Policies.", no_args_is_help=True)
 Period = Annotated[str, typer.Argument(metavar="YYYY-MM", help="The month.")]
@@ -51,13 +53,19 @@ def statement(
     policy: Annotated[str, typer.Argument(help="The policy's id.")],
     period: Period,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    pdf: Annotated[Path | None, typer.Option("--pdf", help="Write it as PDF to this file.", dir_okay=False)] = None,
     data_dir: DataDir = None,
 ) -> None:
     """Show what was posted for a policy and month, with the worksheet that leads to it."""
-    with database_of(data_dir) as database, database.role("policy") as conn:
-        if fetch_policy(conn, policy) is None:
-            raise UnknownPolicy(policy)
-        found = fetch_statement_of_period(conn, policy, period)
+    with database_of(data_dir) as database:
+        with database.role("policy") as conn:
+            held = fetch_policy(conn, policy)
+            if held is None:
+                raise UnknownPolicy(policy)
+            found = fetch_statement_of_period(conn, policy, period)
+        if found is not None and pdf is not None:
+            _write_pdf(database, held, period, pdf)
+            return
     if found is None:
         raise NotFound("statement", f"{policy} {period}", f"close the month first: wayrate close {period}")
     if as_json:
@@ -67,6 +75,22 @@ def statement(
     for posting in found.postings:
         _show(posting)
     _show_trips(found.postings[-1])
+
+
+def _write_pdf(database: Database, policy: Policy, period: str, path: Path) -> None:
+    """The document that the statement's page offers."""
+    from api.home_view import policy_view
+    from api.policy_file import open_file
+    from api.statement_pdf import statement_pdf
+    from api.statement_view import statement_view
+
+    file = open_file(database, policy, datetime.now(UTC))
+    view = statement_view(file.statement(period), policy.time_zone, set())
+    try:
+        path.write_bytes(statement_pdf(policy_view(policy, file.plan), view))
+    except OSError as error:
+        raise CannotWrite(path, str(error)) from None
+    messages.print(f"Wrote {path}.")
 
 
 def _show(posting: Posting) -> None:

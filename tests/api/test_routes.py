@@ -25,6 +25,8 @@ ALLOWED = {
     "/policies/{policy_id}/trips": OWN,
     "/policies/{policy_id}/statements/{period}": OWN,
     "/trips/{trip_id}": OWN,
+    "/policies/{policy_id}/statements/{period}/pdf": OWN,
+    "/book/{policy_id}/statements/{period}/pdf": DRIVEN,
     "/trips/{trip_id}/contests": OWN,
     "/contests": DRIVEN,
     "/contests/{contest_id}": DRIVEN,
