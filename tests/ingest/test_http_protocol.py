@@ -13,6 +13,11 @@ from tests.ingest.conftest import Batch, count, serving
 HEAD = "POST /v1/readings HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
 
 
+@pytest.fixture(autouse=True)
+def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ingest.http_protocol.LINGER_S", 0.2)
+
+
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ingest.http_protocol.HEAD_DEADLINE_S", 0.3)

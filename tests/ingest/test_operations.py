@@ -185,6 +185,7 @@ def lines() -> Iterator[io.StringIO]:
     for name in ("httpx", "httpcore"):  # the test's own client
         logging.getLogger(name).disabled = True
     logging.getLogger("numba").setLevel(logging.INFO)  # at debugging it tells every instruction
+    logging.getLogger("uvicorn").propagate = True  # a server with uvicorn's own configuration may have run before
     level = logging.getLogger().level
     handler = log_as_json(stream, logging.DEBUG)
     yield stream
