@@ -1,4 +1,4 @@
-"""`wayrate policy`, `wayrate close`, `wayrate statement`: from scored trips to what is owed."""
+"""`wayrate close`, `wayrate statement`: from scored trips to what is owed."""
 
 import json
 from datetime import UTC, datetime
@@ -14,28 +14,11 @@ from cli.options import AsOf, DataDir, database_of, messages, moment, output
 from cli.progress import progress_bar
 from pricing.close import close_period
 from pricing.errors import UnknownPolicy
-from pricing.policies import add_policy, read_policy_file
 from pricing.statement import Posting
 from pricing.store import Policy, fetch_policy, fetch_statement_of_period
 from storage.pool import Database
 
-policies = typer.Typer(help="Policies.", no_args_is_help=True)
 Period = Annotated[str, typer.Argument(metavar="YYYY-MM", help="The month.")]
-
-
-@policies.command("add")
-def add(
-    file: Annotated[
-        Path, typer.Argument(help="A policy as TOML or JSON; docs/examples/policy.toml is one.", dir_okay=False)
-    ],
-    data_dir: DataDir = None,
-    as_of: AsOf = None,
-) -> None:
-    """Add the policy a file describes; the same file again changes nothing."""
-    document = read_policy_file(file)
-    with database_of(data_dir) as database:
-        added = add_policy(database, document, moment(as_of))
-    messages.print(f"Policy {added.policy_id} is in the book.")
 
 
 def close(

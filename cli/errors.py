@@ -112,3 +112,14 @@ class CannotWrite(CliError):
 
     def __str__(self) -> str:
         return f"cannot write {self.path}: {self.cause}"
+
+
+@dataclass(eq=False)
+class WrongSetting(CliError):
+    """A setting of a term that is none."""
+
+    setting: str
+    terms: str
+
+    def __str__(self) -> str:
+        return f"--set {self.setting!r}: write it as TERM=VALUE; the terms are {self.terms}"

@@ -16,6 +16,7 @@ from cli import (
     files,
     load,
     mqtt,
+    policies,
     quarantine,
     roads,
     security,
@@ -63,7 +64,7 @@ app.add_typer(roads.roads, name="roads", rich_help_panel=DRIVING)
 
 app.command("close", rich_help_panel=BOOK)(book.close)
 app.command("statement", rich_help_panel=BOOK)(book.statement)
-app.add_typer(book.policies, name="policy", rich_help_panel=BOOK)
+app.add_typer(policies.policies, name="policy", rich_help_panel=BOOK)
 
 app.add_typer(devices.devices, name="device", rich_help_panel=OPERATIONS)
 app.add_typer(devices.accounts, name="account", rich_help_panel=OPERATIONS)

@@ -167,7 +167,7 @@ def keep_claim(
             raise BadPolicy(policy_id, "claim", f"{claim_id!r}: use letters, digits and -, up to 64")
         if occurred_on > as_of.astimezone(ZoneInfo(policy.time_zone)).date():
             raise ClaimOutsideCover(
-                claim_id, policy_id, occurred_on.isoformat(), "which has not come yet, none occurs to"
+                claim_id, policy_id, occurred_on.isoformat(), "that day has not come yet"
             )
         _check_covered(policy, claim_id, cover, occurred_on, spans)
         change_store.insert_claim(conn, claim_id, policy.policy_key, cover, occurred_on, as_of)
@@ -180,12 +180,12 @@ def _check_covered(policy: Policy, claim_id: str, cover: str, day: date, spans: 
         return ClaimOutsideCover(claim_id, policy.policy_id, day.isoformat(), problem)
 
     if not spans or day < spans[0].from_day:
-        raise outside("which is before its inception, no cover was given by")
+        raise outside("that is before its inception")
     held = next((span for span in spans if span.from_day <= day < span.to_day), None)
     if held is None:
-        raise outside("which is after its end, no cover was given by")
+        raise outside("that is after its end")
     if cover not in held.terms.covers:
-        raise outside(f"{cover!r} was no cover of")
+        raise outside(f"{cover!r} was no cover of it")
 
 
 def _agree(

@@ -263,7 +263,7 @@ class ClaimOutsideCover(PricingError):
     problem: str
 
     def __str__(self) -> str:
-        return f"claim {self.claim}: on {self.day} {self.problem} policy {self.policy}"
+        return f"claim {self.claim}: policy {self.policy} gave no cover on {self.day}: {self.problem}"
 
 
 @dataclass(eq=False)
