@@ -1,0 +1,300 @@
+"""The laws of money (P5 to P8), on generated histories and 64 racers, with real connections."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from itertools import count
+from pathlib import Path
+from uuid import UUID
+
+import psycopg
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from psycopg import conninfo, errors, sql
+
+from pricing.agreements import Asked, cancel, endorse
+from pricing.close import close_period, post_adjustments
+from pricing.contests import Dispute, contest, decide, look_at_evidence
+from pricing.month import Month, rate_month
+from pricing.policies import plan_of_hash
+from pricing.rating import recompute
+from pricing.statement import Posting
+from pricing.store import fetch_postings
+from pricing.verify import verify_statements
+from scoring.label_store import label_trip
+from storage.pool import Database
+from tests.pricing.book import CLOSED_AT, add_with_device, put_trip
+
+ROOT = Path(__file__).parents[2]
+WHO = UUID(int=9)
+LATER = datetime(2026, 12, 9, tzinfo=UTC)
+MONTHS = ("2026-09", "2026-10")
+NUMBERS = count()
+
+Step = tuple[str, object]
+TRIPS = [datetime(2026, 9, 4, 6, tzinfo=UTC) + timedelta(days=9 * number) for number in range(5)]
+
+
+def drive(database: Database, number: int, brakes: int = 2) -> None:
+    """A trip of the month with brakes whose events can be contested; the same number again cuts it anew."""
+    start = TRIPS[number]
+    trip_id = put_trip(database, start, metres=31_000 + 7_001 * number, hard_brakes=brakes, hour_band="evening")
+    with database.role("telemetry") as conn:
+        end = start + timedelta(minutes=20)
+        conn.execute("update telemetry.trip set ended_at = %s where trip_id = %s", (end, trip_id))
+        for ordinal in range(brakes):
+            at = start + timedelta(minutes=3 * (ordinal + 1))
+            conn.execute(
+                """insert into telemetry.event values (%s, %s, 'hard_brake', %s, %s, 4.0, 'mps2', null, null,
+                       'gps_speed', 1.0, 't', '{"hard_brake_events": 1}')""",
+                (trip_id, ordinal, at, at + timedelta(seconds=2)),
+            )
+
+
+def trip_of(database: Database, number: int) -> UUID:
+    with database.role("telemetry") as conn:
+        row = conn.execute("select trip_id from telemetry.trip where started_at = %s", (TRIPS[number],)).fetchone()
+    assert row is not None
+    assert isinstance(row[0], UUID)
+    return row[0]
+
+
+def say(database: Database, number: int, label: str) -> None:
+    with database.role("link") as conn:
+        label_trip(conn, trip_of(database, number), label, said_by=WHO, said_at=LATER)
+
+
+def uphold(database: Database, number: int, *, whole: bool) -> None:
+    at = TRIPS[number] + timedelta(minutes=3)
+    event = (None, None, None) if whole else ("hard_brake", at, at + timedelta(seconds=2))
+    dispute = Dispute(trip_of(database, number), *event, "bad_data", "Not so.", show_way=False)
+    key = f"{number} {whole}"
+    raised, _ = contest(database, dispute, raised_by=WHO, key=key, as_of=TRIPS[number] + timedelta(days=59))
+    look_at_evidence(database, raised.contest_id, WHO, LATER)
+    decide(database, raised.contest_id, upheld=True, words="Right.", decided_by=WHO, as_of=LATER)
+
+
+def agree(database: Database, day: date, terms: dict[str, object]) -> None:
+    endorse(database, "P-1", day, terms, Asked(WHO, f"{day} {terms}", LATER, may_backdate=True))
+
+
+def stop(database: Database) -> None:
+    cancel(database, "P-1", date(2026, 10, 25), Asked(WHO, "cancel", LATER, may_backdate=True))
+
+
+# Every fact of a history. What needs its trip to be there comes after it; else any order is allowed.
+FACTS: dict[str, tuple[Callable[[Database], object], tuple[str, ...]]] = {
+    **{f"trip {n}": (lambda database, n=n: drive(database, n), ()) for n in range(5)},  # type: ignore[misc]
+    "trip 1 cut anew": (lambda database: drive(database, 1, brakes=3), ("trip 1",)),
+    "trip 2 was a bus": (lambda database: say(database, 2, "bus"), ("trip 2",)),
+    "event of 1 upheld": (lambda database: uphold(database, 1, whole=False), ("trip 1",)),
+    "trip 3 upheld": (lambda database: uphold(database, 3, whole=True), ("trip 3",)),
+    "rural from 10 September": (
+        lambda database: agree(database, date(2026, 9, 10), {"factors": {"territory": "rural"}}), (),
+    ),
+    "per km from 15 October": (lambda database: agree(database, date(2026, 10, 15), {"pay_plan": "per_km"}), ()),
+    "cancelled on 25 October": (stop, ("per km from 15 October", "rural from 10 September")),
+    "close 2026-09": (lambda database: close_period(database, "2026-09", CLOSED_AT), ()),
+    "close 2026-10": (lambda database: close_period(database, "2026-10", CLOSED_AT), ()),
+}  # fmt: skip
+ON_TIME = [name for name in FACTS if not name.startswith("close")] + ["close 2026-09", "close 2026-10"]
+
+
+def in_order(wanted: Sequence[str]) -> list[str]:
+    """The names as wanted, each after what it needs."""
+    found: list[str] = []
+
+    def put(name: str) -> None:
+        if name not in found:
+            for needed in FACTS[name][1]:
+                put(needed)
+            found.append(name)
+
+    for name in wanted:
+        put(name)
+    return found
+
+
+def postings_of(database: Database) -> list[Posting]:
+    with database.role("policy") as conn:
+        row = conn.execute("select policy_key from policy.policy").fetchone()
+        assert row is not None
+        assert isinstance(row[0], UUID)
+        return fetch_postings(conn, row[0])
+
+
+def lines_of(postings: Sequence[Posting]) -> dict[tuple[str, str], Decimal]:
+    """What each month comes to by line, whatever it took to get there."""
+    sums: dict[tuple[str, str], Decimal] = {}
+    for posting in postings:
+        for line in posting.lines:
+            key = posting.period, line["name"]
+            sums[key] = sums.get(key, Decimal(0)) + Decimal(line["amount"])
+    return {key: amount for key, amount in sums.items() if amount}
+
+
+def live(dsn: str, template: str, steps: Sequence[str], follow: Sequence[bool]) -> list[Posting]:
+    """A history in a database of its own; after a step that is followed, the worker posts what it changed."""
+    name = f"wayrate_laws_{os.getpid()}_{next(NUMBERS)}"
+    with psycopg.connect(dsn, autocommit=True) as conn:
+        conn.execute(sql.SQL("create database {} template {}").format(sql.Identifier(name), sql.Identifier(template)))
+        try:
+            with Database(conninfo.make_conninfo(dsn, dbname=name)) as database:
+                add_with_device(database)
+                for step, followed in zip(steps, follow, strict=True):
+                    FACTS[step][0](database)
+                    if followed:
+                        post_adjustments(database, LATER)
+                post_adjustments(database, LATER)
+                assert post_adjustments(database, LATER) == []
+                assert verify_statements(database)[1] == ()
+                found = postings_of(database)
+                check_recomputed(database, found)
+                return found
+        finally:
+            conn.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
+
+
+def check_recomputed(database: Database, postings: Sequence[Posting]) -> None:
+    """P5: the inputs and the plan of the latest posting of a month give its total and worksheet again, to the cent."""
+    with database.role("policy") as conn:
+        for period in MONTHS:
+            of_month = [posting for posting in postings if posting.period == period]
+            month, plan = Month.from_json(of_month[-1].inputs), plan_of_hash(conn, of_month[-1].plan_hash)
+            premium = rate_month(plan, month)
+            assert premium.amount == sum((posting.amount for posting in of_month), Decimal(0))
+            assert premium.inputs_digest == of_month[-1].inputs_digest
+            assert [step.as_json() for step in premium.worksheet] == of_month[-1].worksheet
+            assert recompute(of_month[-1].worksheet, "EUR") == premium.amount
+
+
+type Lines = dict[tuple[str, str], Decimal]
+type Life = Callable[[Sequence[str], Sequence[bool]], list[Posting]]
+
+
+@pytest.fixture(scope="module")
+def lived(server_dsn: str, _template: str) -> Life:
+    """Lives a history in a fresh database; its postings."""
+    return lambda steps, follow: live(server_dsn, _template, steps, follow)
+
+
+@pytest.fixture(scope="module")
+def on_time(lived: Life) -> Lines:
+    """What a history costs whose every fact is there before its month is closed."""
+    postings = lived(in_order(ON_TIME), [False] * len(FACTS))
+    assert [posting.kind for posting in postings] == ["statement"] * 2
+    return lines_of(postings)
+
+
+def _histories(examples: int) -> settings:
+    return settings(
+        max_examples=examples,
+        deadline=None,
+        derandomize=True,
+        phases=(Phase.explicit, Phase.generate),
+        suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    )
+
+
+ANY_HISTORY = given(
+    wanted=st.permutations(list(FACTS)), follow=st.lists(st.booleans(), min_size=len(FACTS), max_size=len(FACTS))
+)
+
+
+@_histories(3)
+@ANY_HISTORY
+def test_p8_any_order_of_late_data_labels_contests_and_agreements_ends_at_the_on_time_price(
+    lived: Life, on_time: Lines, wanted: list[str], follow: list[bool]
+) -> None:
+    assert lines_of(lived(in_order(wanted), follow)) == on_time
+
+
+@pytest.mark.long
+@_histories(150)
+@ANY_HISTORY
+def test_p8_in_many_orders(lived: Life, on_time: Lines, wanted: list[str], follow: list[bool]) -> None:
+    assert lines_of(lived(in_order(wanted), follow)) == on_time
+
+
+def test_p6_64_racing_posters_and_workers_make_one_row_of_each_revision(database_dsn: str) -> None:
+    with Database(database_dsn, max_connections=64, wait_s=120) as database:
+        add_with_device(database)
+        drive(database, 3)
+        start_together = [lambda: close_period(database, "2026-10", CLOSED_AT)] * 48
+        start_together += [lambda: post_adjustments(database, LATER)] * 16
+        with ThreadPoolExecutor(64) as racers:
+            list(racers.map(lambda poster: poster(), start_together))
+        drive(database, 4)
+        with ThreadPoolExecutor(64) as racers:
+            posted = list(racers.map(lambda _: post_adjustments(database, LATER), range(64)))
+        assert sum(len(rows) for rows in posted) == 1
+        assert [(row.kind, row.revision) for row in postings_of(database)] == [("statement", 0), ("adjustment", 1)]
+
+
+POSTER = """
+import sys
+from datetime import datetime
+from pricing.close import close_period, post_adjustments
+from storage.pool import Database
+with Database(sys.argv[1]) as database:
+    print("ready", flush=True)
+    while True:
+        close_period(database, "2026-10", datetime.fromisoformat(sys.argv[2]))
+        post_adjustments(database, datetime.fromisoformat(sys.argv[2]))
+"""
+
+
+def test_p6_posters_killed_between_steps_leave_one_row_of_each_revision_and_no_change_behind(database_dsn: str) -> None:
+    with Database(database_dsn, wait_s=60) as database:
+        add_with_device(database)
+        for number in range(3, 5):
+            posters = [
+                subprocess.Popen(
+                    [sys.executable, "-c", POSTER, database_dsn, LATER.isoformat()],
+                    env=os.environ | {"PYTHONPATH": str(ROOT)},
+                    stdout=subprocess.PIPE,
+                )
+                for _ in range(2)
+            ]
+            for poster in posters:
+                assert poster.stdout is not None
+                assert poster.stdout.readline() == b"ready\n"
+            drive(database, number)
+            time.sleep(0.02 * number)  # somewhere in the middle; the laws hold wherever it is
+            for poster in posters:
+                poster.send_signal(signal.SIGKILL)
+                poster.wait()
+        close_period(database, "2026-10", LATER)
+        post_adjustments(database, LATER)
+        postings = postings_of(database)
+        assert [row.revision for row in postings] == list(range(len(postings)))
+        assert verify_statements(database)[1] == ()
+        month = Month.from_json(postings[-1].inputs)
+        assert {trip.started_at[:10] for trip in month.trips} == {"2026-10-01", "2026-10-10"}
+
+
+def test_p7_nothing_posted_can_be_edited_by_any_role_and_every_past_day_can_be_replayed(database: Database) -> None:
+    add_with_device(database)
+    days = {}
+    for day, number in ((1, None), (8, 3), (9, 4)):
+        if number is not None:
+            drive(database, number)
+        at = datetime(2026, 12, day, tzinfo=UTC)
+        close_period(database, "2026-10", at)
+        post_adjustments(database, at)
+        days[at] = lines_of(postings_of(database))
+    assert len({str(lines) for lines in days.values()}) == 3
+    for at, lines in days.items():  # what was known as of that day
+        assert lines_of([posting for posting in postings_of(database) if posting.posted_at <= at]) == lines
+    for role in ("policy", "link", "telemetry", "owner"):
+        for change in ("update policy.statement set amount = 0", "delete from policy.statement"):
+            refusals = (errors.RestrictViolation, errors.InsufficientPrivilege)
+            with pytest.raises(refusals), database.role(role) as conn:  # type: ignore[arg-type]
+                conn.execute(change)  # type: ignore[arg-type]
