@@ -35,8 +35,11 @@ def placed(readings: Readings) -> Bools:
 
 def usable(readings: Readings) -> Bools:
     """Which readings may be scored, shape (n,): those with a place, and those that held it but report a speed."""
+    with_place = placed(readings)
+    if with_place.all():
+        return with_place
     held = ((readings.flags & int(HELD)) != 0) & ((readings.flags & int(UNSCORED | BAD_FIX)) == 0)
-    result: Bools = placed(readings) | (held & np.isfinite(readings.speed_mps))
+    result: Bools = with_place | (held & np.isfinite(readings.speed_mps))
     return result
 
 
@@ -45,7 +48,12 @@ def clean_readings(readings: Readings) -> CleanReadings:
 
     A function of the set of readings: order and repetition in the input make no difference.
     """
-    kept = readings.take(usable(readings))
+    good = usable(readings)
+    kept = readings if good.all() else readings.take(good)
+    if not (kept.fix_time_us[1:] > kept.fix_time_us[:-1]).all():
+        kept = kept.take(np.argsort(kept.fix_time_us, kind="stable"))
+    if (kept.fix_time_us[1:] > kept.fix_time_us[:-1]).all():  # one a fix time: nothing to choose by content
+        return _thinned(CleanReadings(kept, np.zeros(len(kept), dtype=np.int64)))
     hashes = content_hash(kept)
     satellites = np.nan_to_num(kept.satellites.astype(np.float64), nan=-1.0)
     order = np.lexsort((hashes, -satellites, ~placed(kept), kept.fix_time_us))

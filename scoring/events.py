@@ -1,6 +1,5 @@
 """Events of a trip: one manoeuvre is one event, and what the sampling cannot resolve is not measurable, never 0."""
 
-import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -9,7 +8,7 @@ import numpy as np
 from scoring.accelerometer import Accelerometer, examine
 from scoring.driven import Driven
 from scoring.geodesy import wrapped_deg
-from scoring.series import Bools, Floats, local_slope, runs
+from scoring.series import Bools, Floats, exceedances, held_runs, local_slope, steps
 from scoring.settings import Thresholds
 from scoring.trips import Trip
 
@@ -64,39 +63,59 @@ class Findings:
 
 
 @dataclass(frozen=True, slots=True)
+class _Signals:
+    """What manoeuvres are read from, worked out once a trip: accelerations of shape (n,), NaN unknown."""
+
+    gps_forward_mps2: Floats
+    gps_lateral_mps2: Floats
+    imu: Accelerometer
+    dense_speed: bool
+    dense_heading: bool
+
+
+@dataclass(frozen=True, slots=True)
 class _Finder:
     kind: str
-    measurable: Callable[[Trip, Driven, Thresholds, Accelerometer], bool]
-    find: Callable[[Trip, Driven, Thresholds, Accelerometer], list[Event]]
+    measurable: Callable[[Trip, Driven, Thresholds, _Signals], bool]
+    find: Callable[[Trip, Driven, Thresholds, _Signals], list[Event]]
 
 
 def find_events(trip: Trip, driven: Driven, limits: Thresholds) -> Findings:
     """Every kind of `KINDS` either looked for or named as not measurable."""
-    imu = examine(trip, acceleration_mps2(trip, limits), lateral_mps2(trip, limits), limits.accelerometer)
+    signals = _signals(trip, limits)
     events: list[Event] = []
     unmeasured = []
     for finder in FINDERS:
-        if finder.measurable(trip, driven, limits, imu):
-            events += finder.find(trip, driven, limits, imu)
+        if finder.measurable(trip, driven, limits, signals):
+            events += finder.find(trip, driven, limits, signals)
         else:
             unmeasured.append(finder.kind)
     events.sort(key=lambda event: (event.started_us, KINDS.index(event.kind)))
-    return Findings(tuple(events), tuple(unmeasured), imu.flags)
+    return Findings(tuple(events), tuple(unmeasured), signals.imu.flags)
+
+
+def _signals(trip: Trip, limits: Thresholds) -> _Signals:
+    forward, lateral = acceleration_mps2(trip, limits), lateral_mps2(trip, limits)
+    dense_speed = _dense_speed(trip, limits)
+    return _Signals(
+        gps_forward_mps2=forward,
+        gps_lateral_mps2=lateral,
+        imu=examine(trip, forward, lateral, limits.accelerometer),
+        dense_speed=dense_speed,
+        dense_heading=dense_speed and _dense_heading(trip, limits),
+    )
 
 
 def forces(trip: Trip, driven: Driven, limits: Thresholds) -> tuple[Floats | None, Floats | None]:
     """Forward and lateral acceleration by the sensor that decides at each reading, shape (n,); None: not measurable."""
-    gps_forward, gps_lateral = acceleration_mps2(trip, limits), lateral_mps2(trip, limits)
-    imu = examine(trip, gps_forward, gps_lateral, limits.accelerometer)
-    if not imu.usable:
-        imu = replace(
-            imu, forward_mps2=np.full(len(gps_forward), np.nan), lateral_mps2=np.full(len(gps_lateral), np.nan)
-        )
-    forward = np.where(np.isfinite(imu.forward_mps2), imu.forward_mps2, gps_forward)
-    lateral = np.where(np.isfinite(imu.lateral_mps2), imu.lateral_mps2, gps_lateral)
+    signals = _signals(trip, limits)
+    forward, lateral = signals.gps_forward_mps2, signals.gps_lateral_mps2
+    if (imu := signals.imu).usable:
+        forward = np.where(np.isfinite(imu.forward_mps2), imu.forward_mps2, forward)
+        lateral = np.where(np.isfinite(imu.lateral_mps2), imu.lateral_mps2, lateral)
     return (
-        forward if _forces_known(trip, driven, limits, imu) else None,
-        lateral if _turns_known(trip, driven, limits, imu) else None,
+        forward if _forces_known(trip, driven, limits, signals) else None,
+        lateral if _turns_known(trip, driven, limits, signals) else None,
     )
 
 
@@ -135,98 +154,96 @@ def _unwound_deg(heading_deg: Floats, latitude_deg: Floats, longitude_deg: Float
     if not len(heading_deg):
         return heading_deg
     middle = np.radians((latitude_deg[1:] + latitude_deg[:-1]) / 2)
-    meridians_deg = wrapped_deg(np.diff(longitude_deg)) * np.sin(middle)
-    unwound: Floats = np.concatenate(([0.0], np.cumsum(wrapped_deg(np.diff(heading_deg) - meridians_deg))))
+    meridians_deg = wrapped_deg(steps(longitude_deg)) * np.sin(middle)
+    unwound: Floats = np.concatenate(([0.0], np.cumsum(wrapped_deg(steps(heading_deg) - meridians_deg))))
     return unwound
 
 
-def _dense_speed(trip: Trip, driven: Driven, limits: Thresholds, imu: Accelerometer) -> bool:
+def _dense_speed(trip: Trip, limits: Thresholds) -> bool:
     return trip.sampling_interval_s <= limits.longest_interval_s and float(trip.reported.mean()) >= KNOWN_SHARE
 
 
-def _dense_heading(trip: Trip, driven: Driven, limits: Thresholds, imu: Accelerometer) -> bool:
+def _dense_heading(trip: Trip, limits: Thresholds) -> bool:
     moving = trip.speed_mps >= limits.corner_least_speed_mps
     known = np.isfinite(trip.readings.heading_deg[moving])
-    return _dense_speed(trip, driven, limits, imu) and len(known) > 0 and float(known.mean()) >= KNOWN_SHARE
+    return len(known) > 0 and float(known.mean()) >= KNOWN_SHARE
 
 
-def _forces_known(trip: Trip, driven: Driven, limits: Thresholds, imu: Accelerometer) -> bool:
-    sensed = imu.usable and trip.sampling_interval_s <= limits.longest_interval_s
-    return sensed or _dense_speed(trip, driven, limits, imu)
+def _forces_known(trip: Trip, driven: Driven, limits: Thresholds, signals: _Signals) -> bool:
+    sensed = signals.imu.usable and trip.sampling_interval_s <= limits.longest_interval_s
+    return sensed or signals.dense_speed
 
 
-def _turns_known(trip: Trip, driven: Driven, limits: Thresholds, imu: Accelerometer) -> bool:
-    sensed = imu.usable and trip.sampling_interval_s <= limits.longest_interval_s
-    return sensed or _dense_heading(trip, driven, limits, imu)
+def _turns_known(trip: Trip, driven: Driven, limits: Thresholds, signals: _Signals) -> bool:
+    sensed = signals.imu.usable and trip.sampling_interval_s <= limits.longest_interval_s
+    return sensed or signals.dense_heading
 
 
-def _impacts_known(trip: Trip, driven: Driven, limits: Thresholds, imu: Accelerometer) -> bool:
+def _impacts_known(trip: Trip, driven: Driven, limits: Thresholds, signals: _Signals) -> bool:
     wanted = limits.accelerometer
-    reported = float(np.isfinite(imu.shock_mps2).mean()) >= wanted.known_share
-    broken = "imu_stuck" in imu.flags or "imu_uncalibrated" in imu.flags
+    reported = float(np.isfinite(signals.imu.shock_mps2).mean()) >= wanted.known_share
+    broken = "imu_stuck" in signals.imu.flags or "imu_uncalibrated" in signals.imu.flags
     return reported and not broken and trip.sampling_interval_s <= wanted.crash_longest_interval_s
 
 
-def _limit_known(trip: Trip, driven: Driven, limits: Thresholds, imu: Accelerometer) -> bool:
+def _limit_known(trip: Trip, driven: Driven, limits: Thresholds, signals: _Signals) -> bool:
     frequent = trip.sampling_interval_s <= limits.speeding_longest_interval_s
     return frequent and bool(np.isfinite(driven.limit_mps).any())
 
 
-def _phone_reported(trip: Trip, driven: Driven, limits: Thresholds, imu: Accelerometer) -> bool:
+def _phone_reported(trip: Trip, driven: Driven, limits: Thresholds, signals: _Signals) -> bool:
     return float(np.isfinite(trip.readings.phone_in_use).mean()) >= DEVICE_SHARE
 
 
-def _belt_reported(trip: Trip, driven: Driven, limits: Thresholds, imu: Accelerometer) -> bool:
+def _belt_reported(trip: Trip, driven: Driven, limits: Thresholds, signals: _Signals) -> bool:
     return float(np.isfinite(trip.readings.belt_fastened).mean()) >= DEVICE_SHARE
 
 
-def _hard_brakes(trip: Trip, driven: Driven, limits: Thresholds, imu: Accelerometer) -> list[Event]:
-    sensed = _sensed("hard_brake", trip, -imu.forward_mps2, limits.brake_mps2, limits, imu)
-    if not _dense_speed(trip, driven, limits, imu):
+def _hard_brakes(trip: Trip, driven: Driven, limits: Thresholds, signals: _Signals) -> list[Event]:
+    sensed = _sensed("hard_brake", trip, -signals.imu.forward_mps2, limits.brake_mps2, limits, signals.imu)
+    if not signals.dense_speed:
         return sensed
-    seen = _manoeuvres("hard_brake", trip, -acceleration_mps2(trip, limits), limits.brake_mps2, limits)
-    return _fused(sensed, seen, trip, limits, imu)
+    seen = _manoeuvres("hard_brake", trip, -signals.gps_forward_mps2, limits.brake_mps2, limits)
+    return _fused(sensed, seen, trip, limits, signals.imu)
 
 
-def _hard_accelerations(trip: Trip, driven: Driven, limits: Thresholds, imu: Accelerometer) -> list[Event]:
+def _hard_accelerations(trip: Trip, driven: Driven, limits: Thresholds, signals: _Signals) -> list[Event]:
     felt_mps2 = limits.acceleration_mps2 + limits.accelerometer.slope_mps2
-    sensed = _sensed("hard_acceleration", trip, imu.forward_mps2, felt_mps2, limits, imu)
-    if not _dense_speed(trip, driven, limits, imu):
+    sensed = _sensed("hard_acceleration", trip, signals.imu.forward_mps2, felt_mps2, limits, signals.imu)
+    if not signals.dense_speed:
         return sensed
-    forward = acceleration_mps2(trip, limits)
+    forward = signals.gps_forward_mps2
     seen = _manoeuvres("hard_acceleration", trip, forward, limits.acceleration_mps2, limits)
-    return _fused(sensed, seen, trip, limits, imu)
+    return _fused(sensed, seen, trip, limits, signals.imu)
 
 
-def _hard_corners(trip: Trip, driven: Driven, limits: Thresholds, imu: Accelerometer) -> list[Event]:
+def _hard_corners(trip: Trip, driven: Driven, limits: Thresholds, signals: _Signals) -> list[Event]:
     sensed = [
         event
-        for side in (imu.lateral_mps2, -imu.lateral_mps2)
-        for event in _sensed("hard_corner", trip, side, limits.corner_mps2, limits, imu)
+        for side in (signals.imu.lateral_mps2, -signals.imu.lateral_mps2)
+        for event in _sensed("hard_corner", trip, side, limits.corner_mps2, limits, signals.imu)
     ]
-    if not _dense_heading(trip, driven, limits, imu):
+    if not signals.dense_heading:
         return sensed
-    return _fused(sensed, _turned_hard(trip, limits), trip, limits, imu)
+    return _fused(sensed, _turned_hard(trip, signals.gps_lateral_mps2, limits), trip, limits, signals.imu)
 
 
-def _turned_hard(trip: Trip, limits: Thresholds) -> list[Event]:
-    lateral = lateral_mps2(trip, limits)
+def _turned_hard(trip: Trip, lateral: Floats, limits: Thresholds) -> list[Event]:
     heading = trip.readings.heading_deg.astype(np.float64)
     columns = (heading, trip.readings.latitude_deg, trip.readings.longitude_deg)
     found = []
     # Left and right apart: the two bends of an S are two manoeuvres.
     for side in (lateral, -lateral):
-        for start, stop in _exceedances(trip, side, limits.corner_mps2, limits):
+        for start, stop, peak in _exceedances(trip, side, limits.corner_mps2, limits):
             around = slice(max(start - 1, 0), stop + 1)
             known = np.isfinite(heading[around])
             turned = abs(_unwound_deg(*(column[around][known] for column in columns))[-1])
             if turned >= limits.corner_least_turn_deg:
-                peak = float(np.nanmax(side[start:stop]))
                 found.append(_event(trip, start, stop, limits, kind="hard_corner", peak=peak))
     return found
 
 
-def _speeding(trip: Trip, driven: Driven, limits: Thresholds, imu: Accelerometer) -> list[Event]:
+def _speeding(trip: Trip, driven: Driven, limits: Thresholds, signals: _Signals) -> list[Event]:
     over = over_limit_mps(trip, driven)
     found = []
     for start, stop in _held_runs(trip, over > 0.0, limits):
@@ -240,21 +257,21 @@ def _speeding(trip: Trip, driven: Driven, limits: Thresholds, imu: Accelerometer
     return found
 
 
-def _phone_use(trip: Trip, driven: Driven, limits: Thresholds, imu: Accelerometer) -> list[Event]:
+def _phone_use(trip: Trip, driven: Driven, limits: Thresholds, signals: _Signals) -> list[Event]:
     using = (trip.readings.phone_in_use == 1.0) & (trip.speed_mps >= limits.phone_least_speed_mps)
     return _states("phone_use", trip, using, limits.phone_least_s, limits)
 
 
-def _seat_belt_off(trip: Trip, driven: Driven, limits: Thresholds, imu: Accelerometer) -> list[Event]:
+def _seat_belt_off(trip: Trip, driven: Driven, limits: Thresholds, signals: _Signals) -> list[Event]:
     off = (trip.readings.belt_fastened == 0.0) & (trip.speed_mps >= limits.phone_least_speed_mps)
     return _states("seat_belt_off", trip, off, limits.belt_least_s, limits)
 
 
-def _suspected_crashes(trip: Trip, driven: Driven, limits: Thresholds, imu: Accelerometer) -> list[Event]:
+def _suspected_crashes(trip: Trip, driven: Driven, limits: Thresholds, signals: _Signals) -> list[Event]:
     """An impact of 2 g or more from which the car loses speed that no brake takes, and then stands."""
     wanted = limits.accelerometer
     with np.errstate(invalid="ignore"):
-        struck = imu.shock_mps2 >= wanted.crash_least_mps2
+        struck = signals.imu.shock_mps2 >= wanted.crash_least_mps2
     found: list[Event] = []
     for start, stop in _held_runs(trip, struck, limits):
         at_s, t_s = trip.t_s[start], trip.t_s
@@ -263,7 +280,7 @@ def _suspected_crashes(trip: Trip, driven: Driven, limits: Thresholds, imu: Acce
         after = (t_s >= settled_s) & (t_s <= settled_s + wanted.crash_still_s)
         rest = trip.speed_mps[after] if after.any() else trip.speed_mps[-1:]
         if before - rest.max() >= wanted.crash_least_loss_mps and rest.max() <= wanted.least_speed_mps:
-            peak = float(np.nanmax(imu.shock_mps2[start:stop]))
+            peak = float(np.nanmax(signals.imu.shock_mps2[start:stop]))
             found.append(_event(trip, start, stop, limits, kind="suspected_crash", peak=peak))
     return found
 
@@ -276,11 +293,10 @@ def _sensed(
         return []
     wanted = limits.accelerometer
     found = []
-    for start, stop in _exceedances(trip, signal, threshold, limits):
+    for start, stop, peak in _exceedances(trip, signal, threshold, limits):
         first_s, last_s = trip.t_s[start] - wanted.lag_s, trip.t_s[stop - 1] + wanted.lag_s
         around = trip.speed_mps[(trip.t_s >= first_s) & (trip.t_s <= last_s)]
         if around.max() >= wanted.least_speed_mps:
-            peak = float(np.nanmax(signal[start:stop]))
             event = _event(trip, start, stop, limits, kind=kind, peak=peak)
             found.append(replace(event, source="accelerometer"))
     return found
@@ -299,31 +315,22 @@ def _fused(sensed: list[Event], seen: list[Event], trip: Trip, limits: Threshold
 
 
 def _manoeuvres(kind: str, trip: Trip, signal: Floats, threshold: float, limits: Thresholds) -> list[Event]:
-    found = []
-    for start, stop in _exceedances(trip, signal, threshold, limits):
-        peak = float(np.nanmax(signal[start:stop]))
-        found.append(_event(trip, start, stop, limits, kind=kind, peak=peak))
-    return found
+    return [
+        _event(trip, start, stop, limits, kind=kind, peak=peak)
+        for start, stop, peak in _exceedances(trip, signal, threshold, limits)
+    ]
 
 
-def _exceedances(trip: Trip, signal: Floats, threshold: float, limits: Thresholds) -> list[tuple[int, int]]:
-    """Half-open rows where the signal stays above the leaving level and somewhere reaches the threshold."""
-    with np.errstate(invalid="ignore"):
-        above, reached = signal > limits.leave_share * threshold, signal >= threshold
-    return [(start, stop) for start, stop in _held_runs(trip, above, limits) if reached[start:stop].any()]
+def _exceedances(trip: Trip, signal: Floats, threshold: float, limits: Thresholds) -> list[tuple[int, int, float]]:
+    """Half-open rows where the signal stays above the leaving level and somewhere reaches the threshold; its peak."""
+    leave = limits.leave_share * threshold
+    rows, peaks = exceedances(trip.t_s, signal, trip.in_gap, leave, threshold, limits.merge_s)
+    return [(start, stop, peak) for (start, stop), peak in zip(rows.tolist(), peaks.tolist(), strict=True)]
 
 
 def _held_runs(trip: Trip, mask: Bools, limits: Thresholds) -> list[tuple[int, int]]:
     """Runs of `mask`, cut at gaps, joined where at most `merge_s` lies between two."""
-    joined: list[tuple[int, int]] = []
-    for start, stop in runs(mask):
-        cuts = [start, *(start + 1 + int(row) for row in np.flatnonzero(trip.in_gap[start : stop - 1])), stop]
-        for first, after in itertools.pairwise(cuts):
-            if joined and first == start and trip.t_s[first] - trip.t_s[joined[-1][1] - 1] <= limits.merge_s:
-                joined[-1] = (joined[-1][0], after)
-            else:
-                joined.append((first, after))
-    return joined
+    return [(start, stop) for start, stop in held_runs(trip.t_s, mask, trip.in_gap, limits.merge_s).tolist()]
 
 
 def _states(kind: str, trip: Trip, mask: Bools, least_s: float, limits: Thresholds) -> list[Event]:

@@ -16,6 +16,7 @@ from scoring.settings import Thresholds
 from scoring.trips import Trip
 
 _BAND_EDGES_MPS = np.array([0.0, 10.0, 20.0]) / 3.6
+_CELL_SUMS = ("all", *OVER_LIMIT_BANDS, *HOUR_BANDS, *EXPOSURE_CLASSES)  # no name stands in two of the lists
 _ROUNDING_MPS = 1e-4  # a float32 speed at the limit is not over it
 
 
@@ -38,9 +39,9 @@ def exposure_cells(trip: Trip, driven: Driven) -> tuple[Cell, ...]:
     readings = trip.readings
     hours = hour_bands(readings.fix_time_us, readings.latitude_deg, readings.longitude_deg)
     number = (driven.road_class * len(HOUR_BANDS) + hours) * len(OVER_LIMIT_BANDS) + over_limit_bands(trip, driven)
-    cells, inverse = np.unique(number[:-1], return_inverse=True)
-    metres = _whole(np.bincount(inverse, trip.step_m, len(cells)))
-    seconds = _whole(np.bincount(inverse, np.where(trip.in_gap, 0.0, trip.step_s), len(cells)))
+    cells = np.flatnonzero(np.bincount(number[:-1]))
+    metres = _whole(np.bincount(number[:-1], trip.step_m)[cells])
+    seconds = _whole(np.bincount(number[:-1], np.where(trip.in_gap, 0.0, trip.step_s))[cells])
     found = []
     for cell, distance_m, duration_s in zip(cells.tolist(), metres.tolist(), seconds.tolist(), strict=True):
         rest, band = divmod(cell, len(OVER_LIMIT_BANDS))
@@ -55,6 +56,8 @@ def exposure_cells(trip: Trip, driven: Driven) -> tuple[Cell, ...]:
 def over_limit_bands(trip: Trip, driven: Driven) -> NDArray[np.intp]:
     """The index into OVER_LIMIT_BANDS of each reading, shape (n,)."""
     over = over_limit_mps(trip, driven)
+    if np.isnan(over).all():
+        return np.full(len(over), OVER_LIMIT_BANDS.index("unknown"), dtype=np.intp)
     band = np.searchsorted(_BAND_EDGES_MPS + _ROUNDING_MPS, np.nan_to_num(over), side="left")
     return np.where(np.isnan(over), OVER_LIMIT_BANDS.index("unknown"), band).astype(np.intp)
 
@@ -139,27 +142,19 @@ def _severe(event: Event, limits: Thresholds) -> bool:
 
 
 def _cell_totals(cells: tuple[Cell, ...]) -> dict[str, int]:
-    def metres(**wanted: str) -> int:
-        return sum(cell.distance_m for cell in cells if all(getattr(cell, key) == wanted[key] for key in wanted))
-
-    def seconds(**wanted: str) -> int:
-        return sum(cell.duration_s for cell in cells if all(getattr(cell, key) == wanted[key] for key in wanted))
-
+    metres, seconds = dict.fromkeys(_CELL_SUMS, 0), dict.fromkeys(_CELL_SUMS, 0)
+    for cell in cells:
+        for name in ("all", cell.over_limit_band, cell.hour_band, cell.road_class):
+            metres[name] += cell.distance_m
+            seconds[name] += cell.duration_s
     totals = {
-        "distance_m": metres(),
-        "measured_s": seconds(),
-        "limit_known_m": metres() - metres(over_limit_band="unknown"),
-        "limit_known_s": seconds() - seconds(over_limit_band="unknown"),
+        "distance_m": metres["all"],
+        "measured_s": seconds["all"],
+        "limit_known_m": metres["all"] - metres["unknown"],
+        "limit_known_s": seconds["all"] - seconds["unknown"],
     }
-    for band in OVER_LIMIT_BANDS[1:4]:
-        totals[f"{band}_m"] = metres(over_limit_band=band)
-        totals[f"{band}_s"] = seconds(over_limit_band=band)
-    for hour_band in HOUR_BANDS:
-        totals[f"{hour_band}_m"] = metres(hour_band=hour_band)
-        totals[f"{hour_band}_s"] = seconds(hour_band=hour_band)
-    for road_class in EXPOSURE_CLASSES:
-        totals[f"{road_class}_m"] = metres(road_class=road_class)
-        totals[f"{road_class}_s"] = seconds(road_class=road_class)
+    for name in (*OVER_LIMIT_BANDS[1:4], *HOUR_BANDS, *EXPOSURE_CLASSES):
+        totals[f"{name}_m"], totals[f"{name}_s"] = metres[name], seconds[name]
     totals["matched_m"] = totals["distance_m"] - totals[f"{EXPOSURE_CLASSES[UNMATCHED]}_m"]
     return totals
 

@@ -34,11 +34,15 @@ class Feature:
 
     def of(self, totals: Totals) -> float | None:
         """The feature's value; a total that is absent counts 0."""
-        above = self.scale * sum(totals.get(name, 0) for name in self.numerator)
+        above = 0
+        for name in self.numerator:
+            above += totals.get(name, 0)
         if not self.denominator:
-            return above
-        below = sum(totals.get(name, 0) for name in self.denominator)
-        return above / below if below else None
+            return self.scale * above
+        below = 0
+        for name in self.denominator:
+            below += totals.get(name, 0)
+        return self.scale * above / below if below else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import numpy as np
 
 from ingest.readings import Flag, Readings
 from scoring.geodesy import METRES_PER_DEGREE, wrapped_deg
-from scoring.series import Bools, Floats, Indices, local_mean, local_slope
+from scoring.series import Bools, Floats, Indices, local_mean, local_slopes, median, steps
 from scoring.settings import Cutting
 from scoring.smoothing import smoothed_path
 
@@ -39,9 +39,16 @@ class Motion:
 def held_positions(readings: Readings, moving_mps: float) -> Bools:
     """Readings that repeat the position before them while the speed says they move: the receiver held its last fix."""
     held = np.zeros(len(readings), dtype=np.bool_)
-    same = (np.diff(readings.latitude_deg) == 0.0) & (np.diff(readings.longitude_deg) == 0.0)
-    held[1:] = same & (readings.speed_mps[1:] > moving_mps)
+    same = _same_place(readings)
+    if same.any():
+        held[1:] = same & (readings.speed_mps[1:] > moving_mps)
     return held
+
+
+def _same_place(readings: Readings) -> Bools:
+    latitude_deg, longitude_deg = readings.latitude_deg, readings.longitude_deg
+    same: Bools = (latitude_deg[1:] == latitude_deg[:-1]) & (longitude_deg[1:] == longitude_deg[:-1])
+    return same
 
 
 def taken_rows(readings: Readings, moving_mps: float) -> Indices:
@@ -51,7 +58,7 @@ def taken_rows(readings: Readings, moving_mps: float) -> Indices:
     held = held_positions(readings, moving_mps)
     own = np.arange(len(readings))
     new_place = np.ones(len(readings), dtype=np.bool_)
-    new_place[1:] = (np.diff(readings.latitude_deg) != 0.0) | (np.diff(readings.longitude_deg) != 0.0)
+    new_place[1:] = ~_same_place(readings)
     starts = np.flatnonzero(new_place)
     moved = np.logical_or.reduceat(held, starts)[np.cumsum(new_place) - 1]
     result: Indices = np.where(moved, np.maximum.accumulate(np.where(new_place, own, 0)), own)
@@ -62,19 +69,21 @@ def observe(readings: Readings, standing: Bools | None, cutting: Cutting) -> Mot
     """The movement of one stretch. `standing` marks readings known to stand: they have no part in the agreement."""
     t_s = seconds(readings)
     x_m, y_m = _plane(readings, t_s, cutting)
-    derived_mps, still_derived = _derived_speed(t_s, x_m, y_m, cutting)
+    interval_s = _interval_s(t_s)
+    derived_mps, still_derived = _derived_speed(t_s, x_m, y_m, interval_s, cutting)
     reported_mps = readings.speed_mps.astype(np.float64)
     reported_mps[(readings.flags & int(Flag.SPEED_MISMATCH)) != 0] = np.nan
     outside = np.ones(len(t_s), dtype=np.bool_) if standing is None else ~standing
-    smooth_s = max(SMOOTH_HALF_WINDOW_S, 1.5 * _interval_s(t_s))
+    step_s = steps(t_s)
+    smooth_s = max(SMOOTH_HALF_WINDOW_S, 1.5 * interval_s)
     agrees = _agree(t_s, reported_mps, derived_mps, outside, cutting)
     reported = np.isfinite(reported_mps) & agrees
-    if len(t_s) > 2 and not (reported.all() and float(np.diff(t_s).max()) <= DENSE_S):
+    if len(t_s) > 2 and not (reported.all() and float(step_s.max()) <= DENSE_S):
         path = smoothed_path(t_s, x_m, y_m)
-        way_m = np.where(np.diff(t_s) <= DENSE_S, path.way_m, np.hypot(np.diff(path.x_m), np.diff(path.y_m)))
+        way_m = np.where(step_s <= DENSE_S, path.way_m, np.hypot(steps(path.x_m), steps(path.y_m)))
         derived_mps = np.where(still_derived, 0.0, path.speed_mps)
     else:
-        way_m = np.hypot(np.diff(x_m), np.diff(y_m))
+        way_m = np.hypot(steps(x_m), steps(y_m))
     return Motion(
         t_s=t_s,
         x_m=x_m,
@@ -98,14 +107,14 @@ def seconds(readings: Readings) -> Floats:
 
 
 def _interval_s(t_s: Floats) -> float:
-    return float(np.median(np.diff(t_s))) if len(t_s) > 1 else 0.0
+    return median(steps(t_s)) if len(t_s) > 1 else 0.0
 
 
 def _plane(readings: Readings, t_s: Floats, cutting: Cutting) -> tuple[Floats, Floats]:
     """Positions in metres; where the receiver held its fix, the line to the next one, so that motion stays steady."""
     middle_deg = (readings.latitude_deg[1:] + readings.latitude_deg[:-1]) / 2
-    east_m = wrapped_deg(np.diff(readings.longitude_deg)) * METRES_PER_DEGREE * np.cos(np.radians(middle_deg))
-    north_m = np.diff(readings.latitude_deg) * METRES_PER_DEGREE
+    east_m = wrapped_deg(steps(readings.longitude_deg)) * METRES_PER_DEGREE * np.cos(np.radians(middle_deg))
+    north_m = steps(readings.latitude_deg) * METRES_PER_DEGREE
     x_m, y_m = np.concatenate(([0.0], np.cumsum(east_m))), np.concatenate(([0.0], np.cumsum(north_m)))
     held = held_positions(readings, cutting.still_reported_mps)
     if held.any():
@@ -114,17 +123,16 @@ def _plane(readings: Readings, t_s: Floats, cutting: Cutting) -> tuple[Floats, F
     return x_m, y_m
 
 
-def _derived_speed(t_s: Floats, x_m: Floats, y_m: Floats, cutting: Cutting) -> tuple[Floats, Bools]:
+def _derived_speed(t_s: Floats, x_m: Floats, y_m: Floats, interval_s: float, cutting: Cutting) -> tuple[Floats, Bools]:
     """Speed from positions: 0 where they stand still over some 10 s, else the slope over some 6 s."""
     if len(t_s) < 2:
         return np.zeros(len(t_s)), np.ones(len(t_s), dtype=np.bool_)
-    interval_s = _interval_s(t_s)
-    chord = np.hypot(np.diff(x_m), np.diff(y_m)) / np.diff(t_s)
+    chord = np.hypot(steps(x_m), steps(y_m)) / steps(t_s)
     chord = np.concatenate((chord, chord[-1:]))
 
     def speed(half_window_s: float) -> Floats:
         half = max(half_window_s, 1.5 * interval_s)
-        slope = np.hypot(local_slope(t_s, x_m, half), local_slope(t_s, y_m, half))
+        slope = np.hypot(*local_slopes(t_s, x_m, y_m, half))
         result: Floats = np.where(np.isnan(slope), chord, slope)
         return result
 
@@ -136,7 +144,7 @@ def _derived_speed(t_s: Floats, x_m: Floats, y_m: Floats, cutting: Cutting) -> t
 
 def _agree(t_s: Floats, reported_mps: Floats, derived_mps: Floats, outside: Bools, cutting: Cutting) -> bool:
     """Whether both speeds tell of the same way within a quarter and 150 m, over intervals where both are known."""
-    step_s = np.diff(t_s)
+    step_s = steps(t_s)
     reported_m = (reported_mps[1:] + reported_mps[:-1]) / 2 * step_s
     derived_m = (derived_mps[1:] + derived_mps[:-1]) / 2 * step_s
     both = np.isfinite(reported_m) & outside[1:] & outside[:-1] & (step_s <= cutting.gap_floor_s)

@@ -36,13 +36,17 @@ def local_start(fix_time_us: int, zone: str) -> str:
 
 
 def hour_bands(fix_time_us: Int64s, latitude_deg: Floats, longitude_deg: Floats) -> NDArray[np.intp]:
-    """The index into HOUR_BANDS of each reading, shape (n,), by the local hour of its place.
+    """The index into HOUR_BANDS of each reading, in order of time, shape (n,), by the local hour of its place.
 
     The zone is looked up once a quarter of an hour: a car crosses a zone's border at most some minutes late.
     """
-    quarters, first, inverse = np.unique(fix_time_us // _QUARTER_US, return_index=True, return_inverse=True)
+    quarter_of = fix_time_us // _QUARTER_US
+    begins = np.ones(len(quarter_of), dtype=np.bool_)
+    begins[1:] = quarter_of[1:] != quarter_of[:-1]
+    first = np.flatnonzero(begins)
+    quarters = quarter_of[first]
     hours = np.empty(len(quarters), dtype=np.intp)
     for index, (quarter, row) in enumerate(zip(quarters.tolist(), first.tolist(), strict=True)):
         zone = ZoneInfo(zone_at(float(latitude_deg[row]), float(longitude_deg[row])))
         hours[index] = datetime.fromtimestamp(quarter * _QUARTER_US / 1e6, UTC).astimezone(zone).hour
-    return _BAND_OF_HOUR[hours][inverse]
+    return np.repeat(_BAND_OF_HOUR[hours], np.diff(first, append=len(quarter_of)))

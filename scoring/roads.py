@@ -94,7 +94,7 @@ class RoadMap:
         kept = order[is_first]
         count = len(self.node_latitude_deg)
         row_start = np.searchsorted(tail[kept], np.arange(count + 1))
-        from scipy.sparse import csr_array  # here: who only scores needs no graph of the whole map
+        from scipy.sparse import csr_array  # noqa: PLC0415  who only scores needs no graph of the whole map
 
         matrix = csr_array((cost[kept], head[kept], row_start), shape=(count, count))
         return DirectedGraph(matrix, edge[kept], backward[kept])
@@ -106,7 +106,7 @@ class RoadMap:
 
     def largest_component_nodes(self) -> Int32s:
         """The nodes of the largest part in which every node can be reached from every other, by legal driving."""
-        from scipy.sparse.csgraph import connected_components
+        from scipy.sparse.csgraph import connected_components  # noqa: PLC0415
 
         _, component = connected_components(self.directed_csr().matrix, directed=True, connection="strong")
         return np.flatnonzero(component == np.bincount(component).argmax()).astype(np.int32)

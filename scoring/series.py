@@ -8,12 +8,119 @@ from ingest.compiled import compiled
 type Floats = NDArray[np.float64]
 type Bools = NDArray[np.bool_]
 type Indices = NDArray[np.intp]
+type Int64s = NDArray[np.int64]
 
 
 def runs(mask: Bools) -> list[tuple[int, int]]:
     """The maximal runs of True as half-open (start, stop) pairs, in order."""
-    edges = np.flatnonzero(np.diff(np.concatenate(([False], mask, [False])).astype(np.int8)))
-    return [(int(start), int(stop)) for start, stop in edges.reshape(-1, 2)]
+    return [(start, stop) for start, stop in _run_edges(mask).tolist()]
+
+
+@compiled
+def _run_edges(mask: Bools) -> Int64s:
+    n = len(mask)
+    edges = np.empty((n // 2 + 1, 2), dtype=np.int64)
+    count, i = 0, 0
+    while i < n:
+        if not mask[i]:
+            i += 1
+            continue
+        edges[count, 0] = i
+        while i < n and mask[i]:
+            i += 1
+        edges[count, 1] = i
+        count += 1
+    return edges[:count].copy()
+
+
+@compiled
+def held_runs(t_s: Floats, mask: Bools, in_gap: Bools, merge_s: float) -> Int64s:
+    """Runs of `mask` as half-open rows, shape (k, 2), cut at gaps, joined where at most `merge_s` lies between two.
+
+    `in_gap`, shape (n - 1,), says of the step to each next sample that nobody knows what was within.
+    """
+    n = len(mask)
+    found = np.empty((n, 2), dtype=np.int64)
+    count, i = 0, 0
+    while i < n:
+        if not mask[i]:
+            i += 1
+            continue
+        start = i
+        i += 1
+        while i < n and mask[i] and not in_gap[i - 1]:
+            i += 1
+        begins = start == 0 or not mask[start - 1]
+        if count and begins and t_s[start] - t_s[found[count - 1, 1] - 1] <= merge_s:
+            found[count - 1, 1] = i
+        else:
+            found[count, 0], found[count, 1] = start, i
+            count += 1
+    return found[:count].copy()
+
+
+@compiled
+def exceedances(
+    t_s: Floats, signal: Floats, in_gap: Bools, leave: float, reach: float, merge_s: float
+) -> tuple[Int64s, Floats]:
+    """The `held_runs` of signal > `leave` in which it somewhere reaches `reach`, and the peak of each."""
+    rows = held_runs(t_s, signal > leave, in_gap, merge_s)
+    peaks = np.empty(len(rows))
+    count = 0
+    for k in range(len(rows)):
+        peak = -np.inf
+        for i in range(rows[k, 0], rows[k, 1]):
+            if signal[i] > peak:  # noqa: PLR1730  NaN is no peak
+                peak = signal[i]
+        if peak >= reach:
+            rows[count], peaks[count] = rows[k], peak
+            count += 1
+    return rows[:count], peaks[:count]
+
+
+def steps[Kind: (np.float64, np.float32, np.int64)](value: NDArray[Kind]) -> NDArray[Kind]:
+    """Each value less the one before it, shape (n - 1,): `np.diff` in a third of its time."""
+    return value[1:] - value[:-1]
+
+
+def median(value: Floats) -> float:
+    """The median of at least one number, none of them NaN."""
+    middle = len(value) // 2
+    if len(value) % 2:
+        return float(np.partition(value, middle)[middle])
+    around = np.partition(value, (middle - 1, middle))
+    return float((around[middle - 1] + around[middle]) / 2.0)
+
+
+@compiled
+def local_slopes(t_s: Floats, first_value: Floats, second_value: Floats, half_window_s: float) -> tuple[Floats, Floats]:
+    """`local_slope` of two series without NaN, to the last bit, in one pass."""
+    n = len(t_s)
+    first_slope, second_slope = np.full(n, np.nan), np.full(n, np.nan)
+    first, after = 0, 0
+    for i in range(n):
+        while t_s[first] < t_s[i] - half_window_s:
+            first += 1
+        while after < n and t_s[after] <= t_s[i] + half_window_s:
+            after += 1
+        count = after - first
+        if count < 3 or (t_s[after - 1] - t_s[i]) - (t_s[first] - t_s[i]) < half_window_s:
+            continue
+        sum_t, sum_tt, sum_v, sum_tv, sum_w, sum_tw = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+        for j in range(first, after):
+            at = t_s[j] - t_s[i]
+            rise, other = first_value[j] - first_value[first], second_value[j] - second_value[first]
+            sum_t += at
+            sum_tt += at * at
+            sum_v += rise
+            sum_tv += at * rise
+            sum_w += other
+            sum_tw += at * other
+        spread = count * sum_tt - sum_t * sum_t
+        if spread > 0.0:
+            first_slope[i] = (count * sum_tv - sum_t * sum_v) / spread
+            second_slope[i] = (count * sum_tw - sum_t * sum_w) / spread
+    return first_slope, second_slope
 
 
 @compiled

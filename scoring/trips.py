@@ -8,9 +8,9 @@ import numpy as np
 
 from ingest.readings import Int64s, Readings
 from scoring.clean import CleanReadings
-from scoring.geodesy import haversine_m
+from scoring.geodesy import METRES_PER_DEGREE, haversine_m
 from scoring.motion import DENSE_S, Motion, held_positions, observe, seconds, taken_rows
-from scoring.series import Bools, Floats, Indices, runs, within_box
+from scoring.series import Bools, Floats, Indices, median, runs, steps, within_box
 from scoring.settings import Cutting
 
 
@@ -61,7 +61,7 @@ class _Piece:
 
 def segment_rows(fix_time_us: Int64s, max_gap_s: float) -> list[tuple[int, int]]:
     """Half-open (start, stop) rows of the runs of readings whose inner silences are at most `max_gap_s`."""
-    breaks = np.flatnonzero(np.diff(fix_time_us) > max_gap_s * 1e6) + 1
+    breaks = np.flatnonzero(steps(fix_time_us) > max_gap_s * 1e6) + 1
     edges = [0, *(int(row) for row in breaks), len(fix_time_us)]
     return [(start, stop) for start, stop in itertools.pairwise(edges) if stop > start]
 
@@ -101,6 +101,8 @@ def _pieces(readings: Readings, cutting: Cutting) -> list[_Piece]:
     """The segment broken where it teleports. A short excursion that comes back is left out as a spike instead."""
     t_s = seconds(readings)
     own = np.arange(len(t_s))
+    if _near_throughout(readings, t_s, cutting):
+        return [_Piece(own, [], False)]
     # A held position was taken when it was first shown: the jump at its end had all that time.
     taken_s = t_s[taken_rows(readings, cutting.still_reported_mps)]
 
@@ -131,6 +133,13 @@ def _pieces(readings: Readings, cutting: Cutting) -> list[_Piece]:
         rows, spikes, teleport = part, [], True
         index += 1
     return [*pieces, _Piece(rows, spikes, teleport)]
+
+
+def _near_throughout(readings: Readings, t_s: Floats, cutting: Cutting) -> bool:
+    """Whether no step can be a teleport: even along a meridian and a parallel of the equator it would be too short."""
+    north_deg, east_deg = np.abs(steps(readings.latitude_deg)), np.abs(steps(readings.longitude_deg))
+    most_m = (north_deg + east_deg) * (METRES_PER_DEGREE * 1.001)
+    return bool((most_m <= cutting.teleport_slack_m + cutting.teleport_mps * steps(t_s)).all())
 
 
 def _standing(readings: Readings, motion: Motion, cutting: Cutting) -> Bools:
@@ -185,10 +194,10 @@ def _trip(readings: Readings, conflicts: Int64s, motion: Motion, rows: slice, cu
     """Steps, silences and distance of the readings at `rows`."""
     own, t_s, speed_mps, still = readings.take(rows), motion.t_s[rows], motion.speed_mps[rows], motion.still[rows]
     reported = motion.reported[rows]
-    step_s = np.diff(t_s)
-    interval_s = float(np.median(step_s))
+    step_s = steps(t_s)
+    interval_s = median(step_s)
     in_gap = step_s > max(cutting.gap_floor_s, cutting.gap_factor * interval_s)
-    line_m = np.hypot(np.diff(motion.x_m[rows]), np.diff(motion.y_m[rows]))
+    line_m = np.hypot(steps(motion.x_m[rows]), steps(motion.y_m[rows]))
     # Between two readings of standing far apart a car in a jam may have crept on.
     near_m = np.where(step_s <= DENSE_S, cutting.stop_near_m, cutting.creep_m)
     standing = still[1:] & still[:-1] & (line_m < near_m)
