@@ -48,5 +48,7 @@ def say(done: Streamed) -> None:
         f"Sent {done.readings:,} readings in {done.batches:,} batches ({done.attempts:,} sendings): "
         f"{done.acknowledged:,} acknowledged, {done.unacknowledged:,} not."
     )
+    for kind, sendings in sorted(done.troubles.items()):
+        messages.print(f"  sent again {sendings:,} times: {kind}")
     for why, readings in sorted(done.refused.items()):
         messages.print(f"  refused {readings:,}: {why}", markup=False)

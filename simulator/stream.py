@@ -53,6 +53,7 @@ class Streamed:
     acknowledged: int = 0  # readings
     refused: dict[str, int] = field(default_factory=dict)  # readings by the gateway's word
     unacknowledged: int = 0  # readings given up at the end
+    troubles: dict[str, int] = field(default_factory=dict)  # sendings without an answer that counts, by the error
 
     def refuse(self, why: str, readings: int) -> None:
         """Counts readings that the gateway will never take."""
@@ -143,7 +144,9 @@ async def _drive(
             except _Refused as why:
                 total.refuse(str(why), count)
                 break
-            except NOT_ACKNOWLEDGED:
+            except NOT_ACKNOWLEDGED as trouble:
+                kind = type(trouble).__name__
+                total.troubles[kind] = total.troubles.get(kind, 0) + 1
                 await asyncio.sleep(min(pause_s, max(ends_at - time.monotonic(), 0.0)))
                 pause_s = min(2.0 * pause_s, LONGEST_PAUSE_S)
                 continue

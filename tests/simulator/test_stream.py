@@ -135,3 +135,4 @@ def test_without_a_gateway_the_stream_stops_and_says_what_was_not_acknowledged()
     (vehicle, *_) = departing(plan((1.0, 0.0, 0.0)), BEGAN_US, DURATION_S)
     done = run([replace(vehicle, token="none")], Gateway("http://127.0.0.1:9"), patience_s=1.0)
     assert (done.acknowledged, done.unacknowledged) == (0, done.readings)
+    assert done.troubles == {"ConnectError": done.attempts}
