@@ -14,6 +14,7 @@ from api.store import Account
 from pricing.agreements import Agreed, Asked, bind, cancel, endorse, history, policy_id_of, renew
 from pricing.policies import DEFAULT_PLAN, PolicyDocument
 from pricing.statement import Posting
+from pricing.store import Policy
 from pricing.terms import PolicyChange
 from storage.pool import Conn, Database
 
@@ -142,7 +143,7 @@ def endorse_policy(
     policy_id: str, wanted: EndorseIn, reader: Binder, database: Store, now: Now, key: Key, response: Response
 ) -> AgreedOut:
     """Changes terms from a day on; what is posted of the time since is adjusted by the day."""
-    check_may_change(database, reader, policy_id)
+    visible_policy(database, reader, policy_id)
     asked = asked_by(reader, key, now, wanted.reason)
     return AgreedOut.of_agreed(endorse(database, policy_id, wanted.effective_on, wanted.given(), asked), response)
 
@@ -152,7 +153,7 @@ def cancel_policy(
     policy_id: str, wanted: CancelIn, reader: Binder, database: Store, now: Now, key: Key, response: Response
 ) -> AgreedOut:
     """Ends the cover before a day."""
-    check_may_change(database, reader, policy_id)
+    visible_policy(database, reader, policy_id)
     asked = asked_by(reader, key, now, wanted.reason)
     return AgreedOut.of_agreed(cancel(database, policy_id, wanted.ends_on, asked), response)
 
@@ -162,7 +163,7 @@ def renew_policy(
     policy_id: str, wanted: RenewIn, reader: Binder, database: Store, now: Now, key: Key, response: Response
 ) -> AgreedOut:
     """Adds the next term."""
-    check_may_change(database, reader, policy_id)
+    visible_policy(database, reader, policy_id)
     asked = asked_by(reader, key, now, wanted.reason)
     agreed = renew(database, policy_id, wanted.starts_on, wanted.ends_on, wanted.given(), asked)
     return AgreedOut.of_agreed(agreed, response)
@@ -182,14 +183,11 @@ def asked_by(reader: Account, key: str, now: datetime, reason: str) -> Asked:
     return Asked(reader.account_key, key, now, may_backdate=reader.role == "underwriter", reason=reason)
 
 
-def check_may_change(database: Database, reader: Account, policy_id: str) -> None:
-    """Raises NotFound for a policy that is somebody else's, the same as for none."""
+def visible_policy(database: Database, reader: Account, policy_id: str) -> Policy:
+    """An own policy, or for an underwriter any. Raises NotFound, the same for a foreign one and for none."""
     with database.role("policy") as conn:
-        _visible(conn, reader, policy_id)
+        return _visible(conn, reader, policy_id)
 
 
-def _visible(conn: Conn, reader: Account, policy_id: str) -> None:
-    if reader.role == "underwriter":
-        any_policy(conn, policy_id)
-    else:
-        own_policy(conn, reader, policy_id)
+def _visible(conn: Conn, reader: Account, policy_id: str) -> Policy:
+    return any_policy(conn, policy_id) if reader.role == "underwriter" else own_policy(conn, reader, policy_id)

@@ -16,7 +16,7 @@ from pricing.policies import plan_of_hash, plan_on, publish_packaged_plan
 from pricing.rating import BehaviourInput, DrivenTrip, Inputs, Line, Premium, Terms
 from pricing.statement import Posting, difference
 from pricing.store import Change, Policy, TripRow
-from pricing.terms import Span, in_month, spans_of
+from pricing.terms import SHARING, Span, in_month, spans_of
 from scoring.features import sum_totals
 from scoring.labels import EXCLUSION
 from scoring.score import PRIOR_MODEL, Score, score_totals
@@ -114,6 +114,18 @@ def inputs_of(conn: Conn, policy: Policy, plan: RatePlan, period: str) -> tuple[
     return Month(tuple(parts)), versions | ({"contests": contests} if contests else {})
 
 
+def driving_of(conn: Conn, policy: Policy, plan: RatePlan, period: str) -> Inputs:
+    """A whole month of a policy's own driving on its present terms, for asking what other choices would cost."""
+    first, after = month_bounds(period)
+    window_start = months_before(period, plan.behaviour.window_months - 1)
+    rows = store.fetch_trips(conn, policy.policy_key, window_start, period)
+    terms = Terms(policy.pay_plan, tuple(policy.covers), policy.factors, policy.declared_km_per_year)
+    whole = (Span(first, after, terms, policy.sharing),)
+    (trips,) = _by_span([row for row in rows if row.local_month == period], whole, policy)
+    behaviour = _behaviour(rows, policy, window_start, period)
+    return Inputs(policy.policy_id, period, (after - first).days, terms, trips, behaviour)
+
+
 def _no_days(policy: Policy, period: str) -> tuple[Span, ...]:
     """Of a month that the policy turned out not to cover: its last terms for no days."""
     first, _ = month_bounds(period)
@@ -126,15 +138,17 @@ def _by_span(rows: Iterable[TripRow], spans: Sequence[Span], policy: Policy) -> 
     found: list[list[DrivenTrip]] = [[] for _ in spans]
     begins = [span.from_day for span in spans]
     for row in rows:
+        at = max(bisect_right(begins, _day(row, policy)) - 1, 0)
+        cells = row.cells if spans[at].sharing == SHARING[-1] else []
         trip = DrivenTrip(
             trip_id=str(row.trip_id),
             started_at=row.started_at.isoformat(),
             distance_m=row.distance_m,
             gap_m=row.gap_m,
             not_charged=not_charged(row, policy),
-            cells=tuple(sorted((road_class, hour_band, metres) for road_class, hour_band, metres in row.cells)),
+            cells=tuple(sorted((road_class, hour_band, metres) for road_class, hour_band, metres in cells)),
         )
-        found[max(bisect_right(begins, _day(row, policy)) - 1, 0)].append(trip)
+        found[at].append(trip)
     return [tuple(trips) for trips in found]
 
 

@@ -357,3 +357,26 @@ class EvidenceNotSeen(PricingError):
 
     def __str__(self) -> str:
         return f"contest {self.contest} is decided by somebody who has looked at its evidence: open it first"
+
+
+@dataclass(eq=False)
+class BadCatalogue(PricingError):
+    """A catalogue that cannot be offered: the place in it and what is wrong there."""
+
+    plan: str
+    place: str
+    problem: str
+
+    def __str__(self) -> str:
+        return f"catalogue of {self.plan}: {self.place}: {self.problem}"
+
+
+@dataclass(eq=False)
+class NotEligible(PricingError):
+    """A choice that this customer cannot have, and why."""
+
+    field: str
+    because: str
+
+    def __str__(self) -> str:
+        return f"{self.field} cannot be chosen: {self.because}"

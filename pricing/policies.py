@@ -24,6 +24,8 @@ from pricing.errors import (
     UnknownPolicy,
 )
 from pricing.plan import Factor, RatePlan, parse_plan
+from pricing.products import check_choices
+from pricing.rating import Terms
 from pricing.store import Policy
 from pricing.terms import AT_THE_HOST, SHARING, TERM_FIELDS, PolicyChange
 from storage.pool import Conn, Database
@@ -34,6 +36,7 @@ FIELDS = (
 )  # fmt: skip
 OPTIONAL = ("email", "devices", "sharing")
 DEFAULT_PLAN = "wayrate-2026"
+MENU_PLAN = "wayrate-menu-2026"  # limits, deductibles and add-ons, each a cover of its own
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +73,12 @@ def packaged_plan(name: str = DEFAULT_PLAN) -> RatePlan:
 
 
 def publish_packaged_plan(conn: Conn, as_of: datetime) -> RatePlan:
-    """Make the plan that ships available to the book (policy role). Raises PlanVersionTaken."""
-    plan = packaged_plan()
+    """Make the plans that ship available to the book; the first of them (policy role). Raises PlanVersionTaken."""
+    first, *_ = [_publish(conn, packaged_plan(name), as_of) for name in (DEFAULT_PLAN, MENU_PLAN)]
+    return first
+
+
+def _publish(conn: Conn, plan: RatePlan, as_of: datetime) -> RatePlan:
     published = store.publish_plan(
         conn,
         plan_hash=plan.plan_hash,
@@ -295,12 +302,14 @@ def _zone(document: PolicyDocument) -> str:
 
 
 def check_against_plan(policy: Policy, plan: RatePlan) -> None:
-    """Raises BadPolicy with the field that the plan does not know."""
+    """Raises BadPolicy with the field that the plan does not know, NotEligible for a choice that is not offered."""
     if policy.pay_plan not in plan.pay_plans:
         raise BadPolicy(policy.policy_id, "pay_plan", f"{policy.pay_plan!r} is not one of {', '.join(plan.pay_plans)}")
     for cover in policy.covers:
         if cover not in plan.covers:
             raise BadPolicy(policy.policy_id, "covers", f"{cover!r} is not one of {', '.join(plan.covers)}")
+    terms = Terms(policy.pay_plan, tuple(policy.covers), policy.factors, policy.declared_km_per_year)
+    check_choices(plan, terms, policy.sharing)
     declarable = {name: factor for name, factor in plan.factors.items() if name != "declared_km"}
     declared = plan.factors.get("declared_km")
     if declared and "declared_km" in plan.pay_plans[policy.pay_plan].uses:

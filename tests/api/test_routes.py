@@ -28,6 +28,8 @@ ALLOWED = {
     "/policies/{policy_id}/statements/{period}/pdf": OWN,
     "/book/{policy_id}/statements/{period}/pdf": DRIVEN,
     "/trips/{trip_id}/contests": OWN,
+    "/policies/{policy_id}/menu": BINDING,
+    "/api/v1/policies/{policy_id}/menu": BINDING,
     "/contests": DRIVEN,
     "/contests/{contest_id}": DRIVEN,
     "/book": DRIVEN,

@@ -1,0 +1,124 @@
+"""The menu of a policy as its page shows it: what each choice would cost beside the present one, and what it needs."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from api import wording
+from api.errors import NotFound
+from api.policy_file import plan_of
+from pricing.close import driving_of
+from pricing.plan import RatePlan
+from pricing.products import SHARING_TITLES, Catalogue, Menu, Offer, needed_sharing, packaged_catalogue, price_menu
+from pricing.rating import Inputs
+from pricing.store import Policy
+from pricing.terms import SHARING
+from storage.pool import Database
+
+WITHOUT = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One way for one thing, all else as chosen: `amount` None where it is not offered, `because` says why."""
+
+    name: str
+    title: str
+    chosen: bool
+    amount: Decimal | None
+    difference: Decimal | None
+    needs: str
+    because: str
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """One thing to choose."""
+
+    name: str
+    title: str
+    choices: tuple[Choice, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyMenu:
+    """The whole menu of a policy, priced on the driving of `period`, and the configuration that is looked at."""
+
+    period: str
+    inputs: Inputs
+    menu: Menu
+    plan: RatePlan
+    chosen: Offer
+    axes: tuple[Axis, ...]
+
+
+def policy_menu(
+    database: Database, policy: Policy, period: str, pay_plan: str | None = None, covers: Iterable[str] | None = None
+) -> PolicyMenu:
+    """The menu round a configuration (none: the policy's own). Raises NotFound where there is none such."""
+    with database.role("policy") as conn:
+        plan = plan_of(conn, policy, period)
+        inputs = driving_of(conn, policy, plan, period)
+    catalogue = packaged_catalogue(plan.name)
+    if catalogue is None:
+        raise NotFound("menu", policy.policy_id)
+    menu = price_menu(catalogue, plan, inputs)
+    chosen = menu.find(pay_plan or policy.pay_plan, policy.covers if covers is None else covers)
+    if chosen is None:
+        raise NotFound("choice", f"{pay_plan or policy.pay_plan}: {', '.join(covers or policy.covers)}")
+    return PolicyMenu(period, inputs, menu, plan, chosen, _axes(catalogue, plan, menu, chosen))
+
+
+def _axes(catalogue: Catalogue, plan: RatePlan, menu: Menu, chosen: Offer) -> tuple[Axis, ...]:
+    refused = dict(menu.refused)
+    pay_plans = tuple(
+        _choice(menu, chosen, replace(chosen, pay_plan=one.name), one.name, one.title, refused, needed_sharing(one))
+        for one in plan.pay_plans.values()
+    )
+    axes = [Axis("pay_plan", "How you pay", pay_plans)]
+    for peril in catalogue.perils:
+        own = {option.cover for option in peril.options}
+        titles = {option.cover: option.title for option in peril.options}
+        choices = []
+        for way in peril.ways:
+            covers = {cover for cover in chosen.covers if cover not in own} | ({way} if way else set())
+            offer = replace(chosen, covers=tuple(cover for cover in catalogue.covers if cover in covers))
+            title = titles[way] if way else "Without"
+            choices.append(_choice(menu, chosen, offer, way or WITHOUT, title, refused, chosen.needs))
+        axes.append(Axis(peril.name, peril.title, tuple(choices)))
+    return tuple(axes)
+
+
+def _choice(
+    menu: Menu, chosen: Offer, wanted: Offer, name: str, title: str, refused: dict[str, str], needs: str
+) -> Choice:
+    found = menu.find(wanted.pay_plan, wanted.covers)
+    here = (wanted.pay_plan, wanted.covers) == (chosen.pay_plan, chosen.covers)
+    if found is None:
+        because = refused.get(name) or next((refused[one] for one in wanted.covers if one in refused), "Not offered.")
+        return Choice(name, title, here, None, None, needs, because)
+    return Choice(name, title, here, found.amount, found.amount - chosen.amount, found.needs, "")
+
+
+def covers_chosen(picked: Iterable[str]) -> list[str]:
+    """The covers of a form's answers, one for each peril; `none` is without."""
+    return [cover for cover in picked if cover != WITHOUT]
+
+
+def said_difference(choice: Choice, currency: str) -> str:
+    """What a choice costs beside the one that is looked at."""
+    if choice.difference is None:
+        return choice.because
+    if choice.chosen:
+        return "chosen"
+    return wording.money(choice.difference, currency, signed=True) if choice.difference else "the same"
+
+
+def sharing_needed(held: str, needs: str) -> str:
+    """What is shared after choosing something that needs more than is shared now: the least that is enough."""
+    return max(held, needs, key=SHARING.index)
+
+
+def shares(needs: str) -> str:
+    """What leaves the device, in words."""
+    return SHARING_TITLES[needs]

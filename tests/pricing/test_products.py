@@ -1,0 +1,139 @@
+"""The menu: every configuration costs what rating it alone costs, and who may not have it is told why."""
+
+from dataclasses import replace
+from datetime import UTC, date, datetime
+
+import pytest
+
+from pricing.agreements import Asked, endorse
+from pricing.close import close_period
+from pricing.errors import BadCatalogue, NotEligible
+from pricing.policies import DEFAULT_PLAN, MENU_PLAN, add_policy, packaged_plan
+from pricing.products import (
+    check_catalogue,
+    check_choices,
+    needed_sharing,
+    packaged_catalogue,
+    parse_catalogue,
+    price_menu,
+)
+from pricing.rating import Inputs, rate_period
+from pricing.store import fetch_postings
+from pricing.terms import AT_THE_HOST, SHARING
+from storage.pool import Database
+from tests.pricing.book import CLOSED_AT, add_with_device, document, put_trip
+from tests.pricing.cases import inputs, trip
+
+PLAN, CATALOGUE = packaged_plan(MENU_PLAN), packaged_catalogue(MENU_PLAN)
+assert CATALOGUE is not None
+
+
+def customer(**declared: object) -> Inputs:
+    driven = [trip(5, cells=[("residential", "night", 12_345), ("motorway", "day", 240_000)], gap_m=1500)]
+    return inputs("autograph", driven, frequency="0.93", **declared)
+
+
+def test_every_offer_costs_what_its_own_rating_costs_to_the_cent() -> None:
+    given = customer(driver_age=38)
+    menu = price_menu(CATALOGUE, PLAN, given)
+    assert len({(offer.pay_plan, offer.covers) for offer in menu.offers}) == len(menu.offers)
+    for offer in menu.offers:
+        terms = replace(given.terms, pay_plan=offer.pay_plan, covers=offer.covers)
+        assert rate_period(PLAN, replace(given, terms=terms)).amount == offer.amount, offer
+
+
+def test_the_menu_holds_all_that_the_catalogue_crosses_but_what_a_rule_forbids() -> None:
+    menu = price_menu(CATALOGUE, PLAN, customer(driver_age=38))
+    # 4 pay plans x 2 limits x (collision: 4 ways x theft: 3 ways, less theft_200 without collision) x 2 x 2 x 2
+    assert len(menu.offers) == 4 * 2 * (4 * 3 - 1) * 8
+    assert [choice for choice, _ in menu.refused] == ["theft_200"]
+    young = price_menu(CATALOGUE, PLAN, customer(driver_age=19))
+    assert len(young.offers) == 4 * 2 * (3 * 3 - 1) * 8
+    assert ("collision_200", "Under 21 the deductible of collision is 500 or more.") in young.refused
+    far = price_menu(
+        CATALOGUE, PLAN, replace(customer(driver_age=38), terms=replace(customer().terms, declared_km_per_year=40_000))
+    )
+    assert {offer.pay_plan for offer in far.offers} == {"per_km", "behaviour", "autograph"}
+
+
+def test_a_pay_plan_needs_that_what_it_reads_is_shared() -> None:
+    needed = {name: needed_sharing(pay_plan) for name, pay_plan in PLAN.pay_plans.items()}
+    assert needed == {"flat": "odometer", "per_km": "odometer", "behaviour": "score", "autograph": "full"}
+    terms = customer().terms
+    for name, least in needed.items():
+        for sharing in SHARING:
+            chosen = replace(terms, pay_plan=name, covers=("liability",))
+            if SHARING.index(sharing) >= SHARING.index(least):
+                check_choices(PLAN, chosen, sharing)
+            else:
+                with pytest.raises(NotEligible, match=least):
+                    check_choices(PLAN, chosen, sharing)
+
+
+def test_the_catalogues_that_ship_fit_their_plans() -> None:
+    for name in (DEFAULT_PLAN, MENU_PLAN):
+        catalogue = packaged_catalogue(name)
+        assert catalogue is not None
+        check_catalogue(catalogue, packaged_plan(name))
+        assert set(catalogue.covers) == set(packaged_plan(name).covers)
+    assert packaged_catalogue("../plans") is packaged_catalogue("none") is None
+
+
+GOOD = """
+[[perils]]
+name = "liability"
+title = "Liability"
+required = true
+options = [{ cover = "liability", title = "Liability" }]
+[[rules]]
+choice = "flat"
+factor = "driver_age"
+from = 0
+to = 21
+because = "No."
+"""
+
+
+@pytest.mark.parametrize(
+    ("found", "instead", "place"),
+    [
+        ("required = true\n", "", "perils[0]"),
+        ('title = "Liability" }', 'title = "Liability", price = 3 }', "perils[0].options"),
+        ('options = [{ cover = "liability", title = "Liability" }]', "options = []", "perils[0].options"),
+        ("to = 21\n", "", "rules[0]"),
+        ('factor = "driver_age"', 'without = "theft"', "rules[0].without"),
+        ('factor = "driver_age"', 'factor = "shoe_size"', "rules[0].factor"),
+        ('choice = "flat"', 'choice = "free"', "rules[0].choice"),
+        ('cover = "liability"', 'cover = "meteorites"', "perils"),
+        ("[[rules]]", "[[rules", "file"),
+    ],
+)
+def test_a_catalogue_that_does_not_hold_together_names_its_place(found: str, instead: str, place: str) -> None:
+    assert GOOD.count(found) == 1
+    check_catalogue(parse_catalogue(GOOD, MENU_PLAN), PLAN)
+    with pytest.raises(BadCatalogue) as refused:
+        check_catalogue(parse_catalogue(GOOD.replace(found, instead), MENU_PLAN), PLAN)
+    assert refused.value.place == place
+
+
+def test_a_policy_takes_only_what_is_offered_and_pricing_keeps_only_what_is_shared(database: Database) -> None:
+    menu = {"plan": MENU_PLAN, "covers": ["liability_5m", "collision_200", "glass"]}
+    with pytest.raises(NotEligible, match="Under 21"):
+        add_policy(
+            database,
+            document(**menu, factors={"vehicle_class": "suv", "territory": "rural", "driver_age": 19}),
+            CLOSED_AT,
+        )
+    with pytest.raises(NotEligible, match="insured once"):
+        add_policy(database, document(**menu | {"covers": ["liability", "liability_5m"]}), CLOSED_AT)
+    policy = add_with_device(database, **menu, pay_plan="behaviour", sharing="score")
+    asked = Asked(AT_THE_HOST, "k", datetime(2026, 10, 1, tzinfo=UTC), may_backdate=False)
+    with pytest.raises(NotEligible, match="needs 'full'"):
+        endorse(database, "P-1", date(2026, 11, 1), {"pay_plan": "autograph"}, asked)
+    put_trip(database, datetime(2026, 10, 5, 9, tzinfo=UTC))
+    close_period(database, "2026-10", CLOSED_AT)
+    with database.role("policy") as conn:
+        (posting,) = fetch_postings(conn, policy.policy_key)
+    (driven,) = posting.inputs["trips"]  # type: ignore[misc]
+    assert (driven["distance_m"], driven["cells"]) == (10_000, [])
+    assert [line["name"] for line in posting.lines][:3] == ["liability_5m", "collision_200", "glass"]
