@@ -166,9 +166,7 @@ def keep_claim(
         if not (claim_id.isascii() and claim_id.replace("-", "").isalnum() and len(claim_id) <= 64):
             raise BadPolicy(policy_id, "claim", f"{claim_id!r}: use letters, digits and -, up to 64")
         if occurred_on > as_of.astimezone(ZoneInfo(policy.time_zone)).date():
-            raise ClaimOutsideCover(
-                claim_id, policy_id, occurred_on.isoformat(), "that day has not come yet"
-            )
+            raise ClaimOutsideCover(claim_id, policy_id, occurred_on.isoformat(), "that day has not come yet")
         _check_covered(policy, claim_id, cover, occurred_on, spans)
         change_store.insert_claim(conn, claim_id, policy.policy_key, cover, occurred_on, as_of)
         if change_store.fetch_claim(conn, claim_id) != (policy.policy_key, cover, occurred_on):
