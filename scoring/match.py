@@ -12,6 +12,7 @@ from scoring.match_lattice import MatchSettings, choose_chains, fill_lattice, ne
 from scoring.match_network import Search, build_network, new_search
 from scoring.match_placing import Placed, new_placed, new_stretches, place_fixes
 from scoring.roads import RoadMap
+from scoring.series import median, steps
 
 __all__ = ["HiddenMarkovMatcher", "MatchSettings", "Matched", "Matcher", "unmatched"]
 
@@ -73,8 +74,8 @@ def white_noise_m(fix_time_us: NDArray[np.int64], latitude_deg: Float64s, longit
     counts = (fix_time_us[2:] - fix_time_us[:-2] <= 3_000_000) & (moved_m > 4.0)
     if np.count_nonzero(counts) < NOISE_MIN_FIXES:
         return 0.0
-    kink_m = np.hypot(np.diff(x_m, 2), np.diff(y_m, 2))[counts]
-    return float(np.median(kink_m) / np.sqrt(6.0 * 2.0 * np.log(2.0)))
+    kink_m = np.hypot(steps(steps(x_m)), steps(steps(y_m)))[counts]
+    return float(median(kink_m) / np.sqrt(6.0 * 2.0 * np.log(2.0)))
 
 
 def _means_of_five(latitude_deg: Float64s, longitude_deg: Float64s) -> tuple[Float64s, Float64s]:
@@ -139,8 +140,8 @@ class HiddenMarkovMatcher:
         seen_m = found[0].distance_m[np.isfinite(found[0].distance_m)]
         if len(seen_m) < NOISE_MIN_FIXES:
             return found
-        seen_sigma_m = float(np.median(seen_m)) / MEDIAN_SIGMAS
-        if seen_sigma_m <= UNEXPECTED * float(np.median(sigma_m)):
+        seen_sigma_m = median(seen_m) / MEDIAN_SIGMAS
+        if seen_sigma_m <= UNEXPECTED * median(sigma_m):
             return found
         return self._place_once(latitude_deg, longitude_deg, np.maximum(sigma_m, seen_sigma_m), white_m)
 

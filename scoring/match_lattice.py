@@ -154,16 +154,31 @@ def _measure_reach(
             continue
         if bound_m <= REACH_M:
             keep_reach(network, search, left[i])
-            search.runs[0] += 1
-            first = search.kept_first[left[i]]
-            for place in range(first, first + search.kept_count[left[i]]):
-                node = search.reach_node[place]
-                run[node], distance_m[node] = search.runs[0], search.reach_m[place]
+            _look_up(search, left[i], entered[:states_after])
         else:
             drive_from(network, search, left[i], bound_m)
         for j in range(states_after):
             if run[entered[j]] == search.runs[0]:
                 reach_m[i, j] = distance_m[entered[j]]
+
+
+@compiled
+def _look_up(search: Search, source: int, wanted: NDArray[np.int32]) -> None:
+    """Kept distances from a node to the wanted ones; as the kept stand nearest first it may end soon."""
+    run, distance_m, reach_node, reach_m = search.run, search.distance_m, search.reach_node, search.reach_m
+    search.runs[0] += 1
+    mark, missing = search.runs[0], 0
+    for node in wanted:
+        if run[node] != mark:
+            run[node], distance_m[node] = mark, np.inf
+            missing += 1
+    first = search.kept_first[source]
+    for place in range(first, first + search.kept_count[source]):
+        if run[reach_node[place]] == mark:
+            distance_m[reach_node[place]] = reach_m[place]
+            missing -= 1
+            if missing == 0:
+                return
 
 
 @compiled
