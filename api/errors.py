@@ -45,6 +45,20 @@ class UnfitDevice(ApiError):
 
 
 @dataclass(eq=False)
+class DeviceEnded(ApiError):
+    """A device that was revoked: its id is never given to another."""
+
+    device: str
+
+    status: ClassVar[int] = 409
+    title: ClassVar[str] = "The device was ended"
+    advice: ClassVar[str] = "Enrol it under another id."
+
+    def __str__(self) -> str:
+        return f"The device {self.device} was revoked; its id is not used again."
+
+
+@dataclass(eq=False)
 class NotSignedIn(ApiError):
     """A route that needs an account was asked without a valid session."""
 

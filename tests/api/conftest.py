@@ -2,7 +2,9 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import count
+from uuid import uuid4
 
 import psycopg
 import pytest
@@ -29,6 +31,22 @@ def world(server_dsn: str) -> Iterator[World]:
         yield build_world(database)
     with psycopg.connect(server_dsn, autocommit=True) as conn:
         conn.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
+
+
+@contextmanager
+def copied(world: World, server_dsn: str) -> Iterator[World]:
+    """A copy of the small book that may be written to."""
+    source = str(conninfo.conninfo_to_dict(world.database.dsn)["dbname"])
+    name = f"wayrate_copy_{uuid4().hex[:12]}"
+    with psycopg.connect(server_dsn, autocommit=True) as conn:
+        # Nobody may be connected to what is copied; the pool opens fresh connections by itself.
+        conn.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = %s", (source,))
+        conn.execute(sql.SQL("create database {} template {}").format(sql.Identifier(name), sql.Identifier(source)))
+        try:
+            with Database(conninfo.make_conninfo(server_dsn, dbname=name)) as database:
+                yield World(database, world.roads)
+        finally:
+            conn.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
 
 
 @pytest.fixture

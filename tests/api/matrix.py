@@ -1,0 +1,137 @@
+"""What each route is in the security matrix of docs/security.md, and what a well-formed request to it holds."""
+
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+import api
+
+STAFF = ("underwriter", "actuary", "support", "privacy_officer", "admin")
+OF_A_PERSON = ("policyholder", "driver")
+
+_TRIPS, _SCORES, _STATEMENTS = (
+    "Own trips on a map, events, score",
+    "Scores and km by policy",
+    "Statements and adjustments",
+)
+_CONTEST, _DECIDE, _EVIDENCE = "Contest, relabel", "Decide a contest", "Evidence of an open contest"
+_BIND, _PEOPLE = "Bind, endorse, cancel", "Own account"
+
+PUBLIC = {"GET /", "POST /sign-in", "GET /health"}
+
+ROW_OF = {
+    "POST /sign-out": _PEOPLE,
+    "GET /api/v1/me": _PEOPLE,
+    "GET /home": _SCORES,
+    "GET /policies/{policy_id}/trips": _TRIPS,
+    "GET /policies/{policy_id}/statements/{period}": _STATEMENTS,
+    "GET /policies/{policy_id}/statements/{period}/pdf": _STATEMENTS,
+    "GET /policies/{policy_id}/menu": "Quote",
+    "POST /policies/{policy_id}/menu": _BIND,
+    "GET /api/v1/policies/{policy_id}/menu": "Quote",
+    "GET /trips/{trip_id}": _TRIPS,
+    "POST /trips/{trip_id}": _CONTEST,
+    "POST /trips/{trip_id}/contests": _CONTEST,
+    "GET /contests": _DECIDE,
+    "GET /contests/{contest_id}": _EVIDENCE,
+    "POST /contests/{contest_id}": _DECIDE,
+    "GET /book": _SCORES,
+    "GET /book/{policy_id}": _SCORES,
+    "GET /book/{policy_id}/statements/{period}": _STATEMENTS,
+    "GET /book/{policy_id}/statements/{period}/pdf": _STATEMENTS,
+    "GET /api/v1/policies": _SCORES,
+    "GET /api/v1/policies/{policy_id}": _SCORES,
+    "GET /api/v1/policies/{policy_id}/score": _SCORES,
+    "GET /api/v1/policies/{policy_id}/statements": _STATEMENTS,
+    "GET /api/v1/policies/{policy_id}/statements/{period}": _STATEMENTS,
+    "GET /api/v1/policies/{policy_id}/trips": _TRIPS,
+    "POST /api/v1/bindings": _BIND,
+    "POST /api/v1/policies/{policy_id}/endorsements": _BIND,
+    "POST /api/v1/policies/{policy_id}/cancellation": _BIND,
+    "POST /api/v1/policies/{policy_id}/renewals": _BIND,
+    "GET /api/v1/policies/{policy_id}/changes": "What was agreed",
+    "POST /api/v1/trips/{trip_id}/contests": _CONTEST,
+    "GET /api/v1/contests": _CONTEST,
+    "GET /api/v1/contests/{contest_id}": _CONTEST,
+    "GET /api/v1/contest-queue": _DECIDE,
+    "GET /api/v1/contest-queue/{contest_id}": _EVIDENCE,
+    "POST /api/v1/contest-queue/{contest_id}/decision": _DECIDE,
+    "GET /api/v1/trips/{trip_id}": _TRIPS,
+    "GET /api/v1/trips/{trip_id}/events": _TRIPS,
+    "GET /api/v1/trips/{trip_id}/label": _TRIPS,
+    "PUT /api/v1/trips/{trip_id}/label": _CONTEST,
+    "GET /api/v1/trips/{trip_id}/track": _TRIPS,
+    "GET /api/v1/trips/{trip_id}/roads": _TRIPS,
+    "GET /api/v1/book": _SCORES,
+    "GET /api/v1/book/{policy_id}/statements": _STATEMENTS,
+    "POST /api/v1/devices/{device_id}/code": "Devices: enrol, rotate",
+    "POST /api/v1/devices/{device_id}/rotate": "Devices: enrol, rotate",
+    "POST /api/v1/devices/{device_id}/revoke": "Devices: revoke",
+    "GET /api/v1/security-events": "Security events",
+    "GET /api/v1/quarantine/counts": "Quarantine: counts",
+    "GET /api/v1/quarantine": "Quarantine: look, replay",
+    "GET /api/v1/quarantine/{quarantine_id}": "Quarantine: look, replay",
+    "POST /api/v1/quarantine/replay": "Quarantine: look, replay",
+}
+
+# Routes for staff beside a person's own one to the same thing: not the whole row.
+_OF_STAFF = ("/book", "/contests", "/api/v1/book", "/api/v1/contest-queue")
+ONLY_STAFF = {operation for operation in ROW_OF if operation.split(" ")[1].startswith(_OF_STAFF)}
+
+_TERMS = {
+    "starts_on": "2026-12-01", "ends_on": "2027-12-01", "pay_plan": "flat", "covers": ["liability"],
+    "declared_km_per_year": 8000, "time_zone": "Europe/Helsinki", "name": "Some Body", "email": "some@example.org",
+    "factors": {"vehicle_class": "suv", "territory": "rural", "driver_age": 44},
+}  # fmt: skip
+_CONTESTED = {"reason": "bad_data", "words": "There was a tunnel."}
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a well-formed request holds beside its path."""
+
+    query: dict[str, str] = field(default_factory=dict)
+    form: dict[str, str] | None = None
+    json: dict[str, object] | None = None
+
+
+REQUEST = {
+    "POST /sign-out": Asked(form={}),
+    "POST /policies/{policy_id}/menu": Asked(
+        form={"effective_on": "2026-11-20", "pay_plan": "flat", "cover": "liability", "key": "a-fresh-key"}
+    ),
+    "POST /trips/{trip_id}": Asked(form={"label": "passenger"}),
+    "POST /trips/{trip_id}/contests": Asked(form={**_CONTESTED, "event": "0", "key": "a-fresh-key"}),
+    "POST /contests/{contest_id}": Asked(form={"decision": "refuse", "words": "As measured."}),
+    "POST /api/v1/bindings": Asked(json=_TERMS),
+    "POST /api/v1/policies/{policy_id}/endorsements": Asked(json={"effective_on": "2026-11-16", "pay_plan": "flat"}),
+    "POST /api/v1/policies/{policy_id}/cancellation": Asked(json={"ends_on": "2026-12-15"}),
+    "POST /api/v1/policies/{policy_id}/renewals": Asked(json={"starts_on": "2027-01-01", "ends_on": "2028-01-01"}),
+    "POST /api/v1/trips/{trip_id}/contests": Asked(json=dict(_CONTESTED)),
+    "POST /api/v1/contest-queue/{contest_id}/decision": Asked(json={"upheld": False, "words": "As measured."}),
+    "PUT /api/v1/trips/{trip_id}/label": Asked(json={"label": "driver"}),
+    "GET /api/v1/book": Asked(query={"period": "2026-10"}),
+    "POST /api/v1/devices/{device_id}/code": Asked(),
+    "POST /api/v1/devices/{device_id}/rotate": Asked(),
+    "POST /api/v1/devices/{device_id}/revoke": Asked(),
+    "POST /api/v1/quarantine/replay": Asked(json={"channel": "http"}),
+}
+
+# An administrator's code enrols a device that was not there.
+MAKES_WHAT_IS_NOT_THERE = {"POST /api/v1/devices/{device_id}/code"}
+
+
+@cache
+def rows() -> dict[str, set[str]]:
+    """The table of docs/security.md: the roles that each row allows anything."""
+    lines = (Path(api.__file__).parents[1] / "docs" / "security.md").read_text("utf-8").splitlines()
+    table = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("| ")]
+    head, *body = table
+    return {name: {role for role, cell in zip(head[1:], cells, strict=True) if cell != "-"} for name, *cells in body}
+
+
+def request_of(operation: str) -> Asked:
+    """What a well-formed request to it holds; a route that changes something has to say."""
+    if not operation.startswith("GET ") and operation not in REQUEST:
+        raise AssertionError(f"{operation} has no request in tests/api/matrix.py")
+    return REQUEST.get(operation, Asked())
