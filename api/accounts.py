@@ -70,7 +70,7 @@ class Attempts:
 
 @cache
 def _nobody() -> str:
-    """Verified when the address is unknown, so that the time of the answer does not tell which addresses have accounts."""
+    """Verified when the address is unknown, so that an answer's time does not tell which addresses have accounts."""
     return _HASHER.hash(secrets.token_urlsafe(16))
 
 
