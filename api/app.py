@@ -17,6 +17,7 @@ from api import (
     label_routes,
     menu_routes,
     person_routes,
+    privacy_routes,
     quarantine_routes,
     session_routes,
 )
@@ -56,6 +57,7 @@ def create_api(database: Database, roads: RoadMap | None, clock: Callable[[], da
         contest_routes,
         agreement_routes,
         menu_routes,
+        privacy_routes,
         book_routes,
         data_routes,
         device_routes,

@@ -26,6 +26,8 @@ ROW_OF = {
     "GET /policies/{policy_id}/trips": _TRIPS,
     "GET /policies/{policy_id}/statements/{period}": _STATEMENTS,
     "GET /policies/{policy_id}/statements/{period}/pdf": _STATEMENTS,
+    "GET /privacy": "Access and audit log",
+    "GET /api/v1/export": "Export, erase",
     "GET /policies/{policy_id}/menu": "Quote",
     "POST /policies/{policy_id}/menu": _BIND,
     "GET /api/v1/policies/{policy_id}/menu": "Quote",

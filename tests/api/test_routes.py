@@ -22,6 +22,8 @@ OWN, DRIVEN = {"policyholder", "driver"}, {"underwriter"}
 BINDING = {"policyholder", "underwriter"}
 ALLOWED = {
     "/home": OWN,
+    "/privacy": OWN,
+    "/api/v1/export": OWN,
     "/policies/{policy_id}/trips": OWN,
     "/policies/{policy_id}/statements/{period}": OWN,
     "/trips/{trip_id}": OWN,

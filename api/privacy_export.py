@@ -1,0 +1,158 @@
+"""Everything about a person as one zip: JSON for what was agreed and charged, CSV for driving, GeoJSON for ways."""
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from tempfile import TemporaryFile
+from typing import IO, Any
+from uuid import UUID
+from zipfile import ZIP_DEFLATED, ZipFile
+
+import numpy as np
+from pydantic import BaseModel
+
+from api.agreement_routes import ChangeOut
+from api.contest_routes import ContestOut
+from api.contest_view import contests_of_policies
+from api.data_routes import PolicyOut
+from api.policy_file import open_file, own_policies
+from api.privacy_store import Look, copy_readings, fetch_looks, fetch_roles, fetch_spans
+from api.store import Account, Trip
+from pricing.agreements import history
+from pricing.store import Policy
+from scoring.store import EventRow, fetch_events, fetch_track
+from scoring.tracks import Track
+from storage.pool import Conn, Database
+
+README = """\
+Everything that Wayrate holds about you as of {now}. Times are UTC unless they say otherwise.
+
+account.json     who you are to us
+policies.json    your policies and everything that was agreed, in order
+statements.json  every statement and adjustment with its lines, inputs and worksheet
+contests.json    what you contested and what became of it
+looks.json       who opened the evidence of your contests, and when
+trips.csv        each trip's numbers; label: what you said it was
+events.csv       what was found on the trips, with its evidence
+ways.geojson     the way of each trip whose way is still kept (WGS 84)
+readings.csv     the raw readings that are still kept; an empty field: not reported
+
+Not in it: the password (only its hash is kept) and records that were refused (kept at most as long as readings).
+"""
+TRIP_FIELDS = (
+    "trip_id", "policy_id", "started_at", "ended_at", "time_zone", "local_month", "distance_m", "gap_m", "duration_s",
+    "excluded", "grade", "label",
+)  # fmt: skip
+EVENT_FIELDS = tuple(EventRow.__dataclass_fields__)
+
+
+@dataclass(frozen=True, slots=True)
+class SeenLook:
+    """A look at evidence, and as what somebody looked."""
+
+    look: Look
+    role: str
+
+
+def looks_of(database: Database, policy_keys: Sequence[UUID]) -> list[SeenLook]:
+    """Who looked at the evidence of contests of these policies, the latest first."""
+    with database.role("link") as conn:
+        looks = fetch_looks(conn, policy_keys)
+    with database.role("policy") as conn:
+        roles = fetch_roles(conn, [look.seen_by for look in looks])
+    return [SeenLook(look, roles.get(look.seen_by, "account that was closed")) for look in looks]
+
+
+def export_zip(database: Database, reader: Account, now: datetime) -> IO[bytes]:
+    """The person's zip as an open temporary file at its begin; closing it deletes it."""
+    with database.role("policy") as conn:
+        policies = own_policies(conn, reader)
+        agreed = [_agreed(conn, policy) for policy in policies]
+    files = [open_file(database, policy, now) for policy in policies]
+    trips = [trip for file in files for trip in file.trips]
+    keys = [policy.policy_key for policy in policies]
+    contests = [ContestOut.of(database, one).model_dump(mode="json") for one in contests_of_policies(database, keys)]
+    looks = [
+        {"contest_id": seen.look.contest_id, "trip_id": seen.look.trip_id, "seen_at": seen.look.seen_at,
+         "by": seen.role, "with_way": seen.look.with_way}
+        for seen in looks_of(database, keys)
+    ]  # fmt: skip
+    account = {"name": reader.name, "email": reader.email, "role": reader.role}
+    out = TemporaryFile()  # noqa: SIM115 - the answer closes it
+    with ZipFile(out, "w", ZIP_DEFLATED) as archive:
+        archive.writestr("README.txt", README.format(now=now.isoformat()))
+        _write_json(archive, "account.json", account)
+        _write_json(archive, "policies.json", agreed)
+        _write_json(archive, "statements.json", [one.as_dict() for file in files for one in file.statements])
+        _write_json(archive, "contests.json", contests)
+        _write_json(archive, "looks.json", looks)
+        _write_csv(archive, "trips.csv", TRIP_FIELDS, ([getattr(trip, name) for name in TRIP_FIELDS] for trip in trips))
+        with database.role("telemetry") as conn:
+            _write_driving(archive, conn, trips)
+        _write_readings(archive, database, keys)
+    out.seek(0)
+    return out
+
+
+def _agreed(conn: Conn, policy: Policy) -> dict[str, Any]:
+    changes, _ = history(conn, policy.policy_id)
+    return PolicyOut.of(policy).model_dump(mode="json") | {
+        "changes": [ChangeOut.of(policy.policy_id, change).model_dump(mode="json") for change in changes]
+    }
+
+
+def _write_driving(archive: ZipFile, conn: Conn, trips: Sequence[Trip]) -> None:
+    """Events and ways, one trip's way in memory at a time."""
+    rows = ([trip.trip_id, *(getattr(event, name) for name in EVENT_FIELDS)]
+            for trip in trips for event in fetch_events(conn, trip.trip_id))  # fmt: skip
+    _write_csv(archive, "events.csv", ("trip_id", *EVENT_FIELDS), rows)
+    with archive.open("ways.geojson", "w", force_zip64=True) as file:
+        file.write(b'{"type": "FeatureCollection", "features": [')
+        between = b"\n"
+        for trip in trips:
+            track = fetch_track(conn, trip.trip_id)
+            if track is not None:
+                file.write(between + json.dumps(_way(trip, track)).encode())
+                between = b",\n"
+        file.write(b"\n]}\n")
+
+
+def _way(trip: Trip, track: Track) -> dict[str, object]:
+    placed = np.isfinite(track.latitude_deg) & np.isfinite(track.longitude_deg)
+    places = np.column_stack((track.longitude_deg[placed], track.latitude_deg[placed])).tolist()
+    line = len(places) > 1  # a line has two positions at least (RFC 7946)
+    return {
+        "type": "Feature",
+        "geometry": {"type": "LineString" if line else "MultiPoint", "coordinates": places},
+        "properties": {
+            "trip_id": str(trip.trip_id),
+            "started_at": trip.started_at.isoformat(),
+            "seconds_since_start": track.t_s[placed].round(3).tolist(),
+        },
+    }
+
+
+def _write_readings(archive: ZipFile, database: Database, policy_keys: Sequence[UUID]) -> None:
+    with database.role("link") as conn:
+        spans = fetch_spans(conn, policy_keys)
+    with archive.open("readings.csv", "w", force_zip64=True) as file, database.role("telemetry") as conn:
+        for piece in copy_readings(conn, spans):
+            file.write(piece)
+
+
+def _write_json(archive: ZipFile, name: str, value: object) -> None:
+    archive.writestr(name, json.dumps(value, indent=2, ensure_ascii=False, default=_text))
+
+
+def _text(value: object) -> object:
+    return value.model_dump(mode="json") if isinstance(value, BaseModel) else str(value)
+
+
+def _write_csv(archive: ZipFile, name: str, head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    with archive.open(name, "w", force_zip64=True) as file, io.TextIOWrapper(file, "utf-8", newline="") as text:
+        writer = csv.writer(text)
+        writer.writerow(head)
+        writer.writerows([value.isoformat() if isinstance(value, datetime) else value for value in row] for row in rows)

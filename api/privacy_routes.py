@@ -1,0 +1,82 @@
+"""The privacy centre: what is held, when it goes, who looked, and all of it to take along."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import IO
+
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse, Response, StreamingResponse
+
+from api.policy_file import open_file, own_policies
+from api.privacy_export import export_zip, looks_of
+from api.privacy_store import fetch_held, fetch_spans
+from api.problems import PROBLEMS
+from api.rendering import page
+from api.roles import Now, Policyholder, Store
+from api.wording import day, local
+
+router = APIRouter()
+READINGS_DAYS = 90  # the default of `wayrate expire`, counted from the end of a reading's week
+PIECE_BYTES = 256 * 1024
+
+
+@router.get("/privacy", response_class=HTMLResponse, include_in_schema=False)
+def show_privacy(request: Request, reader: Policyholder, database: Store, now: Now) -> Response:
+    """What is held of this person."""
+    with database.role("policy") as conn:
+        policies = own_policies(conn, reader)
+    keys = [policy.policy_key for policy in policies]
+    files = [open_file(database, policy, now) for policy in policies]
+    with database.role("link") as conn:
+        spans = fetch_spans(conn, keys)
+    with database.role("telemetry") as conn:
+        held = fetch_held(conn, spans)
+    zone = policies[0].time_zone if policies else "UTC"
+    goes_on = deletable_on(held.oldest) if held.oldest else None
+    return page(
+        request,
+        "privacy.html",
+        reader,
+        policies=len(policies),
+        trips=sum(len(file.trips) for file in files),
+        statements=sum(len(file.statements) for file in files),
+        readings=f"{held.readings:,}",
+        oldest=day(local(held.oldest, zone)) if held.oldest else None,
+        goes_on=day(goes_on) if goes_on else None,
+        days_left=max((goes_on - now).days, 0) if goes_on else 0,
+        readings_days=READINGS_DAYS,
+        looks=[
+            {
+                "who": f"An {seen.role}" if seen.role[0] in "aeiou" else f"A {seen.role.replace('_', ' ')}",
+                "when": f"{day(local(seen.look.seen_at, zone))}, {local(seen.look.seen_at, zone):%H:%M}",
+                "what": "with the way, without its ends" if seen.look.with_way else "without the way",
+                "trip_id": str(seen.look.trip_id),
+            }
+            for seen in looks_of(database, keys)
+        ],
+    )
+
+
+@router.get("/api/v1/export", responses=PROBLEMS, response_class=StreamingResponse)
+def read_export(reader: Policyholder, database: Store, now: Now) -> Response:
+    """Everything held about you, as a zip of JSON, CSV and GeoJSON."""
+    name = f"wayrate-{now:%Y-%m-%d}.zip"
+    return StreamingResponse(
+        _pieces(export_zip(database, reader, now)),
+        media_type="application/zip",
+        headers={"Content-Disposition": f'attachment; filename="{name}"'},
+    )
+
+
+def deletable_on(fix_time: datetime) -> datetime:
+    """From when on expiry deletes a reading: raw readings go by weeks (Monday 00:00 UTC) once their days are over."""
+    monday = (fix_time.astimezone(UTC) - timedelta(days=fix_time.astimezone(UTC).weekday())).replace(
+        hour=0, minute=0, second=0, microsecond=0
+    )
+    return monday + timedelta(days=7 + READINGS_DAYS)
+
+
+def _pieces(file: IO[bytes]) -> Iterator[bytes]:
+    with file:
+        while piece := file.read(PIECE_BYTES):
+            yield piece
