@@ -26,6 +26,7 @@ body { font: 15px/1.5 system-ui, sans-serif; max-width: 960px; margin: 2rem auto
 table { border-collapse: collapse; margin: 1rem 0; font-variant-numeric: tabular-nums }
 th, td { padding: .25rem .75rem; border-bottom: 1px solid #e7e5e4; text-align: right }
 th:first-child, td:first-child { text-align: left } .no { color: #b91c1c; font-weight: 600 }
+footer { color: #57534e }
 .plots { display: flex; flex-wrap: wrap; gap: 1rem } svg text { font: 11px system-ui, sans-serif; fill: #57534e }
 """
 
@@ -48,7 +49,8 @@ of stops, or drives) at or under a value. All are taken from what devices report
 <div class="plots">{plots}</div><h2>Quantiles</h2>{_table(rows, [one.name for one in real])}
 <p>Ratio: simulated over the nearest end of the range of the real sources; 1 is within it. Asked: within 25 %.</p>
 <h2>Events found beside events that were</h2>{_grades(graded)}
-<p>Recall: of true events clearly over the threshold, those found. Precision: of those found, the true ones.</p></html>
+<p>Recall: of true events clearly over the threshold, those found. Precision: of those found, the true ones.</p>
+<footer>Roads and limits: © OpenStreetMap contributors</footer></html>
 """
 
 
