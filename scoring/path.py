@@ -20,6 +20,7 @@ from scoring.quality import Quality, certify
 from scoring.roads import RoadMap
 from scoring.score import PRIOR_MODEL, score_totals
 from scoring.settings import DEFAULT_SETTINGS, Settings
+from scoring.shape import shape_of
 from scoring.streets import Street, streets_of
 from scoring.tracks import Track, pack, track_of
 from scoring.trips import LeadIn, Place, Trip, cut_segment, lead_in, segment_rows
@@ -50,6 +51,7 @@ class ScoredTrip:
     exposure: tuple[Cell, ...]
     events: tuple[Event, ...]
     track: Track | None
+    shape: tuple[int, ...] = ()  # by which a copy of the way at another time is known
     yardstick: dict[str, dict[str, object]] | None = None  # what others' formulas say; only when asked, never stored
     streets: tuple[Street, ...] = ()  # likewise
 
@@ -150,6 +152,7 @@ def score_trip(
         exposure=cells,
         events=with_totals(trip, driven, findings, settings.thresholds),
         track=track_of(trip, driven),
+        shape=shape_of(trip.readings),
         yardstick=yardstick(measure(trip, driven, findings, zone, settings.thresholds)) if with_yardstick else None,
         streets=streets_of(driven.found, roads) if with_yardstick and roads and driven.found else (),
     )

@@ -18,7 +18,7 @@ from storage.pool import Conn
 # Trips in
 
 _HELD = """
-    select started_at, content_digest, local_month, trip_id from telemetry.trip
+    select started_at, content_digest, local_month, trip_id, shape from telemetry.trip
      where device_key = %(device_key)s and started_at between %(from_time)s and %(to_time)s
 """
 _DELETE = "delete from telemetry.trip where trip_id = any(%(ids)s)"
@@ -26,11 +26,11 @@ _INSERT_TRIP = """
     insert into telemetry.trip (
         trip_id, device_key, started_at, ended_at, time_zone, local_month, distance_m, gap_m, duration_s,
         sampling_interval_s, excluded, grade, quality, not_measurable, totals, features, score, versions,
-        content_digest)
+        content_digest, shape)
     values (
         %(trip_id)s, %(device_key)s, %(started_at)s, %(ended_at)s, %(time_zone)s, %(local_month)s, %(distance_m)s,
         %(gap_m)s, %(duration_s)s, %(sampling_interval_s)s, %(excluded)s, %(grade)s, %(quality)s, %(not_measurable)s,
-        %(totals)s, %(features)s, %(score)s, %(versions)s, %(content_digest)s)
+        %(totals)s, %(features)s, %(score)s, %(versions)s, %(content_digest)s, %(shape)s)
 """
 _INSERT_EXPOSURE = """
     insert into telemetry.trip_exposure (trip_id, road_class, hour_band, over_limit_band, distance_m, duration_s)
@@ -58,17 +58,19 @@ class HeldTrip:
     content_digest: bytes
     local_month: str
     trip_id: UUID
+    shape: tuple[int, ...]
 
 
 def held_trips(conn: Conn, device_key: int, from_us: int, to_us: int) -> list[HeldTrip]:
     """The stored trips of a device that started in [from, to]."""
     span = {"device_key": device_key, "from_time": from_microseconds(from_us), "to_time": from_microseconds(to_us)}
     held = []
-    for started_at, digest, month, trip_id in conn.execute(_HELD, span).fetchall():
+    for started_at, digest, month, trip_id, shape in conn.execute(_HELD, span).fetchall():
         assert isinstance(started_at, datetime)
         assert isinstance(digest, bytes)
         assert isinstance(trip_id, UUID)
-        held.append(HeldTrip(microseconds(started_at), digest, str(month), trip_id))
+        assert isinstance(shape, list)
+        held.append(HeldTrip(microseconds(started_at), digest, str(month), trip_id, tuple(shape)))
     return held
 
 
@@ -106,6 +108,7 @@ def _trip_row(device_key: int, trip: ScoredTrip) -> dict[str, Any]:
         "ended_at": from_microseconds(trip.ended_us),
         "quality": Json(trip.quality),
         "not_measurable": list(trip.not_measurable),
+        "shape": list(trip.shape),
         "totals": Json(trip.totals),
         "features": Json(trip.features),
         "score": None if trip.score is None else Json(trip.score),

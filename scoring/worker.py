@@ -7,7 +7,7 @@ reading. Cutting is a function of a segment and the place before it, so a re-cut
 import itertools
 import logging
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import numpy as np
@@ -15,7 +15,7 @@ import numpy as np
 from ingest.moments import microseconds
 from ingest.readings import Int64s
 from ingest.store import fetch_readings
-from scoring import metrics, store, window_store
+from scoring import metrics, replay_store, store, window_store
 from scoring.layers import NO_LAYERS, Layers
 from scoring.match import Matcher
 from scoring.path import ScoredTrip, score_readings
@@ -30,6 +30,17 @@ type Span = tuple[int, int]  # first and last fix time in microseconds, both inc
 
 STEP_US = 6 * 3600 * 1_000_000  # how far a walk to a segment's end looks at once
 MOST_READINGS = 200_000  # scored at once: some 50 MB
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What replacing changed: local months of trips that came or went, and the hashes of their shapes."""
+
+    months: set[str]
+    shapes: set[int]
+
+    def __or__(self, other: "Changes") -> "Changes":
+        return Changes(self.months | other.months, self.shapes | other.shapes)
 
 
 def work_once(
@@ -89,16 +100,17 @@ def work_device(
         settings, thresholds=THRESHOLDS.get(window_store.vehicle_class(conn, device_key), settings.thresholds)
     )
     gap_us = round(own.cutting.max_gap_s * 1e6)
-    changed_months = set()
+    changes = Changes(set(), set())
     spans = _whole_spans(conn, device_key, [(window.from_us, window.to_us) for window in windows], gap_us, as_of)
     for region in regions(conn, device_key, spans, gap_us):
         for span in _batches(window_store.usable_times(conn, device_key, *region), own.cutting.max_gap_s):
             readings = fetch_readings(conn, device_key, *span)
             previous = window_store.last_place(conn, device_key, span[0])
             trips = score_readings(readings, matcher, roads, own, device=device_key, previous=previous, layers=layers)
-            changed_months |= replace_trips(conn, device_key, span, trips)
-    if changed_months:
-        store.insert_change(conn, device_key, min(changed_months), as_of)
+            changes |= replace_trips(conn, device_key, span, trips)
+    if changes.months:
+        store.insert_change(conn, device_key, min(changes.months), as_of)
+    replay_store.tell_replays(conn, changes.shapes, as_of)
     window_store.drop_windows(conn, windows)
     metrics.SCORED.inc(len(windows))
     for window in windows:
@@ -148,8 +160,8 @@ def merge_spans(spans: list[Span]) -> list[Span]:
     return merged
 
 
-def replace_trips(conn: Conn, device_key: int, span: Span, trips: list[ScoredTrip]) -> set[str]:
-    """Make the stored trips that started in the span these; the local months of those that really changed."""
+def replace_trips(conn: Conn, device_key: int, span: Span, trips: list[ScoredTrip]) -> Changes:
+    """Make the stored trips that started in the span these; what of them really changed."""
     held = {trip.started_us: trip for trip in store.held_trips(conn, device_key, *span)}
     wanted = {trip.started_us: trip.content_digest for trip in trips}
     gone = [trip for trip in held.values() if wanted.get(trip.started_us) != trip.content_digest]
@@ -159,7 +171,10 @@ def replace_trips(conn: Conn, device_key: int, span: Span, trips: list[ScoredTri
         store.delete_trips(conn, [trip.trip_id for trip in gone])
     if added:
         store.insert_trips(conn, device_key, added)
-    return {trip.local_month for trip in gone} | {trip.local_month for trip in added}
+    return Changes(
+        {trip.local_month for trip in gone} | {trip.local_month for trip in added},
+        {one for trip in gone for one in trip.shape} | {one for trip in added for one in trip.shape},
+    )
 
 
 def _segment_end(conn: Conn, device_key: int, time_us: int, gap_us: int, direction: int) -> int:
