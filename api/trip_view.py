@@ -18,6 +18,7 @@ EXCLUSIONS = {
     "too_long": "it goes on for over a day without a stop",
     "off_road": "it is on no road: a train, a ferry or a plane",
     "not_driving": "its motion is not that of a car on a road",
+    "vin_mismatch": "the device was in another vehicle",
     "replay_suspect": "the same way was reported before, to the decimetre: a copy",
     "towed": "the car was moved without being driven",
     "contested": "its contest was upheld",

@@ -9,7 +9,7 @@ import typer
 from api.accounts import ROLES, add_account
 from cli.errors import NothingChosen, WrongLine
 from cli.options import AsOf, DataDir, database_of, messages, moment
-from ingest.devices import ROTATION_OVERLAP, Tier, revoke, rotate
+from ingest.devices import ROTATION_OVERLAP, Tier, declare_vin, revoke, rotate
 from ingest.enrolment import CODE_LIFETIME, IMEI_PREFIX, allow, enrol_checked, enrol_without_token, forbid, make_code
 from ingest.errors import BadImei, DeviceExists
 from pricing.errors import UnknownPolicy
@@ -141,6 +141,18 @@ def revoke_device(
     with database_of(data_dir) as database, database.role("telemetry") as conn:
         revoke(conn, device, moment(as_of))
     messages.print(f"{device} is revoked: nothing it sends is taken any more.")
+
+
+@devices.command("vin")
+def vin(
+    device: Annotated[str, typer.Argument(help="The enrolled device.")],
+    number: Annotated[str, typer.Argument(metavar="VIN", help="Its vehicle's number, of 17 letters and digits.")],
+    data_dir: DataDir = None,
+) -> None:
+    """Declare which vehicle a device is in: trips that come with the number of another one do not count."""
+    with database_of(data_dir) as database, database.role("telemetry") as conn:
+        declare_vin(conn, device, number.strip().upper())
+    messages.print(f"{device} is in the vehicle {number.strip().upper()}.", markup=False)
 
 
 @devices.command("assign")

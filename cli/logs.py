@@ -39,4 +39,5 @@ def log_as_json(stream: TextIO | None = None, level: int = logging.INFO) -> logg
     root = logging.getLogger()
     root.addHandler(handler)
     root.setLevel(level)
+    logging.getLogger("yoyo").setLevel(logging.WARNING)  # a line for each migration, applied or not, says nothing
     return handler

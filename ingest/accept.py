@@ -6,7 +6,7 @@ receipt exists only after the commit; whatever fails before it leaves nothing be
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import sha256
 from time import monotonic
@@ -20,9 +20,11 @@ from ingest.devices import find_device
 from ingest.errors import DeviceNotNamed, DeviceRevoked, IdempotencyConflict
 from ingest.joined import Joined, join
 from ingest.metrics import acknowledge_after, count_receipt, counting_failures
-from ingest.readings import content_hash
+from ingest.readings import Flag, content_hash
+from ingest.security import SecurityEvent, record_in
 from ingest.store import Device, Upload
 from ingest.validate import validate
+from ingest.vin import is_vin
 from storage.partitions import ensure_partitions_of, reading_floor
 from storage.pool import Conn, Database
 
@@ -87,10 +89,21 @@ def make_offer(
     flags: tuple[str, ...] = (),
 ) -> Offer:
     """What `frame` was decoded to, ready to be accepted; `tier` where the channel is trusted less than the device."""
+    decoded = marked_vins(decoded, device.vin)
     digest = sha256(frame).digest()
     trusted = tier or device.tier
     upload = Upload(device.device_key, received_at, channel, trusted, decoder_version, digest, idempotency_key, flags)
     return Offer(upload, frame, decoded)
+
+
+def marked_vins(decoded: Decoded, declared: str | None) -> Decoded:
+    """The same with readings flagged that came with a number that is not the declared vehicle's, or no vehicle's."""
+    wrong = [place for place, vin in decoded.vins.items() if not is_vin(vin) or (declared and vin != declared)]
+    if not wrong:
+        return decoded
+    readings = decoded.readings
+    flags = np.where(np.isin(decoded.record_index, wrong), readings.flags | Flag.VIN_MISMATCH, readings.flags)
+    return replace(decoded, readings=readings.replace(flags=flags))
 
 
 def accept(
@@ -249,6 +262,7 @@ def _store_all(conn: Conn, joined: Joined, newest: Mapping[int, int]) -> list[Re
     ids = upload_ids.tolist()
     refused = [(uploads[at], ids[at], one) for at, rejected in enumerate(joined.rejected) for one in rejected]
     store.insert_quarantine(conn, refused)
+    _notify_of_vins(conn, joined)
     changed = np.flatnonzero((merged.stored > 0) | merged.reflagged)
     marked = [uploads[place] for place in changed.tolist()]
     store.mark_dirty(conn, marked, first_us[changed], last_us[changed])
@@ -258,6 +272,15 @@ def _store_all(conn: Conn, joined: Joined, newest: Mapping[int, int]) -> list[Re
     ]
     counted = zip(merged.stored.tolist(), duplicate.tolist(), quarantined.tolist(), refusals, strict=True)
     return [Receipt(*row) for row in counted]
+
+
+def _notify_of_vins(conn: Conn, joined: Joined) -> None:
+    """A security event for each upload with the number of another vehicle."""
+    wrong = (joined.readings.flags & Flag.VIN_MISMATCH) != 0
+    if wrong.any():
+        for place in np.unique(joined.upload[wrong]).tolist():
+            upload = joined.uploads[place]
+            record_in(conn, SecurityEvent.VIN_MISMATCH, upload.received_at, upload.channel, upload.device_key)
 
 
 def _learn(newest: dict[int, int], joined: Joined, outcomes: Sequence[Outcome | None]) -> None:

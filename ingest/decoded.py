@@ -1,7 +1,7 @@
 """What every decoder and file reader returns: the readings of one frame, and what of it was refused."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,7 @@ class Decoded:
     """The records of one frame: received = len(readings) + len(rejected), always.
 
     `record_index`, shape (n,), is each reading's place in the frame; `raw_of` gives the bytes of the record at a place.
+    `vins` are the vehicle numbers that records came with, by their place.
     """
 
     readings: Readings
@@ -32,6 +33,7 @@ class Decoded:
     rejected: tuple[Rejected, ...]
     record_index: Int64s
     raw_of: Callable[[int], bytes]
+    vins: Mapping[int, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.received != len(self.readings) + len(self.rejected):

@@ -13,8 +13,9 @@ from hashlib import pbkdf2_hmac, sha256
 from typing import Literal
 
 from ingest import store
-from ingest.errors import BadDeviceId, DeviceExists, UnknownDevice
+from ingest.errors import BadDeviceId, BadVin, DeviceExists, UnknownDevice
 from ingest.store import Device
+from ingest.vin import is_vin
 from storage.pool import Conn
 
 type Tier = Literal["claim", "bound_network", "tls", "signed"]
@@ -60,6 +61,13 @@ def revoke(conn: Conn, device_id: str, as_of: datetime) -> None:
     device = find_device(conn, device_id)
     store.end_credentials(conn, device.device_key, as_of)
     store.end_device(conn, device.device_key, as_of)
+
+
+def declare_vin(conn: Conn, device_id: str, vin: str) -> None:
+    """Say which vehicle the device is in. Raises `BadVin`, `UnknownDevice`."""
+    if not is_vin(vin):
+        raise BadVin(vin)
+    store.set_vin(conn, find_device(conn, device_id).device_key, vin)
 
 
 def authenticate(conn: Conn, token: str, as_of: datetime) -> Device | None:

@@ -203,6 +203,19 @@ class UnscoredWindows(IngestError):
 
 
 @dataclass(eq=False)
+class BadVin(IngestError):
+    """A vehicle number that no vehicle can have."""
+
+    vin: str
+
+    def __str__(self) -> str:
+        return (
+            f"{self.vin[:40]!a} is no vehicle number: 17 capital letters and digits without I, O and Q, the ninth of "
+            "them a check digit in North America and China; look at the windscreen or the registration"
+        )
+
+
+@dataclass(eq=False)
 class BadImei(IngestError):
     """An IMEI that no device can have."""
 

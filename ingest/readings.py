@@ -31,6 +31,7 @@ class Flag(IntFlag):
     SPEED_MISMATCH = 64
     UNACKED_CHANNEL = 128  # arrived without a promise of delivery: never the only basis of a discount
     IMPUTED_RECEIVER_POSITION = 256  # the device repeated its last valid position
+    VIN_MISMATCH = 512  # it came with the number of another vehicle, or with one that is none: its trip does not count
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from ingest.enrolment_store import insert_security_event
-from storage.pool import Database
+from storage.pool import Conn, Database
 
 _LOG = logging.getLogger(__name__)
 
@@ -21,7 +21,13 @@ class SecurityEvent(StrEnum):
     BROKER_REFUSED = "broker_refused"  # a message under the topic of a device that may not send
     WRONG_CODE = "wrong_code"  # an enrolment code that never was
     CODE_REUSED = "code_reused"  # one that was redeemed before, or has expired
+    VIN_MISMATCH = "vin_mismatch"  # readings came with the number of another vehicle, or with one that is none
     CODE_GUESSING = "code_guessing"  # too many wrong codes from one address: it waits
+
+
+def record_in(conn: Conn, event: SecurityEvent, at: datetime, channel: str, device_key: int) -> None:
+    """Keep the event of a device in the caller's transaction."""
+    insert_security_event(conn, at, event, channel, device_key, "")
 
 
 def record(

@@ -21,6 +21,7 @@ class Device:
     device_key: int
     device_id: str
     tier: str
+    vin: str | None = None  # of the vehicle that it is declared to be in, where the channel carries such a number
 
 
 _INSERT_DEVICE = """
@@ -35,6 +36,7 @@ _END_CREDENTIALS = """
     update telemetry.credential set revoked_at = least(revoked_at, %(at)s) where device_key = %(device_key)s
 """
 _END_DEVICE = "update telemetry.device set revoked_at = %(at)s where device_key = %(device_key)s and revoked_at is null"
+_SET_VIN = "update telemetry.device set vin = %(vin)s where device_key = %(device_key)s"
 _CREDENTIAL_HOLDER = """
     select d.device_key, d.device_id, c.tier
       from telemetry.credential c join telemetry.device d using (device_key)
@@ -55,7 +57,7 @@ _BROKER_DEVICE = """
      order by c.issued_at desc, c.token_hash limit 1
 """
 _DEVICE = """
-    select device_key, device_id, 'signed' as tier from telemetry.device
+    select device_key, device_id, 'signed' as tier, vin from telemetry.device
      where device_id = %(device_id)s and revoked_at is null
 """
 
@@ -88,6 +90,11 @@ def end_credentials(conn: Conn, device_key: int, at: datetime) -> None:
 def end_device(conn: Conn, device_key: int, at: datetime) -> None:
     """Revoke the device."""
     conn.execute(_END_DEVICE, {"device_key": device_key, "at": at})
+
+
+def set_vin(conn: Conn, device_key: int, vin: str) -> None:
+    """Declare the number of the vehicle that the device is in."""
+    conn.execute(_SET_VIN, {"device_key": device_key, "vin": vin})
 
 
 def fetch_device_by_token(conn: Conn, token_hash: bytes, as_of: datetime) -> Device | None:

@@ -47,6 +47,7 @@ GATHER_S = 0.004  # packets that arrive within it are decoded by one pass
 STUCK_REPEATS = 5
 STUCK_WITHIN = timedelta(minutes=10)
 _LOOKUPS_AT_ONCE = 4
+_LINGER_S = 2.0  # for a refused device to read its refusal and hang up
 _MOST_UNREAD = 16 * 1024  # bytes taken from a connection beyond the packet that is under way
 _CHANNEL = "teltonika-tcp"
 _TIER = "claim"
@@ -251,6 +252,8 @@ class _Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """More bytes, cut anywhere."""
+        if self.ended:
+            return  # read away: bytes that nobody read would reset the connection, and the last answer with it
         self._buffer += data
         if not self._busy:
             self._advance()
@@ -303,10 +306,14 @@ class _Connection(asyncio.Protocol):
         self.ended = True
         self._in_time()
         _LOG.log(logging.INFO if self.device else logging.DEBUG, "teltonika: connection closed: %s", reason)
-        if last:
-            self._transport.write(last)
         if abort:
             self._transport.abort()
+        elif last:
+            self._transport.write(last)
+            self._transport.write_eof()
+            if self._paused:
+                self._transport.resume_reading()
+            self._gateway.loop.call_later(_LINGER_S, self._transport.close)
         else:
             self._transport.close()
 

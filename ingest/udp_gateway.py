@@ -8,6 +8,7 @@ IMEI are claims.
 import asyncio
 import logging
 import socket
+from collections import OrderedDict
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -34,6 +35,7 @@ _CHANNEL = "teltonika-udp"
 _TIER = "claim"
 _CODEC_AT = 23  # after length, packet id, type, AVL packet id and IMEI
 _LOOKUPS_AT_ONCE = 4
+_MOST_CODECS = 100_000  # devices whose last codec a process remembers
 
 
 @dataclass(slots=True)
@@ -44,6 +46,7 @@ class _Datagrams(asyncio.DatagramProtocol):
     lookups: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_LOOKUPS_AT_ONCE))
     transport: asyncio.DatagramTransport | None = None
     waiting: set[asyncio.Task[None]] = field(default_factory=set)
+    codecs: OrderedDict[int, int] = field(default_factory=OrderedDict)  # what each device spoke last
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.DatagramTransport)
@@ -80,9 +83,17 @@ class _Datagrams(asyncio.DatagramProtocol):
             decoded, key = _unknown_codec(device, datagram)
         offer = make_offer(
             device, datagram, decoded, received_at=self.clock(), channel=_CHANNEL, decoder_version=VERSION,
-            tier=_TIER, idempotency_key=key,
+            tier=_TIER, idempotency_key=key, flags=self._flags_of(device, datagram),
         )  # fmt: skip
         await self.coalescer.accept(offer)
+
+    def _flags_of(self, device: Device, datagram: bytes) -> tuple[str, ...]:
+        codec = datagram[_CODEC_AT]
+        earlier = self.codecs.pop(device.device_key, codec)
+        self.codecs[device.device_key] = codec
+        if len(self.codecs) > _MOST_CODECS:
+            self.codecs.popitem(last=False)
+        return ("codec_switch",) if codec != earlier else ()
 
 
 def _unknown_codec(device: Device, datagram: bytes) -> tuple[Decoded, str]:

@@ -6,6 +6,7 @@ A likeness (a bicycle's pace, a bus's stops) excludes nothing: the policyholder 
 
 import numpy as np
 
+from ingest.readings import Flag
 from scoring.driven import Driven
 from scoring.series import Bools, Floats, runs
 from scoring.settings import Certificate, Cutting, Travel
@@ -14,12 +15,14 @@ from scoring.trips import Trip
 
 def exclusion(trip: Trip, driven: Driven, cutting: Cutting, wanted: Certificate, travel: Travel) -> str | None:
     """Why this is no insured driving, or None: `too_short`, `too_long`, `not_driving` (on foot, or faster than cars),
-    `towed` (moved with the contact off or the odometer still), `off_road` (on rails, water or in the air).
+    `towed` (moved with the contact off or the odometer still), `off_road` (on rails, water or in the air),
+    `vin_mismatch` (the device was in another vehicle).
     """
     fast_mps, contact = _fast_mps(trip), _contact(trip)
     on_foot = fast_mps < travel.walk_mps and trip.t_s[-1] >= travel.walk_least_s and not trip.in_gap.any()
     contact_off = contact is not None and 1.0 - contact > travel.contact_share
     reasons = {
+        "vin_mismatch": bool((trip.readings.flags & Flag.VIN_MISMATCH).any()),
         "too_short": trip.step_m.sum() + trip.gap_m < cutting.short_trip_m,
         "too_long": trip.t_s[-1] > travel.longest_trip_s,
         "not_driving": fast_mps > travel.fastest_car_mps or on_foot,

@@ -42,7 +42,8 @@ OVERHEAD = 12  # of a TCP packet: preamble, length, CRC
 AFTER_TIME = np.iinfo(np.int64).max  # a time past the year 9999
 _LAST_MS = 253_402_300_799_999
 LEAST_LENGTH = 3  # codec and both counts
-_IGNITION, _ODOMETER_M, _HDOP_TENTHS = 239, 16, 182  # AVL ids
+_IGNITION, _ODOMETER_M, _HDOP_TENTHS, _VIN = 239, 16, 182, 256  # AVL ids
+_VIN_BYTES = 17
 _NULL_ISLAND_E7 = 10_000  # 0.001 degrees
 _KMH_A_MPS = 3.6
 _NO_FIX = int(Flag.NO_FIX)
@@ -265,6 +266,30 @@ def read_elements(
                     hdop[row] = _unsigned(data, at, width) / 10.0
                 at += width
             width *= 2
+
+
+@compiled
+def find_vins(data: Bytes, starts: Int64s, packet: Int64s, begins_at: Int64s, vin_at: Int64s) -> bool:
+    """Where each record's vehicle number stands in the bytes, -1 where it has none; whether any has. Shapes (n,)."""
+    found = False
+    for row in range(len(begins_at)):
+        vin_at[row] = -1
+        if _u8(data, starts[packet[row]]) != CODEC_8E:
+            continue  # only codec 8 Extended has elements that are long enough
+        at = begins_at[row] + 28
+        width = 1
+        while width <= 8:
+            at += 2 + _u16(data, at) * (2 + width)
+            width *= 2
+        count = _u16(data, at)
+        at += 2
+        for _ in range(count):
+            size = _u16(data, at + 2)
+            if _u16(data, at) == _VIN and size == _VIN_BYTES:
+                vin_at[row] = at + 4
+                found = True
+            at += 4 + size
+    return found
 
 
 @compiled

@@ -25,12 +25,14 @@ from ingest.decoders.avl import (
     check_bodies,
     check_packets,
     find_records,
+    find_vins,
     read_elements,
     read_fixes,
 )
 from ingest.imei import IMEI_DIGITS, parse_imei
 from ingest.readings import COLUMN_DTYPES, Int64s, Readings, make_readings
 from ingest.rejection import Rejection
+from ingest.vin import VIN_LENGTH
 
 VERSION = "teltonika/1"
 IMEI_ACCEPTED, IMEI_REFUSED = b"\x01", b"\x00"
@@ -70,6 +72,7 @@ class Packets:
 
     `packet`, shape (n,), says which packet a reading is of, `begins_at` where in the bytes; `faults` and `trailing`,
     shape (m,), are each packet's `Fault` and how many bytes follow its last record. An AFTER_TIME is not storable.
+    `vins` are the vehicle numbers that readings came with, by row.
     """
 
     readings: Readings
@@ -77,6 +80,7 @@ class Packets:
     begins_at: Int64s
     faults: Int64s
     trailing: Int64s
+    vins: dict[int, str]
 
 
 def decode_packets(data: bytes, starts: Int64s, ends: Int64s) -> Packets:
@@ -168,7 +172,16 @@ def _parse(view: Bytes, starts: Int64s, ends: Int64s, faults: Int64s) -> Packets
     columns = {name: np.empty(count, dtype=COLUMN_DTYPES[name]) for name in (*FIX_COLUMNS, *ELEMENT_COLUMNS)}
     read_fixes(view, begins_at, *(columns[name] for name in FIX_COLUMNS))
     read_elements(view, starts, packet, begins_at, *(columns[name] for name in ELEMENT_COLUMNS))
-    return Packets(make_readings(count, **columns), packet, begins_at, faults, trailing)
+    vin_at = np.empty(count, dtype=np.int64)
+    vins = _vins(view, vin_at) if find_vins(view, starts, packet, begins_at, vin_at) else {}
+    return Packets(make_readings(count, **columns), packet, begins_at, faults, trailing, vins)
+
+
+def _vins(view: Bytes, vin_at: Int64s) -> dict[int, str]:
+    """The texts at these places by row; a field that the car left empty is none."""
+    rows = np.flatnonzero(vin_at >= 0).tolist()
+    texts = ((row, view[vin_at[row] : vin_at[row] + VIN_LENGTH].tobytes()) for row in rows)
+    return {row: text.decode("ascii", "replace") for row, text in texts if text.strip(b"\0 0")}
 
 
 def _decoded(frame: bytes, packets: Packets, number: int, rows: slice, offset: int, end: int) -> Decoded:
@@ -180,9 +193,11 @@ def _decoded(frame: bytes, packets: Packets, number: int, rows: slice, offset: i
     trailing = int(packets.trailing[number])
     raw_of = partial(_raw_of, frame, begins_at, offset, end - 1 - trailing)
     places = np.arange(len(readings))
+    first = rows.indices(len(packets.readings))[0]
+    vins = {row - first: vin for row, vin in packets.vins.items() if first <= row < first + len(readings)}
     readable = readings.fix_time_us != AFTER_TIME
     if not trailing and readable.all():
-        return Decoded(readings, len(readings), (), places, raw_of)
+        return Decoded(readings, len(readings), (), places, raw_of, vins)
     rejected = [
         Rejected(place, Rejection.FUTURE, "the time is past the year 9999", raw_of(place))
         for place in places[~readable].tolist()
@@ -190,7 +205,7 @@ def _decoded(frame: bytes, packets: Packets, number: int, rows: slice, offset: i
     if trailing:
         rejected.append(Rejected(None, Rejection.TRAILING, f"{trailing} bytes are left after the last record", frame))
     readings = readings.take(readable)
-    return Decoded(readings, len(readings) + len(rejected), tuple(rejected), places[readable], raw_of)
+    return Decoded(readings, len(readings) + len(rejected), tuple(rejected), places[readable], raw_of, vins)
 
 
 def _raw_of(frame: bytes, begins_at: Int64s, offset: int, end: int, place: int) -> bytes:

@@ -146,4 +146,4 @@ def test_a_mistake_is_found(
     """The controls: with these mistakes in the code some history breaks the law."""
     monkeypatch.setattr(place, mistake)
     with pytest.raises(AssertionError):
-        run(system, expected, examples=200, steps=25, phases=(Phase.generate,))
+        run(system, expected, examples=1_000, steps=25, phases=(Phase.generate,))

@@ -353,3 +353,13 @@ def test_nothing_is_acknowledged_before_the_commit(
         client.settimeout(10)
         assert client.recv(4) == struct.pack(">I", 2)
     assert count(database, "reading") == 2
+
+
+def test_a_refusal_reaches_a_device_whose_packets_are_already_under_way(address: tuple[str, int]) -> None:
+    """Bytes that nobody read would end the connection with a reset, and the refusal with it."""
+    with connected(address, greeted=False) as client:
+        stranger = b"\x00\x0f" + b"490154203237518"
+        client.sendall(stranger + SOUND * 200)
+        time.sleep(0.3)
+        assert client.recv(10) == b"\x00"
+        assert client.recv(10) == b""

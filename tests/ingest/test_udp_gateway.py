@@ -63,3 +63,12 @@ def test_a_codec_that_is_not_known_is_kept_once_whatever_its_packet_ids_and_not_
         kept = conn.execute("select reason, raw from telemetry.quarantine").fetchall()
     assert kept == [("unknown_codec", datagram(IMEI, strange, 1))]
     assert count(database, "reading") == 1
+
+
+def test_row_13_a_codec_that_changes_is_taken_and_flagged_once(client: socket.socket, database: Database) -> None:
+    for number, codec in enumerate((0x08, 0x8E, 0x8E)):
+        client.send(datagram(IMEI, body([Record(speed_kmh=number)], codec), number + 1))
+        client.recv(16)
+    with database.role("telemetry") as conn:
+        flags = conn.execute("select flags from telemetry.upload order by upload_id").fetchall()
+    assert flags == [([],), (["codec_switch"],), ([],)]
