@@ -157,8 +157,8 @@ def _day(row: TripRow, policy: Policy) -> date:
 
 
 def policy_score(trips: Iterable[TripRow], policy: Policy) -> Score | None:
-    """The score of the driving that may be charged for; None without any."""
-    counted = [row.totals for row in trips if not_charged(row, policy) is None]
+    """The score of the driving that may be charged for and that was promised to be whole; None without any."""
+    counted = [row.totals for row in trips if not_charged(row, policy) is None and not row.is_unacked]
     return score_totals(sum_totals(counted)) if counted else None
 
 

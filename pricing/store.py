@@ -47,7 +47,7 @@ POLICIES_IN_FORCE = POLICIES + " where p.starts_on < %(after)s and p.ends_on > %
 # One statement, so one snapshot: a trip that is cut anew meanwhile is here either whole as it was or whole as it is.
 TRIPS = """
     select t.trip_id, t.started_at, t.local_month, t.distance_m, t.gap_m, t.excluded, t.grade, t.totals, t.versions,
-           t.contests,
+           t.contests, coalesce(jsonb_exists(t.quality -> 'flags', 'unacked_only'), false) as is_unacked,
            (select coalesce(jsonb_agg(jsonb_build_array(c.road_class, c.hour_band, c.metres)), '[]')
               from (select e.road_class, e.hour_band, sum(e.distance_m)::bigint as metres
                       from link.exposure_of_policy e
@@ -124,6 +124,7 @@ class TripRow:
     totals: dict[str, int]
     versions: dict[str, str | None]
     contests: list[UUID]  # upheld: the trip is excluded, or `totals` are without the contested events
+    is_unacked: bool  # all of it came without a promise of delivery: its km cost, its behaviour earns nothing
     cells: list[tuple[str, str, int]]  # road class, hour band, metres; in no order
 
 

@@ -29,6 +29,7 @@ class Driven:
     map_version: str | None  # None: no map was asked
     discontinuities: int
     inside: Bools  # within the bounds of the map: where it has no road, there is none
+    swapped: bool = False  # none is, and most would be if latitude and longitude changed places
     found: Matched | None = None  # the matcher's own words, of the fixes that are not held
 
 
@@ -47,6 +48,8 @@ def on_roads(trip: Trip, matcher: Matcher | None, roads: RoadMap | None) -> Driv
     nearest = _nearest(trip.t_s[fixes], trip.t_s)
     edge = np.where(np.abs(trip.t_s[fixes][nearest] - trip.t_s) <= CARRY_S, found.edge[nearest], -1)
     matched = edge >= 0
+    latitude_deg, longitude_deg = trip.readings.latitude_deg, trip.readings.longitude_deg
+    inside = _within(latitude_deg, longitude_deg, roads)
     safe = np.where(matched, edge, 0)
     return Driven(
         road_class=np.where(matched, roads.edge_class[safe], UNMATCHED).astype(np.intp),
@@ -55,14 +58,14 @@ def on_roads(trip: Trip, matcher: Matcher | None, roads: RoadMap | None) -> Driv
         edge=edge.astype(np.intp),
         map_version=found.map_version,
         discontinuities=int(np.count_nonzero(found.breaks[1:])),
-        inside=_within(trip, roads),
+        inside=inside,
+        swapped=not inside.any() and bool(_within(longitude_deg, latitude_deg, roads).mean() > 0.5),
         found=found,
     )
 
 
-def _within(trip: Trip, roads: RoadMap) -> Bools:
-    """Which readings lie in the box of the map's nodes, by which a map may not cross longitude 180."""
-    latitude_deg, longitude_deg = trip.readings.latitude_deg, trip.readings.longitude_deg
+def _within(latitude_deg: Floats, longitude_deg: Floats, roads: RoadMap) -> Bools:
+    """Which places lie in the box of the map's nodes, by which a map may not cross longitude 180."""
     inside: Bools = (
         (latitude_deg >= roads.node_latitude_deg.min())
         & (latitude_deg <= roads.node_latitude_deg.max())

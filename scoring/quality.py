@@ -21,6 +21,7 @@ _CEILINGS = {
     "teleport": "B",
     "gap_before": "B",
     "off_road": "uncertified",
+    "implausible_place": "uncertified",
     "odometer_mismatch": "C",
 }
 
@@ -82,6 +83,8 @@ def certify(
     flags = (*_flags(trip, lead_in_gap_m, conflicts), *sensor_flags, *alike)
     if off_road(trip, driven, wanted):
         flags = (*flags, "off_road")
+    if driven.swapped:
+        flags = (*flags, "implausible_place")
     grades = {
         "coverage": _at_least(coverage, wanted.coverage),
         "sampling_interval": _at_most(trip.sampling_interval_s, wanted.longest_interval_s),
@@ -144,6 +147,7 @@ def _flags(trip: Trip, lead_in_gap_m: float, conflicts: int) -> tuple[str, ...]:
         "gap": bool(trip.in_gap.any()),
         "gap_before": lead_in_gap_m > 0,
         "conflict_same_key": conflicts > 0,
+        "unacked_only": bool((trip.readings.flags & Flag.UNACKED_CHANNEL != 0).all()),
         "held_positions": bool(trip.held.any()),
     }
     return tuple(dict.fromkeys([*found, *(name for name, holds in own.items() if holds)]))

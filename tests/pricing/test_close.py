@@ -117,6 +117,20 @@ def test_what_is_not_charged_costs_nothing_and_says_why(database: Database, fact
     assert posting.inputs["trips"][0]["not_charged"].startswith(next(iter(fact)).replace("grade", "uncertified"))  # type: ignore[index]
 
 
+@pytest.mark.parametrize("hard_brakes", [0, 40])
+def test_row_42_what_came_without_a_promise_costs_its_km_and_earns_nothing(
+    database: Database, hard_brakes: int
+) -> None:
+    policy = add_with_device(database)
+    put_trip(database, ON[2], hard_brakes=hard_brakes, flags=("unacked_channel", "unacked_only"))
+    close_period(database, "2026-10", CLOSED_AT)
+    with database.role("policy") as conn:
+        (posting,) = fetch_postings(conn, policy.policy_key)
+    (trip,) = posting.inputs["trips"]  # type: ignore[misc]
+    assert trip["not_charged"] is None
+    assert posting.inputs["behaviour"] is None
+
+
 def test_a_trip_outside_the_cover_is_stored_but_not_priced(database: Database) -> None:
     policy = add_with_device(database, starts_on="2026-10-10")
     assign = datetime(2026, 10, 1, tzinfo=UTC)

@@ -59,3 +59,15 @@ def test_beyond_the_map_nothing_is_said() -> None:
     trip = travel(20.0, 90.0, 60.10, two_coasts())
     assert trip.quality["matched_share"] == 0.0
     assert "off_road" not in trip.quality["flags"]  # type: ignore[operator]
+
+
+def test_row_44_a_swap_within_range_is_an_implausible_place() -> None:
+    roads = two_coasts()
+    sound = drive(600.0, profile((0, 20.0), (1, 20.0)), origin=(60.18, 24.94), noise_m=3.0)
+    swapped = sound.replace(latitude_deg=sound.longitude_deg, longitude_deg=sound.latitude_deg)
+    (right,), (wrong,) = (
+        score_readings(one, HiddenMarkovMatcher(roads), roads, device="car") for one in (sound, swapped)
+    )
+    assert "implausible_place" not in right.quality["flags"]  # type: ignore[operator]
+    assert "implausible_place" in wrong.quality["flags"]  # type: ignore[operator]
+    assert (wrong.grade, wrong.quality["blocks_surcharges"]) == ("uncertified", True)
