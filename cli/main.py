@@ -18,6 +18,7 @@ from cli import (
     mqtt,
     policies,
     quarantine,
+    risk,
     roads,
     security,
     serve,
@@ -65,6 +66,8 @@ app.add_typer(roads.roads, name="roads", rich_help_panel=DRIVING)
 app.command("close", rich_help_panel=BOOK)(book.close)
 app.command("statement", rich_help_panel=BOOK)(book.statement)
 app.add_typer(policies.policies, name="policy", rich_help_panel=BOOK)
+app.command("fit", rich_help_panel=BOOK)(risk.fit)
+app.command("evaluate", rich_help_panel=BOOK)(risk.evaluate)
 
 app.add_typer(devices.devices, name="device", rich_help_panel=OPERATIONS)
 app.add_typer(devices.accounts, name="account", rich_help_panel=OPERATIONS)

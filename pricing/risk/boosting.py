@@ -1,0 +1,147 @@
+"""Boosted trees by LightGBM: models of different seeds, their rates averaged and balanced on what they learned.
+
+Rates come as response with exposure as weight, which has the same gradients as counts with an offset of log exposure.
+The same seed gives the same model (`deterministic`, one order of rows).
+"""
+
+from typing import Any, Literal
+
+import msgspec
+import numpy as np
+
+from pricing.risk.columns import Book, Floats, Ints, Mask, folds_of
+from pricing.risk.contract import Boosting, Contract
+
+type Objective = Literal["poisson", "gamma", "tweedie"]
+PATIENCE = 60
+THREADS = 2
+
+
+class Boosted(msgspec.Struct, frozen=True):
+    """A fitted bag: LightGBM's own text of each model, the factors in column order, and the balance factor."""
+
+    objective: Objective
+    factors: tuple[str, ...]
+    models: tuple[str, ...]
+    balance: float
+    rounds: int
+
+
+def matrix(factors: tuple[str, ...], book: Book) -> Floats:
+    """The columns of the trees, shape (n, factors); categorical ones as codes, NaN is missing."""
+    return np.column_stack([book.values[name] for name in factors])
+
+
+def fit_boosted(
+    objective: Objective,
+    contract: Contract,
+    book: Book,
+    response: Floats,
+    weight: Floats,
+    seed: int,
+    offset: Floats | None = None,
+) -> Boosted:
+    """Fit a bag; where the contract gives no rounds, their number comes from folds by policy of these rows alone."""
+    settings = contract.boosting
+    factors = tuple(factor.name for factor in contract.factors)
+    columns = matrix(factors, book)
+    categorical = [place for place, factor in enumerate(contract.factors) if factor.kind == "categorical"]
+    monotone = [{None: 0, "rising": 1, "falling": -1}[factor.monotone] for factor in contract.factors]
+    parameters = _parameters(objective, settings, monotone)
+    rows = _Rows(columns, response, weight, offset, categorical)
+    rounds = settings.rounds or _rounds(parameters, rows, folds_of(book.policy, settings.folds, seed), settings, seed)
+    import lightgbm  # noqa: PLC0415  heavy: only a fit needs it
+
+    models = []
+    for number in range(settings.bag):
+        trained = lightgbm.train({**parameters, "seed": seed + number}, rows.dataset(None), rounds)
+        models.append(trained.model_to_string())
+    unbalanced = Boosted(objective, factors, tuple(models), 1.0, rounds)
+    predicted = _predict(unbalanced, columns) * (1.0 if offset is None else np.exp(offset))
+    balance = float(np.sum(weight * response) / np.sum(weight * predicted))
+    return msgspec.structs.replace(unbalanced, balance=balance)
+
+
+class _Rows:
+    """What LightGBM is given: columns, response, weight, offset."""
+
+    def __init__(
+        self, columns: Floats, response: Floats, weight: Floats, offset: Floats | None, categorical: list[int]
+    ) -> None:
+        self.columns, self.response, self.weight = columns, response, weight
+        self.offset, self.categorical = offset, categorical
+
+    def dataset(self, rows: Mask | None, reference: Any = None) -> Any:
+        """A LightGBM data set of the rows (all when None)."""
+        import lightgbm  # noqa: PLC0415
+
+        at: Any = slice(None) if rows is None else rows
+        return lightgbm.Dataset(
+            self.columns[at],
+            self.response[at],
+            weight=self.weight[at],
+            init_score=None if self.offset is None else self.offset[at],
+            categorical_feature=self.categorical,
+            reference=reference,
+            free_raw_data=False,
+        )
+
+
+def _parameters(objective: Objective, settings: Boosting, monotone: list[int]) -> dict[str, Any]:
+    return {
+        "objective": objective,
+        "learning_rate": settings.learning_rate,
+        "num_leaves": settings.leaves,
+        "min_data_in_leaf": settings.least_rows,
+        "bagging_fraction": settings.rows_share,
+        "bagging_freq": 1,
+        "feature_fraction": settings.factors_share,
+        "lambda_l2": settings.ridge,
+        "cat_smooth": 20,
+        "metric": objective,
+        "num_threads": THREADS,
+        "deterministic": True,
+        "force_row_wise": True,
+        "verbose": -1,
+        **({"monotone_constraints": monotone} if any(monotone) else {}),
+    }
+
+
+def _rounds(parameters: dict[str, Any], rows: _Rows, fold: Ints, settings: Boosting, seed: int) -> int:
+    import lightgbm  # noqa: PLC0415
+
+    found = []
+    for number in range(min(settings.folds, 2)):  # two of the folds: rounds are no fine matter
+        learn = rows.dataset(fold != number)
+        trained = lightgbm.train(
+            {**parameters, "seed": seed},
+            learn,
+            settings.most_rounds,
+            [rows.dataset(fold == number, learn)],
+            callbacks=[lightgbm.early_stopping(PATIENCE, verbose=False)],
+        )
+        found.append(trained.best_iteration)
+    return max(1, round(float(np.mean(found))))
+
+
+def _predict(model: Boosted, columns: Floats) -> Floats:
+    import lightgbm  # noqa: PLC0415
+
+    total = np.zeros(len(columns))
+    for text in model.models:
+        trained = lightgbm.Booster(model_str=text)
+        total += np.exp(trained.predict(columns, raw_score=True, num_threads=THREADS))
+    return total / len(model.models) * model.balance
+
+
+def rate(model: Boosted, book: Book) -> Floats:
+    """Predicted mean per unit of weight, shape (n,); an offset of the fit is multiplied by the caller."""
+    return _predict(model, matrix(model.factors, book))
+
+
+def shap(model: Boosted, book: Book) -> Floats:
+    """Exact SHAP values on the log scale (LightGBM's `pred_contrib`), of the bag's first model; (n, factors + 1)."""
+    import lightgbm  # noqa: PLC0415
+
+    trained = lightgbm.Booster(model_str=model.models[0])
+    return np.asarray(trained.predict(matrix(model.factors, book), pred_contrib=True, num_threads=THREADS))

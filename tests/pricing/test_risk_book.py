@@ -1,0 +1,109 @@
+"""A book that breaks its contract is refused with file, policy and field; nothing is fitted."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pricing.risk import artefact
+from pricing.risk.book import read_book
+from pricing.risk.contract import read_contract
+from pricing.risk.errors import BadBook, BadContract, WrongArtefact
+from pricing.risk.fitting import fit, is_test
+from tests.pricing.risk_books import CONTRACT, book, claims_of, columns, write
+
+
+def changed(field: str, value: object, row: int = 3) -> dict[str, np.ndarray]:
+    policies = columns(rows=20)
+    if field == "town":
+        policies[field] = policies[field].astype(object)
+    policies[field][row] = value
+    return policies
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "problem"),
+    [
+        ("years", -0.5, "negative"),
+        ("years", np.nan, "missing"),
+        ("years", 0.0, "zero"),
+        ("claims", 0.5, "whole number"),
+        ("claims", -1.0, "whole number"),
+        ("km", 0.0, "logarithm"),
+        ("km", np.inf, "infinite"),
+        ("km", np.nan, "missing"),
+        ("town", "moon", "no level 'moon'"),
+        ("town", None, "missing"),
+        ("ends_on", np.datetime64("2024-12-31"), "not after the begin"),
+        ("policy", 2, "overlap"),
+    ],
+)
+def test_a_policy_that_breaks_the_contract_is_named(tmp_path: Path, field: str, value: object, problem: str) -> None:
+    contract = write(tmp_path, changed(field, value))
+    with pytest.raises(BadBook, match=problem) as refused:
+        read_book(tmp_path, contract)
+    assert refused.value.source == "policies.parquet"
+    assert refused.value.policy in {"2", "3"}
+    assert refused.value.field in {field, "starts_on"}
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "problem"),
+    [
+        ("occurred_on", np.datetime64("2024-12-31"), "before inception"),
+        ("occurred_on", np.datetime64("2026-06-01"), "after the cover's end"),
+        ("amount", -5.0, "negative"),
+        ("policy", 999, "not in the book"),
+    ],
+)
+def test_a_claim_that_cannot_be_is_named(tmp_path: Path, field: str, value: object, problem: str) -> None:
+    policies = columns(rows=200)
+    claims = claims_of(policies)
+    claims[field][0] = value
+    contract = write(tmp_path, policies, claims)
+    with pytest.raises(BadBook, match=problem) as refused:
+        read_book(tmp_path, contract)
+    assert refused.value.source == "claims.parquet"
+
+
+def test_a_column_that_is_not_there_is_named_with_those_that_are(tmp_path: Path) -> None:
+    policies = columns(rows=20)
+    del policies["km"]
+    with pytest.raises(BadBook, match=r"km: no such column .*town"):
+        read_book(tmp_path, write(tmp_path, policies))
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ('[[factor]]\nname = "km"', "each name once"),
+        ('[[factor]]\nname = "a"\nbands = [3, 2]', "factor a: bands must rise"),
+        ('[[factor]]\nname = "a"\nbands = [1]\nknots = 2', "bands or knots"),
+        ('[[factor]]\nname = "a"\nkind = "categorical"\nknots = 2', "numeric factors"),
+        ('[[factor]]\nname = "a"\nknot = 2', "knot"),
+    ],
+)
+def test_a_contract_that_cannot_be_names_its_place(tmp_path: Path, line: str, problem: str) -> None:
+    path = tmp_path / "contract.toml"
+    path.write_text(CONTRACT.replace("[boosting]", f"{line}\n[boosting]"))
+    with pytest.raises(BadContract, match=problem):
+        read_contract(path)
+
+
+def test_a_model_is_what_its_hash_says(tmp_path: Path) -> None:
+    whole, contract = book(tmp_path, rows=2000)
+    model = fit(contract, whole.only(~is_test(contract, whole)), 1, frozenset({"glm"}), lambda _: None)
+    path = tmp_path / "model"
+    digest = artefact.save(model, path)
+    assert artefact.load(path) == (model, digest)
+    assert model.card.data_digest == whole.digest
+    content = path.read_bytes()
+    path.write_bytes(content.replace(b'"seed":1', b'"seed":2'))
+    with pytest.raises(WrongArtefact, match="its content has the hash"):
+        artefact.load(path)
+    path.write_bytes(content[:-20])
+    with pytest.raises(WrongArtefact, match="cannot be read"):
+        artefact.load(path)
+    path.write_bytes(content.replace(b"wayrate-risk-1", b"wayrate-risk-0"))
+    with pytest.raises(WrongArtefact, match="fit it again"):
+        artefact.load(path)

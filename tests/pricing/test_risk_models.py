@@ -1,0 +1,157 @@
+"""Risk models on a book whose formula is known: they find it, and find nothing where nothing is."""
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from cli.main import app
+from pricing.risk import boosting, glm, tables
+from pricing.risk.credibility import BuhlmannStraub, GammaPoisson, Memory, fit_buhlmann_straub, fit_gamma_poisson
+from pricing.risk.fitting import amounts, fit, frequency_rates, is_test
+from pricing.risk.metrics import actual_over_expected, calibration, deciles, gini, poisson_deviance
+from tests.pricing.risk_books import CITY, KM_EXPONENT, book
+
+
+def test_the_glm_finds_what_is_there_and_drops_what_is_not(tmp_path: Path) -> None:
+    whole, contract = book(tmp_path)
+    model = fit(contract, whole, 1, frozenset({"glm"}), lambda _: None)
+    assert model.glm is not None
+    assert model.glm.dropped == ("noise",)
+    found = {(one.factor, one.level): one for one in glm.relativities(model.glm, whole.take(np.zeros(1, np.intp)))}
+    km, land = (
+        found["km", "per unit"],
+        next(one for key, one in found.items() if key[0] == "town" and one.low < one.high),
+    )
+    truth = CITY if land.level == "city" else 1 / CITY
+    assert km.low < np.exp(KM_EXPONENT) < km.high
+    assert land.low < truth < land.high
+
+
+def test_where_nothing_is_no_factor_appears(tmp_path: Path) -> None:
+    whole, contract = book(tmp_path, signal=False, seed=5)
+    model = fit(contract, whole, 1, frozenset({"glm"}), lambda _: None)
+    assert model.glm is not None
+    assert model.glm.terms == ()
+    assert np.ptp(glm.rate(model.glm, whole)) == 0.0
+    assert float(glm.rate(model.glm, whole).sum()) == pytest.approx(whole.claims.sum())
+
+
+def test_the_tables_say_what_the_trees_say_and_multiply_out(tmp_path: Path) -> None:
+    whole, contract = book(tmp_path)
+    unseen = is_test(contract, whole)
+    learn, test = whole.only(~unseen), whole.only(unseen)
+    model = fit(contract, learn, 1, frozenset({"glm", "boosted", "tables"}), lambda _: None)
+    rates = frequency_rates(model, test)
+    assert list(rates) == ["boosted", "tables", "glm"]
+    mean = np.full(len(test), learn.claims.sum() / learn.exposure_years.sum())
+    null = poisson_deviance(test.claims, mean, test.exposure_years)
+    assert all(poisson_deviance(test.claims, rate, test.exposure_years) < null for rate in rates.values())
+    assert model.tariff is not None
+    cells = {(name, one, two): cell for name, one, two, cell in tables.as_rows(model.tariff)}
+    row = test.take(np.array([7], dtype=np.intp))
+    by_hand = model.tariff.base
+    for table in model.tariff.tables:
+        levels = [axis.names[int(axis.cells(row)[0])] for axis in table.axes]
+        by_hand *= cells[table.name, levels[0], levels[1] if len(levels) > 1 else ""]
+    assert by_hand == pytest.approx(float(rates["tables"][7]))
+    assert model.boosted is not None
+    assert boosting.shap(model.boosted, row).shape == (1, 4)
+
+
+def test_the_same_seed_gives_the_same_model(tmp_path: Path) -> None:
+    whole, contract = book(tmp_path, rows=2000)
+    wanted = frozenset({"glm", "boosted", "tables"})
+    assert fit(contract, whole, 3, wanted, lambda _: None) == fit(contract, whole, 3, wanted, lambda _: None)
+
+
+def test_large_claims_go_to_a_loading_and_claims_without_amount_are_counted(tmp_path: Path) -> None:
+    whole, contract = book(tmp_path)
+    assert whole.amounts is not None
+    whole.amounts.amount[:2] = (90_000.0, np.nan)
+    found = amounts(contract, whole)
+    assert found is not None
+    assert (found.large, found.without_amount) == (1, 1)
+    assert found.amount.max() == 50_000.0
+    paid = whole.amounts.amount[~np.isnan(whole.amounts.amount)]
+    assert found.large_loading * found.amount.sum() == pytest.approx(paid.sum())
+
+
+def test_the_measures_on_cases_by_hand() -> None:
+    ones = np.ones(4)
+    actual = np.array([0.0, 0.0, 1.0, 1.0])
+    assert gini(np.array([1.0, 2.0, 3.0, 4.0]), actual, ones) == pytest.approx(0.5)
+    assert gini(ones, actual, ones) == pytest.approx(0.0)
+    assert poisson_deviance(np.array([2.0]), np.array([1.0]), np.array([1.0])) == pytest.approx(2 * (2 * np.log(2) - 1))
+    group = actual_over_expected("x", 10.0, 20.0, 1.0)
+    assert (group.ratio, round(group.low * 20, 3), round(group.high * 20, 3)) == (0.5, 4.795, 18.39)  # Garwood 1936
+    assert not group.holds
+
+
+def test_calibration_sees_rates_that_are_too_spread() -> None:
+    rng = np.random.default_rng(4)
+    rate = rng.lognormal(-1.5, 0.5, 40_000)
+    actual = rng.poisson(rate).astype(np.float64)
+    good, spread = (calibration(actual, one, np.ones(len(rate))) for one in (rate, rate**2 / np.exp(-1.5)))
+    assert good.slope == pytest.approx(1.0, abs=0.06)
+    assert spread.slope == pytest.approx(0.5, abs=0.05)
+    assert spread.miscalibration > good.miscalibration
+    assert sum(group.holds for group in deciles(actual, rate, np.ones(len(rate)))) >= 8
+
+
+def test_the_shape_of_the_heterogeneity_is_found_with_its_interval() -> None:
+    rng = np.random.default_rng(8)
+    policy = np.repeat(np.arange(20_000), 3)
+    theta = rng.gamma(2.5, 1 / 2.5, 20_000)[policy]
+    expected = np.full(len(policy), 0.2)
+    found = fit_gamma_poisson(policy, rng.poisson(0.2 * theta).astype(np.float64), expected)
+    assert found.low < 2.5 < found.high
+    assert found.shows_heterogeneity
+    none = fit_gamma_poisson(policy, rng.poisson(expected).astype(np.float64), expected)
+    assert none.high > 100
+    assert GammaPoisson(2.5, 2.0, 3.0).multiplier(np.array([0.0]), np.array([0.0]))[0] == 1.0
+
+
+def test_200_km_move_little_and_20000_km_much() -> None:
+    rng = np.random.default_rng(7)
+    policy = np.repeat(np.arange(3000), 4)
+    own = rng.normal(5.0, 2.0, 3000)[policy]
+    km = rng.uniform(500, 4000, len(policy))
+    value = rng.normal(own, np.sqrt(9000.0 / km))
+    found = fit_buhlmann_straub(policy, value, km)
+    assert found.mean == pytest.approx(5.0, abs=0.15)
+    assert found.between == pytest.approx(4.0, rel=0.15)
+    assert found.within == pytest.approx(9000.0, rel=0.1)
+    little, much = found.credibility(np.array([200.0, 20_000.0]))
+    assert little < 0.12
+    assert much > 0.85
+    assert found.estimate(np.array([np.nan]), np.array([0.0]))[0] == found.mean
+    assert BuhlmannStraub(5.0, 1.0, 0.0).credibility(np.array([1e9]))[0] == 0.0
+
+
+def test_memory_is_two_numbers_that_fade() -> None:
+    kept = Memory().after(1.0, 4.0, 2.0, half_life_years=2.0).after(2.0, 0.0, 1.0, half_life_years=2.0)
+    assert kept == Memory(2.0, 2.0)
+
+
+def test_the_commands_fit_and_judge_and_draw(tmp_path: Path) -> None:
+    book(tmp_path, rows=3000)
+    model, page = tmp_path / "model", tmp_path / "report.html"
+    fitted = CliRunner().invoke(
+        app, ["fit", str(tmp_path), "--contract", str(tmp_path / "contract.toml"), "--out", str(model)]
+    )
+    assert fitted.exit_code == 0, fitted.output
+    said = json.loads(fitted.stdout)
+    judged = CliRunner().invoke(app, ["evaluate", str(model), str(tmp_path), "--folds", "--report", str(page)])
+    assert judged.exit_code == 0, judged.output
+    found = json.loads(judged.stdout)
+    assert found["sha256"] == said["sha256"]
+    assert set(found["models"]) == {"boosted", "tables", "glm"}
+    assert found["rows"] == 600
+    assert set(found["out_of_fold"]) == {"boosted", "tables", "glm"}
+    text = page.read_text()
+    assert text.count("<svg") == 8  # Lorenz, lift, two double lifts, SHAP, three curves
+    assert re.findall(r'(?:src|href)="(?!#)', text) == []
