@@ -18,6 +18,7 @@ from cli import (
     mqtt,
     policies,
     quarantine,
+    rate,
     risk,
     roads,
     security,
@@ -66,6 +67,8 @@ app.add_typer(roads.roads, name="roads", rich_help_panel=DRIVING)
 app.command("close", rich_help_panel=BOOK)(book.close)
 app.command("statement", rich_help_panel=BOOK)(book.statement)
 app.add_typer(policies.policies, name="policy", rich_help_panel=BOOK)
+app.command("quote", rich_help_panel=BOOK)(rate.quote)
+app.command("rate", rich_help_panel=BOOK)(rate.rate)
 app.command("fit", rich_help_panel=BOOK)(risk.fit)
 app.command("evaluate", rich_help_panel=BOOK)(risk.evaluate)
 

@@ -12,6 +12,8 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
+import msgspec
+
 from pricing.money import EXACT
 from pricing.plan import RatePlan
 from pricing.rating import DrivenTrip, Inputs, Line, Premium, Step, charges, rate_period
@@ -111,7 +113,7 @@ def _section(part: Part, premium: Premium, cover: str) -> list[Step]:
     """A cover's steps of one part; the first says which days."""
     first, *others = (step for step in premium.worksheet if step.section == cover)
     last_day = part.to_day - timedelta(days=1)
-    return [replace(first, label=f"{part.from_day} to {last_day}: {first.label}"), *others]
+    return [msgspec.structs.replace(first, label=f"{part.from_day} to {last_day}: {first.label}"), *others]
 
 
 def _costs(premiums: Sequence[Premium]) -> dict[str, Decimal]:

@@ -7,9 +7,11 @@ unrounded, and rounds once at its end. A statement is the sum of its rounded lin
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from decimal import Decimal
 from typing import Any, Literal
+
+import msgspec
 
 from pricing.money import EXACT, ratio, to_minor_unit
 from pricing.plan import Cover, PayPlan, RatePlan
@@ -90,12 +92,11 @@ class Inputs:
     @property
     def digest(self) -> str:
         """SHA-256 of the inputs; the order in which trips are given does not matter."""
-        unordered = self.as_json() | {"trips": {trip.trip_id: asdict(trip) for trip in self.trips}}
-        return hashlib.sha256(json.dumps(unordered, sort_keys=True).encode()).hexdigest()
+        ordered = replace(self, trips=tuple(sorted(self.trips, key=lambda trip: trip.trip_id)))
+        return hashlib.sha256(msgspec.json.encode(ordered, order="deterministic")).hexdigest()
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(msgspec.Struct, frozen=True):
     """One step of a section. `add`: running += quantity x rate; `times`: running x= rate; `round`: to the cent."""
 
     section: str
@@ -108,7 +109,8 @@ class Step:
     def as_json(self) -> dict[str, str]:
         """The step as stored; decimals as text."""
         return {
-            name: format(value, "f") if isinstance(value, Decimal) else value for name, value in asdict(self).items()
+            name: format(value, "f") if isinstance(value, Decimal) else value
+            for name, value in msgspec.structs.asdict(self).items()
         }
 
 

@@ -242,10 +242,14 @@ def read_fixes(
 
 @compiled
 def read_elements(
-    data: Bytes, starts: Int64s, packet: Int64s, begins_at: Int64s, odometer_m: Float64s, hdop: Float32s,
-    ignition: Float32s,
-) -> None:  # fmt: skip
-    """The IO elements that are columns, NaN where a record has none; `starts` are the bodies'."""
+    data: Bytes, starts: Int64s, packet: Int64s, begins_at: Int64s, vin_at: Int64s, odometer_m: Float64s,
+    hdop: Float32s, ignition: Float32s,
+) -> bool:  # fmt: skip
+    """The IO elements that are columns, NaN where a record has none; `starts` are the bodies'.
+
+    `vin_at` gets where a vehicle's number stands in the bytes, -1 where none does; whether any does.
+    """
+    found = False
     for row in range(len(begins_at)):
         odometer_m[row], hdop[row], ignition[row] = np.nan, np.nan, np.nan
         codec = _u8(data, starts[packet[row]])
@@ -266,30 +270,24 @@ def read_elements(
                     hdop[row] = _unsigned(data, at, width) / 10.0
                 at += width
             width *= 2
+        vin_at[row] = -1
+        if codec == CODEC_8E and _u16(data, at) > 0:  # only there elements are long enough
+            vin_at[row] = _vin_at(data, at)
+            found |= vin_at[row] >= 0
+    return found
 
 
 @compiled
-def find_vins(data: Bytes, starts: Int64s, packet: Int64s, begins_at: Int64s, vin_at: Int64s) -> bool:
-    """Where each record's vehicle number stands in the bytes, -1 where it has none; whether any has. Shapes (n,)."""
-    found = False
-    for row in range(len(begins_at)):
-        vin_at[row] = -1
-        if _u8(data, starts[packet[row]]) != CODEC_8E:
-            continue  # only codec 8 Extended has elements that are long enough
-        at = begins_at[row] + 28
-        width = 1
-        while width <= 8:
-            at += 2 + _u16(data, at) * (2 + width)
-            width *= 2
-        count = _u16(data, at)
-        at += 2
-        for _ in range(count):
-            size = _u16(data, at + 2)
-            if _u16(data, at) == _VIN and size == _VIN_BYTES:
-                vin_at[row] = at + 4
-                found = True
-            at += 4 + size
-    return found
+def _vin_at(data: Bytes, at: int) -> int:
+    """Where the vehicle's number stands among the elements of variable length, -1 where it does not."""
+    count = _u16(data, at)
+    at += 2
+    for _ in range(count):
+        size = _u16(data, at + 2)
+        if _u16(data, at) == _VIN and size == _VIN_BYTES:
+            return at + 4
+        at += 4 + size
+    return -1
 
 
 @compiled

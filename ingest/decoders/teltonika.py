@@ -25,7 +25,6 @@ from ingest.decoders.avl import (
     check_bodies,
     check_packets,
     find_records,
-    find_vins,
     read_elements,
     read_fixes,
 )
@@ -171,9 +170,9 @@ def _parse(view: Bytes, starts: Int64s, ends: Int64s, faults: Int64s) -> Packets
     packet, begins_at = packet[:count], begins_at[:count]
     columns = {name: np.empty(count, dtype=COLUMN_DTYPES[name]) for name in (*FIX_COLUMNS, *ELEMENT_COLUMNS)}
     read_fixes(view, begins_at, *(columns[name] for name in FIX_COLUMNS))
-    read_elements(view, starts, packet, begins_at, *(columns[name] for name in ELEMENT_COLUMNS))
     vin_at = np.empty(count, dtype=np.int64)
-    vins = _vins(view, vin_at) if find_vins(view, starts, packet, begins_at, vin_at) else {}
+    found = read_elements(view, starts, packet, begins_at, vin_at, *(columns[name] for name in ELEMENT_COLUMNS))
+    vins = _vins(view, vin_at) if found else {}
     return Packets(make_readings(count, **columns), packet, begins_at, faults, trailing, vins)
 
 

@@ -1,0 +1,228 @@
+"""A whole book rated by columns, to the cent what `rate_period` says of each policy alone.
+
+Rates and relativities are multiplied as binary floating point, whose error is bounded, and rounded to the minor unit
+only where that bound leaves no doubt which way. A row in doubt (a tie, or nearly one) is rated by `rate_period` itself.
+Fee, minimum and tax are whole numbers throughout. Arrays are of shape (n,), one row a policy.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ingest.compiled import compiled
+from pricing.money import MINOR_DIGITS, to_minor_unit
+from pricing.plan import RatePlan
+from pricing.rating import BehaviourInput, DrivenTrip, Inputs, Premium, Terms, behaviour_relativity, rate_period
+
+type Floats = NDArray[np.float64]
+type Ints = NDArray[np.int64]
+type Codes = NDArray[np.int16]
+type Bools = NDArray[np.bool_]
+
+NOT_READ = -1  # a factor that the row's pay plan does not multiply by
+DOUBT = 2.0**-42  # relative: some two thousand roundings of a double; a premium has at most a hundred
+_MOST_MINOR = 2**40  # beyond it a double has too few digits left after the point
+_SURE, _DOUBTFUL = 0, 1
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledPlan:
+    """A plan as arrays: relativities (factors, levels), one pad column of 1 for factors that are not read."""
+
+    plan: RatePlan
+    relativities: Floats
+    per_day: Floats  # (pay plans, covers)
+    per_metre: Floats  # (covers,)
+    cell_rates: Floats  # (covers, cells), a metre
+    cells: tuple[tuple[str, str], ...]
+    minimum: int  # in minor units, as rounded
+    minimum_below: int  # covers under so many minor units get it
+    fee: int
+    tax_above: int  # the tax rate as a fraction of whole numbers
+    tax_below: int
+
+
+@dataclass(frozen=True, slots=True)
+class RatingBook:
+    """n policies for one period each.
+
+    `codes` (factors of the plan, n) holds places of levels or bands, NOT_READ where the pay plan does not use the
+    factor; `declared` the same rows as declared, for the worksheet. `cell_m` holds metres by (road class, hour band).
+    `frequency` is claims per 100,000 km as decimal text and `relativity` what follows from it, 1 without.
+    """
+
+    policy: tuple[str, ...]
+    pay_plan: Codes
+    days: Ints
+    covers: Bools  # (covers of the plan, n)
+    codes: Codes
+    declared: Mapping[str, NDArray[np.object_]]
+    declared_km: Ints
+    distance_m: Ints
+    gap_m: Ints
+    cell_m: Mapping[tuple[str, str], Ints]
+    frequency: tuple[str | None, ...]
+    class_mean: Decimal
+    relativity: Floats
+
+    def __len__(self) -> int:
+        return len(self.days)
+
+
+@dataclass(frozen=True, slots=True)
+class BookPremiums:
+    """Whole minor units: `covers` (covers of the plan, n), 0 where not taken, then the lines of every policy."""
+
+    covers: Ints
+    minimum: Ints
+    fee: Ints
+    tax: Ints
+    in_doubt: int  # rows that were rated one by one
+
+    @property
+    def amount(self) -> Ints:
+        """The sum of the lines."""
+        return np.asarray(self.covers.sum(axis=0) + self.minimum + self.fee + self.tax, dtype=np.int64)
+
+
+def compile_plan(plan: RatePlan) -> CompiledPlan:
+    """The plan as arrays."""
+    digits = MINOR_DIGITS[plan.currency]
+    unit = Decimal(1).scaleb(-digits)
+    tables = [
+        [float(one) for one in (factor.levels.values() or [band.relativity for band in factor.bands])]
+        for factor in plan.factors.values()
+    ]
+    widest = max((len(table) for table in tables), default=0)
+    padded = [table + [1.0] * (widest + 1 - len(table)) for table in tables]
+    cells = tuple(next(iter(plan.covers.values())).per_km)
+    tax = plan.tax_rate.as_integer_ratio()
+    return CompiledPlan(
+        plan=plan,
+        relativities=np.array(padded, dtype=np.float64).reshape(len(tables), widest + 1),
+        per_day=np.array(
+            [
+                [float(cover.per_day * one.daily_multiple) for cover in plan.covers.values()]
+                for one in plan.pay_plans.values()
+            ]
+        ),
+        per_metre=np.array([float(cover.standard_per_km) / 1000 for cover in plan.covers.values()]),
+        cell_rates=np.array([[float(cover.per_km[cell]) / 1000 for cell in cells] for cover in plan.covers.values()]),
+        cells=cells,
+        minimum=int(to_minor_unit(plan.minimum_premium, plan.currency) / unit),
+        minimum_below=int((plan.minimum_premium / unit).to_integral_value(rounding="ROUND_CEILING")),
+        fee=int(to_minor_unit(plan.fee, plan.currency) / unit),
+        tax_above=tax[0],
+        tax_below=tax[1],
+    )
+
+
+def rate_book(compiled_plan: CompiledPlan, book: RatingBook) -> BookPremiums:
+    """Every policy's lines. Raises UnknownLevel only for what reading the book let through."""
+    count, plan = len(book), compiled_plan.plan
+    covers = np.zeros((len(plan.covers), count), dtype=np.int64)
+    doubt = np.zeros(count, dtype=np.uint8)
+    _cover_amounts(
+        compiled_plan.relativities, book.codes, book.relativity, compiled_plan.per_day, book.pay_plan, book.days,
+        _way_rates(compiled_plan, book), book.covers, 10.0 ** MINOR_DIGITS[plan.currency], covers, doubt,
+    )  # fmt: skip
+    premium = covers.sum(axis=0)
+    minimum = np.where(premium < compiled_plan.minimum_below, compiled_plan.minimum - premium, 0)
+    fee = np.full(count, compiled_plan.fee)
+    taxed = premium + minimum + fee
+    above, below = compiled_plan.tax_above, compiled_plan.tax_below
+    doubt[taxed > np.iinfo(np.int64).max // (2 * max(above, 1)) - below] = _DOUBTFUL
+    tax = (2 * taxed * above + below) // (2 * below)
+    found = BookPremiums(covers, minimum, fee, tax, int(doubt.sum()))
+    for row in np.flatnonzero(doubt).tolist():
+        _set(compiled_plan, found, row, rate_row(compiled_plan, book, row))
+    return found
+
+
+def rate_row(compiled_plan: CompiledPlan, book: RatingBook, row: int) -> Premium:
+    """One policy of the book with its worksheet, by the same plan. Raises UnknownLevel."""
+    return rate_period(compiled_plan.plan, inputs_of(compiled_plan, book, row))
+
+
+def inputs_of(compiled_plan: CompiledPlan, book: RatingBook, row: int) -> Inputs:
+    """What the premium of a row is a function of."""
+    plan = compiled_plan.plan
+    frequency = book.frequency[row]
+    cells = tuple((*cell, int(metres[row])) for cell, metres in book.cell_m.items() if metres[row])
+    return Inputs(
+        policy_id=book.policy[row],
+        period="",
+        days=int(book.days[row]),
+        terms=Terms(
+            list(plan.pay_plans)[book.pay_plan[row]],
+            tuple(name for place, name in enumerate(plan.covers) if book.covers[place, row]),
+            {name: values[row] for name, values in book.declared.items()},
+            int(book.declared_km[row]),
+        ),
+        trips=(DrivenTrip("all", "", int(book.distance_m[row]), int(book.gap_m[row]), None, cells),),
+        behaviour=None if frequency is None else _behaviour(frequency, book.class_mean),
+    )
+
+
+def relativity_of(plan: RatePlan, frequency: str, class_mean: Decimal) -> float:
+    """The behaviour relativity of a predicted frequency, by the plan's own rounding and bounds."""
+    return float(behaviour_relativity(plan, _behaviour(frequency, class_mean)))
+
+
+def _behaviour(frequency: str, class_mean: Decimal) -> BehaviourInput:
+    return BehaviourInput(Decimal(frequency), class_mean, "", "", "", Decimal(0))
+
+
+def _way_rates(compiled_plan: CompiledPlan, book: RatingBook) -> Floats:
+    """What the way costs before relativities, shape (covers, n); 0 where the pay plan does not charge for it."""
+    uses = [one.uses for one in compiled_plan.plan.pay_plans.values()]
+    by_cell = np.array([{"road_class", "hour_band"} <= one for one in uses])[book.pay_plan]
+    by_distance = np.array(["distance" in one for one in uses])[book.pay_plan]
+    if not by_distance.any():
+        return np.zeros((len(compiled_plan.per_metre), 0))
+    plain = book.gap_m + np.where(by_cell, 0, book.distance_m)
+    found = np.outer(compiled_plan.per_metre, np.where(by_distance, plain, 0))
+    for cell, metres in book.cell_m.items():
+        place = compiled_plan.cells.index(cell)
+        found += np.outer(compiled_plan.cell_rates[:, place], np.where(by_cell, metres, 0))
+    return found
+
+
+@compiled
+def _cover_amounts(
+    relativities: Floats, codes: Codes, behaviour: Floats, per_day: Floats, pay_plan: Codes, days: Ints,
+    way: Floats, covers: Bools, scale: float, amounts: Ints, doubt: NDArray[np.uint8],
+) -> None:  # fmt: skip
+    """Minor units of each cover into `amounts` (covers, n); `doubt` marks rows whose rounding is not certain."""
+    factors, count = codes.shape
+    has_way = way.shape[1] > 0
+    for row in range(count):
+        product = behaviour[row] * scale
+        for factor in range(factors):
+            product *= relativities[factor, codes[factor, row]]  # NOT_READ is the last column: 1
+        for cover in range(covers.shape[0]):
+            if not covers[cover, row]:
+                continue
+            exposure = days[row] * per_day[pay_plan[row], cover]
+            if has_way:
+                exposure += way[cover, row]
+            value = exposure * product
+            whole = np.floor(value)
+            over = value - whole
+            if abs(over - 0.5) <= value * DOUBT or not value < _MOST_MINOR:
+                doubt[row] = _DOUBTFUL
+            else:
+                amounts[cover, row] = np.int64(whole) + (1 if over > 0.5 else 0)
+
+
+def _set(compiled_plan: CompiledPlan, found: BookPremiums, row: int, premium: Premium) -> None:
+    plan = compiled_plan.plan
+    unit = Decimal(1).scaleb(-MINOR_DIGITS[plan.currency])
+    lines = {line.name: int(line.amount / unit) for line in premium.lines}
+    for place, name in enumerate(plan.covers):
+        found.covers[place, row] = lines.get(name, 0)
+    found.minimum[row], found.fee[row] = lines.get("minimum premium", 0), lines["fee"]
+    found.tax[row] = lines[plan.tax_name]

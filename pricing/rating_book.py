@@ -1,0 +1,185 @@
+"""A book to be rated, from Parquet: every policy's terms and driving of one period, refused by row and field."""
+
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from pricing.book_rating import NOT_READ, BookPremiums, CompiledPlan, RatingBook, relativity_of
+from pricing.errors import BadRatingBook
+from pricing.money import MINOR_DIGITS
+from pricing.plan import Factor
+
+DECLARED_KM = "declared_km_per_year"
+FREQUENCY = "claims_per_100000_km"
+MOST_DAYS, MOST_METRES = 3660, 10**11
+
+
+def read_rating_book(path: Path, compiled_plan: CompiledPlan, class_mean: Decimal) -> RatingBook:
+    """The book of a Parquet file. Columns: `policy`, `pay_plan`, `days`, `covers` (a list), a column a factor,
+    `declared_km_per_year`, and where driving is charged `distance_m`, `gap_m`, `m_ROADCLASS_HOURBAND`,
+    `claims_per_100000_km`. Raises BadRatingBook.
+    """
+    try:
+        table = pq.read_table(path)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise BadRatingBook(path.name, None, "", "file", f"cannot be read as Parquet: {error}") from None
+    return _Reader(path.name, table, compiled_plan).book(class_mean)
+
+
+def write_premiums(path: Path, compiled_plan: CompiledPlan, book: RatingBook, premiums: BookPremiums) -> None:
+    """The amounts as exact decimals by cover, with the plan's hash in every row and in the file's metadata."""
+    plan = compiled_plan.plan
+    digits = MINOR_DIGITS[plan.currency]
+    parts = dict(zip(plan.covers, premiums.covers, strict=True)) | {
+        "minimum_premium": premiums.minimum, "fee": premiums.fee, "tax": premiums.tax, "amount": premiums.amount,
+    }  # fmt: skip
+    columns: dict[str, Any] = {"policy": pa.array(book.policy)}
+    columns |= {name: _decimals(values, digits) for name, values in parts.items()}
+    hashes = pa.DictionaryArray.from_arrays(np.zeros(len(book), dtype=np.int32), [plan.plan_hash])
+    table = pa.table(columns | {"plan_hash": hashes})
+    pq.write_table(table.replace_schema_metadata({"plan_hash": plan.plan_hash, "currency": plan.currency}), path)
+
+
+def _decimals(minor: NDArray[np.int64], digits: int) -> pa.Array:
+    """Whole minor units as a decimal column: the same 128-bit integers under another type."""
+    wide = np.zeros((len(minor), 2), dtype=np.int64)
+    wide[:, 0], wide[:, 1] = minor, minor >> 63
+    return pa.Array.from_buffers(pa.decimal128(18, digits), len(minor), [None, pa.py_buffer(wide)])
+
+
+class _Reader:
+    """One table, read column by column."""
+
+    def __init__(self, name: str, table: pa.Table, compiled_plan: CompiledPlan) -> None:
+        self.name, self.table, self.compiled_plan = name, table, compiled_plan
+        self.policy = tuple(str(one) for one in self._column("policy").to_pylist())
+
+    def book(self, class_mean: Decimal) -> RatingBook:
+        """All columns; the first that breaks a rule is refused with its row."""
+        plan = self.compiled_plan.plan
+        pay_plan = self._places("pay_plan", tuple(plan.pay_plans))
+        declared_km = self._whole(DECLARED_KM, 10**9, needed="declared_km" in plan.factors)
+        codes, declared = self._codes(pay_plan, declared_km)
+        behaves = np.array(["behaviour" in one.uses for one in plan.pay_plans.values()])[pay_plan]
+        frequency = self._frequencies()
+        known = {text: relativity_of(plan, text, class_mean) for text in set(frequency) if text is not None}
+        relativity = np.array([1.0 if text is None else known[text] for text in frequency])
+        return RatingBook(
+            policy=self.policy,
+            pay_plan=pay_plan,
+            days=self._whole("days", MOST_DAYS),
+            covers=self._covers(tuple(plan.covers)),
+            codes=codes,
+            declared=declared,
+            declared_km=declared_km,
+            distance_m=self._whole("distance_m", MOST_METRES, needed=False),
+            gap_m=self._whole("gap_m", MOST_METRES, needed=False),
+            cell_m={
+                cell: self._whole(f"m_{cell[0]}_{cell[1]}", MOST_METRES)
+                for cell in self.compiled_plan.cells
+                if f"m_{cell[0]}_{cell[1]}" in self.table.column_names
+            },
+            frequency=frequency,
+            class_mean=class_mean,
+            relativity=np.where(behaves, relativity, 1.0),
+        )
+
+    def _column(self, field: str) -> Any:
+        if field not in self.table.column_names:
+            raise BadRatingBook(
+                self.name, None, "", field, f"no such column (it has {', '.join(self.table.column_names)})"
+            )
+        column = self.table.column(field).combine_chunks()
+        if column.null_count and field != FREQUENCY:
+            self._refuse(np.asarray(column.is_null()), field, "is missing")
+        return column
+
+    def _refuse(self, bad: NDArray[np.bool_], field: str, problem: str) -> None:
+        rows = np.flatnonzero(bad)
+        if len(rows):
+            policy = self.policy[rows[0]] if field != "policy" else ""
+            raise BadRatingBook(self.name, int(rows[0]) + 1, policy, field, f"{problem} ({len(rows):,} rows)")
+
+    def _whole(self, field: str, most: int, *, needed: bool = True) -> NDArray[np.int64]:
+        if not needed and field not in self.table.column_names:
+            return np.zeros(len(self.table), dtype=np.int64)
+        column = self._column(field)
+        if not pa.types.is_integer(column.type):
+            raise BadRatingBook(self.name, None, "", field, f"must hold whole numbers, not {column.type}")
+        values = np.asarray(column.cast(pa.int64())).astype(np.int64)
+        self._refuse(values < 0, field, "is negative")
+        self._refuse(values > most, field, f"is over {most:,}")
+        return values
+
+    def _places(self, field: str, known: tuple[str, ...]) -> NDArray[np.int16]:
+        """The place of each text among those known."""
+        encoded = pc.dictionary_encode(self._column(field).cast(pa.string()))
+        names = encoded.dictionary.to_pylist()
+        place = np.array([known.index(name) if name in known else NOT_READ for name in names], dtype=np.int16)
+        found = place[np.asarray(encoded.indices)]
+        if (found < 0).any():
+            name = names[int(np.asarray(encoded.indices)[np.flatnonzero(found < 0)[0]])]
+            self._refuse(found < 0, field, f"has no level {name!r} (it has {', '.join(known)})")
+        return found
+
+    def _codes(
+        self, pay_plan: NDArray[np.int16], declared_km: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int16], dict[str, NDArray[np.object_]]]:
+        plan = self.compiled_plan.plan
+        codes = np.full((len(plan.factors), len(self.table)), NOT_READ, dtype=np.int16)
+        declared = {}
+        for row, factor in enumerate(plan.factors.values()):
+            if factor.name == "declared_km":
+                used = np.array(["declared_km" in one.uses for one in plan.pay_plans.values()])[pay_plan]
+                codes[row] = np.where(used, self._bands(DECLARED_KM, factor, declared_km, used), NOT_READ)
+            elif factor.levels:
+                codes[row] = self._places(factor.name, tuple(factor.levels))
+                declared[factor.name] = np.array(tuple(factor.levels), dtype=object)[codes[row]]
+            else:
+                values = self._whole(factor.name, 10**9)
+                codes[row] = self._bands(factor.name, factor, values, np.ones(len(values), dtype=bool))
+                declared[factor.name] = values.astype(object)
+        return codes, declared
+
+    def _bands(
+        self, field: str, factor: Factor, values: NDArray[np.int64], used: NDArray[np.bool_]
+    ) -> NDArray[np.int16]:
+        ends = np.array([band.lowest for band in factor.bands] + [factor.bands[-1].below])
+        place = np.searchsorted(ends, values, side="right") - 1
+        self._refuse(used & ((place < 0) | (place >= len(factor.bands))), field, f"is not within {factor.known[0]}")
+        return place.astype(np.int16)
+
+    def _covers(self, known: tuple[str, ...]) -> NDArray[np.bool_]:
+        column = self._column("covers")
+        if not pa.types.is_list(column.type):
+            raise BadRatingBook(self.name, None, "", "covers", f"must hold lists of covers, not {column.type}")
+        row = np.asarray(pc.list_parent_indices(column))
+        names = pc.dictionary_encode(pc.list_flatten(column).cast(pa.string()))
+        taken = np.zeros((len(known), len(self.table)), dtype=bool)
+        for code, name in enumerate(names.dictionary.to_pylist()):
+            rows = row[np.asarray(names.indices) == code]
+            if name not in known:
+                self._refuse(
+                    np.isin(np.arange(len(self.table)), rows),
+                    "covers",
+                    f"has no cover {name!r} (the plan has {', '.join(known)})",
+                )
+            taken[known.index(name), rows] = True
+        self._refuse(~taken.any(axis=0), "covers", "is empty")
+        return taken
+
+    def _frequencies(self) -> tuple[str | None, ...]:
+        if FREQUENCY not in self.table.column_names:
+            return (None,) * len(self.table)
+        column = self._column(FREQUENCY)
+        values = np.asarray(column.cast(pa.float64()).to_numpy(zero_copy_only=False))
+        self._refuse(
+            ~np.asarray(column.is_null()) & ~((values > 0) & (values < 1e6)), FREQUENCY, "is no frequency over 0"
+        )
+        return tuple(None if one is None else str(one) for one in column.to_pylist())

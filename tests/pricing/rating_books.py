@@ -1,0 +1,57 @@
+"""Plans and books for the columnar rating: plans of any number of factors, books with every pay plan."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pricing.plan import RatePlan, parse_plan
+from scoring.classes import EXPOSURE_CLASSES, HOUR_BANDS
+
+CLASS_MEAN = "0.8"
+
+
+def plan_of(
+    factors: int = 15,
+    *,
+    currency: str = "EUR",
+    decimals: int = 2,
+    minimum: str = "3.00",
+    tax: str = "0.24",
+    seed: int = 1,
+) -> RatePlan:
+    """A plan of so many factors: named ones of four levels, age and declared km; covers as in the one that ships."""
+    shipped = Path("pricing/plans/wayrate-2026.toml").read_text()
+    rng = np.random.default_rng(seed)
+    rows = ""
+    for number in range(factors - 2):
+        levels = ", ".join(f'l{level} = "{rng.uniform(0.7, 1.5):.{decimals}f}"' for level in range(4))
+        rows += f"[factors.f{number}]\nlevels = {{ {levels} }}\n\n"
+    head, rest = shipped.split("[factors.vehicle_class]")
+    text = head + rows + rest[rest.index("[factors.driver_age]") :]
+    text = text.replace('currency = "EUR"', f'currency = "{currency}"')
+    text = text.replace('minimum_premium = "3.00"', f'minimum_premium = "{minimum}"')
+    return parse_plan(text.replace('tax_rate = "0.24"', f'tax_rate = "{tax}"'), "test")
+
+
+def write_book(path: Path, plan: RatePlan, rows: int, seed: int = 1, *, cells: int = 4) -> None:
+    """A book of all pay plans, covers and levels; driving in the first `cells` cells."""
+    rng = np.random.default_rng(seed)
+    named = [factor for factor in plan.factors.values() if factor.levels]
+    choices = [["liability"], ["collision"], ["liability", "collision"]]
+    columns: dict[str, object] = {
+        "policy": [f"P-{row}" for row in range(rows)],
+        "pay_plan": rng.choice(sorted(plan.pay_plans), rows),
+        "days": rng.integers(0, 32, rows),
+        "covers": pa.array([choices[one] for one in rng.integers(0, 3, rows)]),
+        "driver_age": rng.integers(17, 120, rows),
+        "declared_km_per_year": rng.integers(0, 60_000, rows),
+        "distance_m": rng.integers(0, 2_000_000, rows),
+        "gap_m": rng.integers(0, 9_000, rows) * rng.integers(0, 2, rows),
+        "claims_per_100000_km": pa.array(np.round(rng.lognormal(-0.2, 0.4, rows), 4), mask=rng.random(rows) < 0.2),
+    }
+    columns |= {factor.name: rng.choice(sorted(factor.levels), rows) for factor in named}
+    every = [(road, hour) for road in EXPOSURE_CLASSES for hour in HOUR_BANDS]
+    columns |= {f"m_{road}_{hour}": rng.integers(0, 300_000, rows) for road, hour in every[:cells]}
+    pq.write_table(pa.table(columns), path)

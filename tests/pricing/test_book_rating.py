@@ -1,0 +1,184 @@
+"""A whole book by columns: to the cent what each policy alone costs, whatever the plan, the currency or the tie."""
+
+import json
+from decimal import Decimal as D  # noqa: N817
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from typer.testing import CliRunner
+
+from cli.main import app
+from pricing.book_rating import BookPremiums, CompiledPlan, RatingBook, compile_plan, rate_book, rate_row
+from pricing.errors import BadRatingBook
+from pricing.money import MINOR_DIGITS
+from pricing.rating import recompute
+from pricing.rating_book import read_rating_book
+from tests.pricing.rating_books import CLASS_MEAN, plan_of, write_book
+
+
+def rated(path: Path, compiled: CompiledPlan) -> tuple[RatingBook, BookPremiums]:
+    book = read_rating_book(path, compiled, D(CLASS_MEAN))
+    return book, rate_book(compiled, book)
+
+
+def differing(compiled: CompiledPlan, book: RatingBook, premiums: BookPremiums, rows: np.ndarray) -> list[int]:
+    """Rows whose lines are not those of the policy alone, or whose worksheet does not multiply out to the sum."""
+    unit = D(1).scaleb(-MINOR_DIGITS[compiled.plan.currency])
+    found = []
+    for row in rows.tolist():
+        alone = rate_row(compiled, book, row)
+        lines = {line.name: line.amount for line in alone.lines}
+        covers = [lines.get(name, D(0)) for name in compiled.plan.covers]
+        same = [
+            [int(one) * unit for one in premiums.covers[:, row]] == covers,
+            int(premiums.minimum[row]) * unit == lines.get("minimum premium", 0),
+            int(premiums.tax[row]) * unit == lines[compiled.plan.tax_name],
+            int(premiums.amount[row]) * unit == alone.amount,
+            recompute([step.as_json() for step in alone.worksheet], compiled.plan.currency) == alone.amount,
+        ]
+        found += [] if all(same) else [row]
+    return found
+
+
+@settings(max_examples=12, deadline=None)
+@given(
+    factors=st.integers(2, 20),
+    currency=st.sampled_from(["EUR", "JPY", "KWD"]),
+    decimals=st.integers(1, 4),
+    minimum=st.sampled_from(["0", "3.00", "25.005", "9000"]),
+    tax=st.sampled_from(["0", "0.24", "0.175", "0.123456789"]),
+    seed=st.integers(0, 10**6),
+)
+def test_any_plan_and_book_is_rated_to_the_cent_of_each_policy_alone(
+    tmp_path_factory: pytest.TempPathFactory,
+    factors: int,
+    currency: str,
+    decimals: int,
+    minimum: str,
+    tax: str,
+    seed: int,
+) -> None:
+    path = tmp_path_factory.mktemp("book") / "book.parquet"
+    compiled = compile_plan(plan_of(factors, currency=currency, decimals=decimals, minimum=minimum, tax=tax, seed=seed))
+    write_book(path, compiled.plan, 60, seed)
+    book, premiums = rated(path, compiled)
+    assert differing(compiled, book, premiums, np.arange(60)) == []
+
+
+def test_half_a_cent_is_in_doubt_and_goes_away_from_zero(tmp_path: Path) -> None:
+    compiled = compile_plan(plan_of(2, decimals=1))
+    write_book(tmp_path / "book.parquet", compiled.plan, 4000, 3)
+    book, premiums = rated(tmp_path / "book.parquet", compiled)
+    assert premiums.in_doubt > 0  # with few digits there are real ties
+    assert differing(compiled, book, premiums, np.arange(0, 4000, 7)) == []
+
+
+def test_amounts_beyond_what_a_double_holds_are_rated_one_by_one(tmp_path: Path) -> None:
+    compiled = compile_plan(plan_of(3))
+    path = tmp_path / "book.parquet"
+    write_book(path, compiled.plan, 50, 4)
+    table = pq.read_table(path)
+    far = table.set_column(table.column_names.index("distance_m"), "distance_m", [np.full(50, 10**11)])
+    pq.write_table(far, path)
+    book, premiums = rated(path, compiled)
+    assert differing(compiled, book, premiums, np.arange(50)) == []
+
+
+@pytest.mark.long
+def test_a_million_policies_and_ten_thousand_of_them_alone_differ_in_no_cent(tmp_path: Path) -> None:
+    compiled = compile_plan(plan_of(15))
+    write_book(tmp_path / "book.parquet", compiled.plan, 1_000_000, 9)
+    book, premiums = rated(tmp_path / "book.parquet", compiled)
+    chosen = np.random.default_rng(1).choice(1_000_000, 10_000, replace=False)
+    wrong = differing(compiled, book, premiums, chosen)
+    print(f"1,000,000 rated, {premiums.in_doubt:,} in doubt; 10,000 again alone: {len(wrong)} differ")
+    assert wrong == []
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "problem"),
+    [
+        ("driver_age", 16, "is not within 17 to under 120"),
+        ("driver_age", -1, "is negative"),
+        ("days", -1, "is negative"),
+        ("pay_plan", "weekly", "has no level 'weekly'"),
+        ("f0", "l9", "has no level 'l9'"),
+        ("claims_per_100000_km", -0.5, "is no frequency over 0"),
+        ("distance_m", 10**12, "is over"),
+        ("f0", None, "is missing"),
+        ("covers", ["liability", "moon"], "has no cover 'moon'"),
+        ("covers", [], "is empty"),
+    ],
+)
+def test_a_row_that_cannot_be_rated_is_named_and_nothing_is_written(
+    tmp_path: Path, field: str, value: object, problem: str
+) -> None:
+    compiled = compile_plan(plan_of(4))
+    path = tmp_path / "book.parquet"
+    write_book(path, compiled.plan, 20, 5)
+    columns = pq.read_table(path).to_pydict()
+    columns[field][6] = value
+    if field == "driver_age":
+        columns["driver_age"][6] = value
+    pq.write_table(pq.read_table(path).schema.empty_table().from_pydict(columns), path)
+    with pytest.raises(BadRatingBook, match=problem) as refused:
+        read_rating_book(path, compiled, D(CLASS_MEAN))
+    assert (refused.value.row, refused.value.policy, refused.value.field) == (7, "P-6", field)
+
+
+def test_the_commands_rate_a_book_and_quote_one_of_it_alike(tmp_path: Path) -> None:
+    from pricing.policies import packaged_plan  # noqa: PLC0415
+
+    plan = packaged_plan()
+    path, out, asked = tmp_path / "book.parquet", tmp_path / "out.parquet", tmp_path / "quote.json"
+    write_book(path, plan, 30, 6)
+    answer = CliRunner().invoke(app, ["rate", str(path), "-o", str(out)])
+    assert answer.exit_code == 0, answer.output
+    rates, rows = pq.read_table(out), pq.read_table(path).to_pylist()
+    assert rates.schema.metadata[b"plan_hash"].decode() == plan.plan_hash
+    for row, rated_row in zip(rows, rates.to_pylist(), strict=True):
+        frequency = row["claims_per_100000_km"]
+        document = {
+            "policy": row["policy"], "days": row["days"], "pay_plan": row["pay_plan"], "covers": row["covers"],
+            "factors": {name: row[name] for name in ("vehicle_class", "territory", "driver_age")},
+            "declared_km_per_year": row["declared_km_per_year"],
+            "driving": {
+                "distance_m": row["distance_m"], "gap_m": row["gap_m"],
+                "cells": [[*name[2:].split("_"), metres] for name, metres in row.items() if name.startswith("m_")],
+            } | ({} if frequency is None else {"claims_per_100000_km": frequency, "interval": [0.5, frequency]}),
+        }  # fmt: skip
+        asked.write_text(json.dumps(document))
+        quoted = CliRunner().invoke(app, ["quote", str(asked), "--json"])
+        assert quoted.exit_code == 0, quoted.output
+        found = json.loads(quoted.stdout)
+        assert D(found["amount"]) == rated_row["amount"]
+        assert recompute(found["worksheet"], "EUR") == rated_row["amount"]
+        assert found["plan"]["hash"] == rated_row["plan_hash"]
+        assert {one["change"] for one in found["counterfactuals"]} >= {"pay plan flat"} - {
+            f"pay plan {row['pay_plan']}"
+        }
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"days": -1}, "days"),
+        ({"covers": []}, "covers"),
+        ({"pay_plan": "weekly"}, "weekly"),
+        ({"factors": {"vehicle_class": "tank"}}, "tank"),
+        ({"colour": "red"}, "colour"),
+        ({"driving": {"cells": [["moon", "day", 5]]}}, "moon"),
+        ({"driving": {"claims_per_100000_km": 0}}, "over 0"),
+        ({"driving": {"distance_m": -4}}, "0 or more"),
+    ],
+)
+def test_a_quote_that_cannot_be_made_names_its_field(tmp_path: Path, change: dict[str, object], said: str) -> None:
+    path = tmp_path / "quote.json"
+    path.write_text(json.dumps(json.loads(Path("docs/examples/quote.json").read_text()) | change))
+    answer = CliRunner().invoke(app, ["quote", str(path)])
+    assert answer.exit_code != 0
+    assert said in f"{answer.output} {answer.exception}"
