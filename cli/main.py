@@ -16,6 +16,7 @@ from cli import (
     files,
     load,
     mqtt,
+    plan,
     policies,
     quarantine,
     rate,
@@ -67,6 +68,7 @@ app.add_typer(roads.roads, name="roads", rich_help_panel=DRIVING)
 app.command("close", rich_help_panel=BOOK)(book.close)
 app.command("statement", rich_help_panel=BOOK)(book.statement)
 app.add_typer(policies.policies, name="policy", rich_help_panel=BOOK)
+app.add_typer(plan.plans, name="plan", rich_help_panel=BOOK)
 app.command("quote", rich_help_panel=BOOK)(rate.quote)
 app.command("rate", rich_help_panel=BOOK)(rate.rate)
 app.command("fit", rich_help_panel=BOOK)(risk.fit)

@@ -3,11 +3,14 @@
 import json
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cli.options import messages
+
+if TYPE_CHECKING:
+    from pricing.plan import RatePlan
 
 Plan = Annotated[str, typer.Option("--plan", help="A rate plan's TOML file, or the name of one that ships.")]
 FREQUENCY = "claims_per_100000_km"
@@ -24,8 +27,8 @@ def rate(
     from pricing.book_rating import compile_plan, rate_book
     from pricing.rating_book import read_rating_book, write_premiums
 
-    compiled = compile_plan(_plan(plan))
-    read = read_rating_book(book, compiled, _class_mean())
+    compiled = compile_plan(plan_named(plan))
+    read = read_rating_book(book, compiled, class_mean())
     premiums = rate_book(compiled, read)
     write_premiums(out, compiled, read, premiums)
     messages.print(
@@ -44,7 +47,7 @@ def quote(
     """Price one policy for one period, with the worksheet that a pencil can follow."""
     from pricing.quote import quote_of, read_asked
 
-    found = quote_of(_plan(plan), read_asked(policy))
+    found = quote_of(plan_named(plan), read_asked(policy))
     if as_json:
         typer.echo(json.dumps(found, indent=2))
         return
@@ -56,7 +59,8 @@ def quote(
     typer.echo(f"{'to pay':<24} {found['amount']:>12} {found['currency']}")
 
 
-def _plan(name: str) -> Any:
+def plan_named(name: str) -> "RatePlan":
+    """The plan of a file, or the one that ships under this name. Raises BadPlan, NoSuchPlan."""
     from pricing.plan import parse_plan
     from pricing.policies import packaged_plan
 
@@ -66,7 +70,8 @@ def _plan(name: str) -> Any:
     )
 
 
-def _class_mean() -> Decimal:
+def class_mean() -> Decimal:
+    """The class mean that predicted frequencies are held against."""
     from scoring.score import PRIOR_MODEL
 
     return Decimal(str(PRIOR_MODEL.base_claims_per_100000_km))

@@ -20,6 +20,17 @@ class BadPlan(PricingError):
 
 
 @dataclass(eq=False)
+class NoSuchPlan(PricingError):
+    """A name that is neither a file nor a plan that ships."""
+
+    name: str
+    shipped: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"{self.name!r} is neither a .toml file nor a plan that ships ({', '.join(self.shipped)})"
+
+
+@dataclass(eq=False)
 class UnknownLevel(PricingError):
     """A rating factor's level that the plan does not know."""
 

@@ -17,6 +17,7 @@ from pricing.errors import (
     BadPolicy,
     DeviceTaken,
     NoPlan,
+    NoSuchPlan,
     PlanVersionTaken,
     PolicyDiffers,
     UnknownDevice,
@@ -67,8 +68,11 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def packaged_plan(name: str = DEFAULT_PLAN) -> RatePlan:
-    """A rate plan that ships with Wayrate."""
-    resource = files("pricing") / "plans" / f"{name}.toml"
+    """A rate plan that ships with Wayrate. Raises NoSuchPlan."""
+    folder = files("pricing") / "plans"
+    resource = folder / f"{name}.toml"
+    if not resource.is_file():
+        raise NoSuchPlan(name, tuple(sorted(one.name.removesuffix(".toml") for one in folder.iterdir())))
     return parse_plan(resource.read_text("utf-8"), f"{name}.toml")
 
 

@@ -139,6 +139,7 @@ def relativities(model: Glm, book: Book) -> list[Relativity]:
     where = places(model, book)
     spread = np.sqrt(np.diag(np.array(model.covariance)))[1:]
     rows = []
+    highest = np.log(np.finfo(np.float64).max)
     for term in model.terms:
         first = where[term.name].start
         if term.classes:
@@ -146,7 +147,11 @@ def relativities(model: Glm, book: Book) -> list[Relativity]:
         for place, name in enumerate(_column_names(term)):
             value, error = model.coefficients[first + place], NORMAL_95 * float(spread[first + place])
             rows.append(
-                Relativity(term.name, name, *(float(np.exp(each)) for each in (value, value - error, value + error)))
+                Relativity(
+                    term.name,
+                    name,
+                    *(float(np.exp(min(each, highest))) for each in (value, value - error, value + error)),
+                )
             )
     return rows
 
