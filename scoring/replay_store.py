@@ -12,18 +12,31 @@ from storage.pool import Conn
 
 # Held to the end of the transaction, and taken last: of two workers with one way the later one sees the other's trips.
 _LOCK = "select pg_advisory_xact_lock(hashtextextended('replay', 0))"
+# `near`: the trips that the changed hashes may make copies; `parts`: each part of their ways with all trips that say it.
+# Of a part the first trip stands; the second does not either where it began with the first, on another device.
 _TELL = """
-    with near as (
+    with near as materialized (
         select trip_id, device_key, started_at, local_month, shape
           from telemetry.trip where shape && %(shapes)s::bigint[]),
+    parts as materialized (
+        select part, trip_id, device_key, started_at,
+               row_number() over (partition by part order by started_at, trip_id) as place
+          from telemetry.trip, unnest(shape) as part
+         where shape && array(select distinct own from near, unnest(near.shape) as own)),
+    said as (
+        select p.trip_id, f.started_at as first_at,
+               case when f.trip_id <> p.trip_id then f.trip_id
+                    when s.started_at = p.started_at and s.device_key <> p.device_key then s.trip_id end as of_trip_id
+          from parts p
+          join parts f on f.part = p.part and f.place = 1
+          left join parts s on s.part = p.part and s.place = 2
+         where p.trip_id in (select trip_id from near)),
     told as (
-        select near.*, (
-            select first.trip_id from telemetry.trip first
-             where first.shape && near.shape and first.trip_id <> near.trip_id
-               and (first.started_at < near.started_at
-                    or (first.started_at = near.started_at and first.device_key <> near.device_key))
-             order by first.started_at, first.trip_id limit 1) as of_trip_id
-          from near),
+        select near.trip_id, near.device_key, near.local_month,
+               (array_agg(said.of_trip_id order by said.first_at, said.of_trip_id)
+                  filter (where said.of_trip_id is not null))[1] as of_trip_id
+          from near join said using (trip_id)
+         group by near.trip_id, near.device_key, near.local_month),
     cleared as (
         delete from telemetry.replay r using told
          where r.trip_id = told.trip_id and told.of_trip_id is null
