@@ -12,7 +12,7 @@ from storage.pool import Conn
 
 # Held to the end of the transaction, and taken last: of two workers with one way the later one sees the other's trips.
 _LOCK = "select pg_advisory_xact_lock(hashtextextended('replay', 0))"
-# `near`: the trips that the changed hashes may make copies; `parts`: each part of their ways with all trips that say it.
+# `near`: the trips that the changed hashes may make copies; `parts`: each part of their ways with all trips of it.
 # Of a part the first trip stands; the second does not either where it began with the first, on another device.
 _TELL = """
     with near as materialized (

@@ -40,5 +40,5 @@ def test_overload_sheds_and_never_lies() -> None:
         print(done.stdout)
         assert done.returncode == 0, done.stdout + done.stderr  # 1: something acknowledged is not there
         assert "lost: 0 of" in done.stdout
-        # Scoring catches up in its own time: the load's drives are random speeds, an event a second, and say nothing of it.
+        # Scoring catches up in its own time: the load's drives are random speeds and say nothing of it.
         print(f"{waiting(system)} windows wait to be scored")
