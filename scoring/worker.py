@@ -137,13 +137,16 @@ def _whole_spans(conn: Conn, device_key: int, windows: list[Span], gap_us: int, 
 
 def regions(conn: Conn, device_key: int, windows: list[Span], gap_us: int) -> list[Span]:
     """What must be cut again for these windows: disjoint spans of whole segments, rising."""
-    found = []
+    found: list[Span] = []
+    known_to = -1  # the end of the last window's own segments: a window that ends before it adds nothing
     for from_us, to_us in merge_spans(windows):
+        if to_us <= known_to:
+            continue
         times = window_store.usable_times(conn, device_key, from_us, to_us)
         if not len(times):
             continue  # readings without a place change no trip
         start = _segment_end(conn, device_key, int(times[0]), gap_us, -1)
-        end = _segment_end(conn, device_key, int(times[-1]), gap_us, 1)
+        end = known_to = _segment_end(conn, device_key, int(times[-1]), gap_us, 1)
         after = window_store.placed_time_after(conn, device_key, end)
         found.append((start, end if after is None else _segment_end(conn, device_key, after, gap_us, 1)))
     return merge_spans(found)

@@ -13,7 +13,8 @@ CODEC_8, CODEC_8E = 0x08, 0x8E
 MAX_RECORDS = 255  # of one packet: its count is one byte
 _STEP_MS = 1000  # between a vehicle's readings
 _ELEMENTS = ((239, "u1"), (182, ">u2"), (16, ">u4"))  # ignition, HDOP in tenths, odometer in metres
-_METRE_E7 = 90  # of latitude, in the packet's unit of 1e-7 degrees
+_KMH_E7 = 25  # of latitude in a second at 1 km/h, in the packet's unit of 1e-7 degrees
+_MEAN_KMH, _SWING_KMH, _SWING_S = 50.0, 45.0, 120.0  # faster and slower again, at most 0.66 m/s2: nothing is an event
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,23 +32,28 @@ class Round:
 
 
 def rounds(vehicles: int, records: int, start_ms: int, rng: np.random.Generator) -> Iterator[Round]:
-    """Round after round, each vehicle's readings one second apart and never repeated. Odd vehicles speak 8 Extended."""
+    """Round after round, each vehicle's readings one second apart and never repeated. Odd vehicles speak 8 Extended.
+
+    All drive north, each from its own place and at its own point of one rhythm, so scoring has a drive to score.
+    """
     latitude = 601_000_000 + rng.integers(0, 2_000_000, (vehicles, 1))
     longitude = 248_000_000 + rng.integers(0, 2_000_000, (vehicles, 1))
     odometer_m = rng.integers(1000, 200_000, (vehicles, 1))
+    phase_s = rng.uniform(0.0, _SWING_S, (vehicles, 1))
     first = 0
     while True:
         step = np.arange(first, first + records)
-        speed_kmh = rng.integers(0, 120, (vehicles, records))
+        swing = np.sin(2 * np.pi * (step + phase_s) / _SWING_S)
+        speed_kmh = np.rint(_MEAN_KMH + _SWING_KMH * swing).astype(np.int64)
         times_ms = np.broadcast_to(start_ms + step * _STEP_MS, (vehicles, records))
-        north = latitude + np.cumsum(speed_kmh, axis=1) * _METRE_E7 // 4
+        north = latitude + np.cumsum(speed_kmh, axis=1) * _KMH_E7
         fields = {
             "time": times_ms,
             "longitude": np.broadcast_to(longitude, north.shape),
             "latitude": north,
-            "heading": rng.integers(0, 360, (vehicles, records)),
+            "heading": np.zeros((vehicles, records), dtype=np.int64),
             "speed": speed_kmh,
-            "element 16": odometer_m + np.cumsum(speed_kmh, axis=1) // 4,
+            "element 16": odometer_m + np.cumsum(speed_kmh, axis=1) * 10 // 36,
         }
         packets: list[bytes] = [b""] * vehicles
         for codec, rows in ((CODEC_8, slice(0, None, 2)), (CODEC_8E, slice(1, None, 2))):
