@@ -100,13 +100,7 @@ def add_account(
 
 def sign_in(conn: Conn, email: str, password: str, attempts: Attempts, as_of: datetime) -> Session:
     """A session of one hour. Raises WrongCredentials or TooManyAttempts, the same for an unknown address."""
-    email = normal_email(email)
-    attempts.check(email, as_of)
-    account = None if "\0" in email else store.fetch_stored_account(conn, email)  # PostgreSQL's text holds no NUL
-    if not _verified(account.password_hash if account else _nobody(), password) or account is None:
-        attempts.failed(email, as_of)
-        raise WrongCredentials
-    attempts.succeeded(email)
+    account = known_account(conn, email, password, attempts, as_of)
     token = secrets.token_urlsafe(32)
     expires_at = as_of + SESSION_LENGTH
     store.insert_session(
@@ -118,6 +112,18 @@ def sign_in(conn: Conn, email: str, password: str, attempts: Attempts, as_of: da
         expires_at=expires_at,
     )
     return Session(token, account.role, expires_at)
+
+
+def known_account(conn: Conn, email: str, password: str, attempts: Attempts, as_of: datetime) -> StoredAccount:
+    """The account of that address and password. Raises WrongCredentials or TooManyAttempts."""
+    email = normal_email(email)
+    attempts.check(email, as_of)
+    account = None if "\0" in email else store.fetch_stored_account(conn, email)  # PostgreSQL's text holds no NUL
+    if not _verified(account.password_hash if account else _nobody(), password) or account is None:
+        attempts.failed(email, as_of)
+        raise WrongCredentials
+    attempts.succeeded(email)
+    return account
 
 
 def signed_in(conn: Conn, token: str, as_of: datetime) -> Account | None:

@@ -123,3 +123,15 @@ class WrongSetting(CliError):
 
     def __str__(self) -> str:
         return f"--set {self.setting!r}: write it as TERM=VALUE; the terms are {self.terms}"
+
+
+@dataclass(eq=False)
+class NotAllowed(CliError):
+    """A role that may not do this."""
+
+    email: str
+    role: str
+    roles: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"{self.email} signs in as {self.role}; this takes {' or '.join(self.roles)}"

@@ -6,21 +6,40 @@ from typing import Annotated, Any
 
 import typer
 
+from cli import publishing
+from cli.errors import NotFound
 from cli.options import messages
 from cli.rate import class_mean, plan_named
 
 plans = typer.Typer(help="Rate plans as files.", no_args_is_help=True)
 Named = Annotated[str, typer.Argument(metavar="PLAN", help="A TOML file, or the name of a plan that ships.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+Book = Annotated[
+    Path, typer.Argument(metavar="BOOK.parquet", help="As `wayrate rate` reads it.", exists=True, dir_okay=False)
+]
+
+plans.command("submit")(publishing.submit)
+plans.command("publish")(publishing.publish)
+plans.command("submissions")(publishing.submissions)
 
 
 @plans.command("check")
-def check(plan: Named) -> None:
-    """Refuse a plan that is not whole, naming the place in the file; else say what it holds and its hash."""
+def check(
+    plan: Named,
+    profile: Annotated[
+        str | None, typer.Option("--profile", help="A jurisdiction profile to hold it to as well as its own.")
+    ] = None,
+) -> None:
+    """Refuse a plan that is not whole or breaks its profile, naming the place; else say what it holds and its hash."""
+    from pricing.plan import check_profile
+
     found = plan_named(plan)
+    if profile is not None:
+        check_profile(found, _known_profile(profile), plan)
     messages.print(
         f"{found.name} version {found.version}, from {found.effective_from}, {found.currency}: "
-        f"{len(found.covers)} covers, {len(found.pay_plans)} pay plans, {len(found.factors)} factors. Its hash:"
+        f"{len(found.covers)} covers, {len(found.pay_plans)} pay plans, {len(found.factors)} factors; "
+        f"jurisdiction {profile or found.jurisdiction or 'none'}. Its hash:"
     )
     typer.echo(found.plan_hash)
 
@@ -45,9 +64,7 @@ def diff(
 def impact(
     old: Annotated[str, typer.Argument(metavar="OLD", help="A TOML file, or the name of a plan that ships.")],
     new: Annotated[str, typer.Argument(metavar="NEW", help="Likewise.")],
-    book: Annotated[
-        Path, typer.Argument(metavar="BOOK.parquet", help="As `wayrate rate` reads it.", exists=True, dir_okay=False)
-    ],
+    book: Book,
     as_json: AsJson = False,
 ) -> None:
     """What a change of plan does to a book: who pays more, who less, by segment, and the off-balance."""
@@ -62,6 +79,95 @@ def impact(
         typer.echo(json.dumps(found, indent=2))
     else:
         _show(found)
+
+
+@plans.command("notices")
+def notices(
+    old: Annotated[str, typer.Argument(metavar="OLD", help="A TOML file, or the name of a plan that ships.")],
+    new: Annotated[str, typer.Argument(metavar="NEW", help="Likewise.")],
+    book: Book,
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="OUT.parquet", help="The file to write.", dir_okay=False)],
+) -> None:
+    """Who has to be told that a change raises their premium: both amounts, why, and by when their profile says so."""
+    from pricing.book_rating import compile_plan
+    from pricing.notices import notices as notices_of
+    from pricing.rating_book import read_rating_book, write_notices
+
+    compiled = [compile_plan(plan_named(name)) for name in (old, new)]
+    books = [read_rating_book(book, plan, class_mean()) for plan in compiled]
+    found = notices_of(compiled[0], books[0], compiled[1], books[1])
+    write_notices(out, compiled[1], books[1], found)
+    by = f"; send them by {found.send_by}" if found.send_by else "; its profile names no number of days"
+    messages.print(f"{len(found.rows):,} of {len(books[1]):,} policies pay more{by}: {out}.")
+
+
+@plans.command("audit")
+def audit(
+    plan: Named,
+    book: Book,
+    group: Annotated[str, typer.Option("--group", help="The book's column of labels that no plan may read.")] = "group",
+    claims: Annotated[
+        str | None, typer.Option("--claims", help="The book's column of claim counts, to hold prices to.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Does the plan price groups of people apart: which factor stands in for a label, and do claims answer for it."""
+    from pricing.book_rating import compile_plan
+    from pricing.proxy_audit import audit as audit_of
+    from pricing.rating_book import read_claims, read_groups, read_rating_book
+
+    compiled = compile_plan(plan_named(plan))
+    labels, counts = read_groups(book, group), None if claims is None else read_claims(book, claims)
+    found = audit_of(compiled, read_rating_book(book, compiled, class_mean()), labels, counts)
+    if as_json:
+        typer.echo(json.dumps(found, indent=2))
+    else:
+        _show_audit(found)
+
+
+@plans.command("profiles")
+def profiles(
+    name: Annotated[str | None, typer.Argument(metavar="[PROFILE]", help="One of them, whole.")] = None,
+) -> None:
+    """The jurisdiction profiles that ship: what a plan may read and must do there. Not legal advice."""
+    from pricing.profile import profile_named, profile_names
+
+    for one in [_known_profile(name)] if name else profile_names():
+        profile = profile_named(one)
+        typer.echo(f"{one}: {profile.title}. {profile.because}")
+        if name:
+            typer.echo(f"  a plan may read: {', '.join(sorted(profile.uses)) if profile.uses else 'everything'}")
+            typer.echo(f"  never a factor: {', '.join(profile.refuses) or '-'}")
+            for duty, meaning in profile.duties.items():
+                typer.echo(f"  duties.{duty}: {meaning}")
+            for source in profile.sources:
+                typer.echo(f"  source: {source}")
+
+
+def _known_profile(name: str) -> str:
+    from pricing.profile import profile_names
+
+    if name not in profile_names():
+        raise NotFound("profile", name, f"there are {', '.join(profile_names())}")
+    return name
+
+
+def _show_audit(found: dict[str, Any]) -> None:
+    for row in found["groups"]:
+        held = ""
+        if "claims" in row:
+            lowest, highest = row["claims_ratio_interval"]
+            held = (
+                f"  claims {row['claims']:,} of {row['claims_paid_for']:,.1f} paid for ({lowest:.2f} to {highest:.2f})"
+            )
+        ratio = "-" if row["price_ratio"] is None else f"{row['price_ratio']:.3f}"
+        carried = f"  carried by {', '.join(row['carried_by'])}" if row["carried_by"] else ""
+        typer.echo(f"{row['group']:<24} {row['policies']:>9,} policies  {ratio} of the others' price{held}{carried}")
+    for row in found["factors"]:
+        stands_in = "  stands in for the group" if row["flagged"] else ""
+        typer.echo(f"{row['factor']:<24} association {row['association']:.3f}{stands_in}")
+    for name in found["unexplained"]:
+        messages.print(f"[bold red]{name}[/] pays more than its claims answer for.")
 
 
 def _show(found: dict[str, Any]) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 from pricing.errors import BadPlan, UnknownLevel
 from pricing.money import MINOR_DIGITS
+from pricing.profile import PlanReads, breaches, profile_named, profile_names
 from scoring.classes import EXPOSURE_CLASSES, HOUR_BANDS
 
 FLAT, PER_KM, AUTOGRAPH = "flat", "per_km", "autograph"
@@ -109,6 +110,8 @@ class RatePlan:
     pay_plans: Mapping[str, PayPlan]
     covers: Mapping[str, Cover]
     factors: Mapping[str, Factor]
+    jurisdiction: str | None  # the profile that it keeps
+    duties: Mapping[str, str]  # how it meets what the profile asks for
     plan_hash: str
     content: str
 
@@ -151,12 +154,14 @@ def parse_plan(content: str, source: str) -> RatePlan:
         pay_plans={name: _pay_plan(name, part) for name, part in reader.tables("pay_plans")},
         covers={name: _cover(name, part) for name, part in reader.tables("covers")},
         factors={name: _factor(name, part) for name, part in reader.tables("factors")},
+        jurisdiction=reader.one_of("jurisdiction", profile_names()) if "jurisdiction" in table else None,
+        duties=reader.table("duties").texts() if "duties" in table else {},
         plan_hash=hashlib.sha256(json.dumps(table, sort_keys=True, default=str).encode()).hexdigest(),
         content=content,
     )
     reader.refuse_others(
         "name", "version", "effective_from", "currency", "basis", "minimum_premium", "fee", "tax_rate", "tax_name",
-        "rules", "behaviour", "pay_plans", "covers", "factors",
+        "rules", "behaviour", "pay_plans", "covers", "factors", "jurisdiction", "duties",
     )  # fmt: skip
     reader.table("rules").refuse_others(*RULES)
     _check_whole(plan, reader)
@@ -173,6 +178,20 @@ def _check_whole(plan: RatePlan, reader: "_Reader") -> None:
     for name, pay_plan in plan.pay_plans.items():
         if "declared_km" in pay_plan.uses and not (declared and declared.bands):
             raise reader.refuse(f"pay_plans.{name}.uses", "declared_km needs a factor declared_km with bands")
+    if plan.jurisdiction is not None:
+        check_profile(plan, plan.jurisdiction, reader.source)
+
+
+def check_profile(plan: RatePlan, profile: str, source: str) -> None:
+    """Raises BadPlan at the first place that breaks the profile of that name."""
+    reads = PlanReads(
+        uses={name: pay_plan.uses for name, pay_plan in plan.pay_plans.items()},
+        factors={name: tuple(factor.levels) for name, factor in plan.factors.items()},
+        behaviour_highest=plan.behaviour.highest,
+        duties=plan.duties,
+    )
+    for place, problem in breaches(profile_named(profile), reads):
+        raise BadPlan(source, place, problem)
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +218,9 @@ class _Reader:
         if not isinstance(value, str) or not value:
             raise self.refuse(key, "must be a text")
         return value
+
+    def texts(self) -> dict[str, str]:
+        return {key: self.text(key) for key in self.values}
 
     def day(self, key: str) -> date:
         value = self.get(key)

@@ -78,11 +78,15 @@ def packaged_plan(name: str = DEFAULT_PLAN) -> RatePlan:
 
 def publish_packaged_plan(conn: Conn, as_of: datetime) -> RatePlan:
     """Make the plans that ship available to the book; the first of them (policy role). Raises PlanVersionTaken."""
-    first, *_ = [_publish(conn, packaged_plan(name), as_of) for name in (DEFAULT_PLAN, MENU_PLAN)]
+    first, *_ = [publish(conn, packaged_plan(name), as_of) for name in (DEFAULT_PLAN, MENU_PLAN)]
     return first
 
 
-def _publish(conn: Conn, plan: RatePlan, as_of: datetime) -> RatePlan:
+def publish(conn: Conn, plan: RatePlan, as_of: datetime, *, content: str | None = None, ships: bool = True) -> RatePlan:
+    """Put a plan into the book, for good; `content` where the text was submitted with other comments.
+
+    The database takes a plan that does not ship only with its approval. Raises PlanVersionTaken.
+    """
     published = store.publish_plan(
         conn,
         plan_hash=plan.plan_hash,
@@ -90,7 +94,8 @@ def _publish(conn: Conn, plan: RatePlan, as_of: datetime) -> RatePlan:
         version=plan.version,
         effective_from=plan.effective_from,
         currency=plan.currency,
-        content=plan.content,
+        content=content or plan.content,
+        ships=ships,
         as_of=as_of,
     )
     if published != plan.plan_hash:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from pricing.book_rating import NOT_READ, BookPremiums, CompiledPlan, RatingBook, relativity_of
 from pricing.errors import BadRatingBook
 from pricing.money import MINOR_DIGITS
+from pricing.notices import Notices
 from pricing.plan import Factor
 
 DECLARED_KM = "declared_km_per_year"
@@ -32,6 +33,27 @@ def read_rating_book(path: Path, compiled_plan: CompiledPlan, class_mean: Decima
     return _Reader(path.name, table, compiled_plan).book(class_mean)
 
 
+def read_groups(path: Path, column: str) -> NDArray[np.object_]:
+    """The labels of a column, as text, one a policy. Raises BadRatingBook where it is not there or has holes."""
+    names = pq.read_schema(path).names
+    if column not in names:
+        raise BadRatingBook(path.name, None, "", column, f"no such column (it has {', '.join(names)})")
+    labels = pq.read_table(path, columns=[column]).column(column)
+    if labels.null_count:
+        raise BadRatingBook(path.name, None, "", column, f"is missing in {labels.null_count:,} rows")
+    return np.array([str(one) for one in labels.to_pylist()], dtype=np.object_)
+
+
+def read_claims(path: Path, column: str) -> NDArray[np.int64]:
+    """The claims of each policy. Raises BadRatingBook where one is no whole number, 0 or more."""
+    labels = read_groups(path, column)
+    bad = np.array([not one.isdigit() for one in labels])
+    if bad.any():
+        row = int(np.argmax(bad))
+        raise BadRatingBook(path.name, row + 1, "", column, f"{labels[row]!r} is no whole number, 0 or more")
+    return labels.astype(np.int64)
+
+
 def write_premiums(path: Path, compiled_plan: CompiledPlan, book: RatingBook, premiums: BookPremiums) -> None:
     """The amounts as exact decimals by cover, with the plan's hash in every row and in the file's metadata."""
     plan = compiled_plan.plan
@@ -44,6 +66,22 @@ def write_premiums(path: Path, compiled_plan: CompiledPlan, book: RatingBook, pr
     hashes = pa.DictionaryArray.from_arrays(np.zeros(len(book), dtype=np.int32), [plan.plan_hash])
     table = pa.table(columns | {"plan_hash": hashes})
     pq.write_table(table.replace_schema_metadata({"plan_hash": plan.plan_hash, "currency": plan.currency}), path)
+
+
+def write_notices(path: Path, compiled_plan: CompiledPlan, book: RatingBook, found: Notices) -> None:
+    """A row a policy that pays more: both amounts, the change, what raised it, and the day to send it by."""
+    digits = MINOR_DIGITS[compiled_plan.plan.currency]
+    table = pa.table(
+        {
+            "policy": pa.array([book.policy[row] for row in found.rows.tolist()], pa.string()),
+            "old_amount": _decimals(found.old_amount, digits),
+            "new_amount": _decimals(found.new_amount, digits),
+            "change": pa.array(found.new_amount / np.maximum(found.old_amount, 1) - 1),
+            "reasons": pa.array([list(one) for one in found.reasons], pa.list_(pa.string())),
+            "send_by": pa.array([found.send_by] * len(found.rows), pa.date32()),
+        }
+    )
+    pq.write_table(table.replace_schema_metadata({"plan_hash": compiled_plan.plan.plan_hash}), path)
 
 
 def _decimals(minor: NDArray[np.int64], digits: int) -> pa.Array:

@@ -12,8 +12,8 @@ from pricing.statement import PeriodStatement, Posting
 from storage.pool import Conn
 
 PUBLISH_PLAN = """
-    insert into policy.rate_plan (plan_hash, name, version, effective_from, currency, content, published_at)
-    values (%s, %s, %s, %s, %s, %s, %s) on conflict do nothing
+    insert into policy.rate_plan (plan_hash, name, version, effective_from, currency, content, ships, published_at)
+    values (%s, %s, %s, %s, %s, %s, %s, %s) on conflict do nothing
 """
 PLAN_HASH_OF = "select plan_hash from policy.rate_plan where name = %s and version = %s"
 PLAN_ON = """
@@ -146,10 +146,11 @@ def publish_plan(
     effective_from: date,
     currency: str,
     content: str,
+    ships: bool,
     as_of: datetime,
 ) -> str:
     """Publish a plan unless its version is there; the hash that version has, which may be another's."""
-    conn.execute(PUBLISH_PLAN, (plan_hash, name, version, effective_from, currency, content, as_of))
+    conn.execute(PUBLISH_PLAN, (plan_hash, name, version, effective_from, currency, content, ships, as_of))
     row = conn.execute(PLAN_HASH_OF, (name, version)).fetchone()
     assert row is not None
     return str(row[0])

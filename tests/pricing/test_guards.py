@@ -46,7 +46,7 @@ def test_a_published_version_keeps_its_content(database: Database) -> None:
         edited = PLAN.content.replace('fee = "1.50"', 'fee = "1.40"')
         store.publish_plan(
             conn, plan_hash=parse_plan(edited, "edited").plan_hash, name=PLAN.name, version=PLAN.version,
-            effective_from=PLAN.effective_from, currency=PLAN.currency, content=edited, as_of=CLOSED_AT,
+            effective_from=PLAN.effective_from, currency=PLAN.currency, content=edited, ships=True, as_of=CLOSED_AT,
         )  # fmt: skip
     with pytest.raises(PlanVersionTaken, match="another version"), database.role("policy") as conn:
         publish_packaged_plan(conn, CLOSED_AT)
@@ -56,7 +56,7 @@ def test_a_stored_plan_that_is_not_what_its_hash_says_prices_nothing(database: D
     with database.role("policy") as conn:
         store.publish_plan(
             conn, plan_hash="ab" * 32, name=PLAN.name, version="2", effective_from=PLAN.effective_from,
-            currency=PLAN.currency, content=PLAN.content, as_of=CLOSED_AT,
+            currency=PLAN.currency, content=PLAN.content, ships=True, as_of=CLOSED_AT,
         )  # fmt: skip
         with pytest.raises(AlteredPlan):
             plan_of_hash(conn, "ab" * 32)

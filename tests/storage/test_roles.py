@@ -107,7 +107,7 @@ def test_what_is_posted_is_never_edited(database: Database, role: Role, change: 
     with database.role("owner") as conn:
         policy_key = uuid.uuid4()
         add_policy(conn, policy_key)
-        conn.execute("insert into policy.rate_plan values ('h', 'p', '1', '2026-01-01', 'EUR', 'toml', now())")
+        conn.execute("insert into policy.rate_plan values ('h', 'p', '1', '2026-01-01', 'EUR', 'toml', now(), true)")
         conn.execute(
             """insert into policy.statement values (gen_random_uuid(), %s, '2026-10', 'statement', 0, 12.30, 'EUR',
                '[]', '[]', '{}', 'd', 'h', '{}', 'month', now())""",

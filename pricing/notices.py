@@ -1,0 +1,89 @@
+"""Who has to be told that a change of plan raises their premium: both amounts, by when, and what in the plan did it."""
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pricing.book_rating import CompiledPlan, RatingBook, rate_book
+from pricing.plan import Factor
+from pricing.profile import profile_named
+
+type Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Notices:
+    """The policies that pay more, k rows: places in the book, both amounts in minor units, and why, largest first."""
+
+    rows: NDArray[np.intp]
+    old_amount: Ints
+    new_amount: Ints
+    reasons: tuple[tuple[str, ...], ...]
+    send_by: date | None  # None: the plan's jurisdiction names no number of days
+
+
+def notices(old: CompiledPlan, old_book: RatingBook, new: CompiledPlan, new_book: RatingBook) -> Notices:
+    """The notices of a change of plan. The book was read by each plan, for their levels may differ."""
+    before, after = (rate_book(plan, book).amount for plan, book in ((old, old_book), (new, new_book)))
+    rows = np.flatnonzero(after > before)
+    profile = None if new.plan.jurisdiction is None else profile_named(new.plan.jurisdiction)
+    days = None if profile is None else profile.notice_days
+    return Notices(
+        rows=rows,
+        old_amount=before[rows],
+        new_amount=after[rows],
+        reasons=_reasons(old, old_book, new, new_book, rows),
+        send_by=None if days is None else new.plan.effective_from - timedelta(days=days),
+    )
+
+
+def _reasons(
+    old: CompiledPlan, old_book: RatingBook, new: CompiledPlan, new_book: RatingBook, rows: NDArray[np.intp]
+) -> tuple[tuple[str, ...], ...]:
+    """Of each row the factors whose relativity rose, then what else of the plan rose for everybody."""
+    found: list[list[tuple[float, str]]] = [[] for _ in rows]
+    for name in dict.fromkeys((*old.plan.factors, *new.plan.factors)):
+        was, was_level = _relativities(old, old_book, name, rows)
+        now, now_level = _relativities(new, new_book, name, rows)
+        for place in np.flatnonzero(now > was).tolist():
+            step = f"{was_level[place]} x {was[place]:g} -> {now_level[place]} x {now[place]:g}"
+            found[place].append((now[place] / was[place], f"{name}: {step}"))
+    common = tuple(_raised_for_everybody(old, new))
+    return tuple(tuple(text for _, text in sorted(one, reverse=True)) + common for one in found)
+
+
+def _relativities(
+    plan: CompiledPlan, book: RatingBook, name: str, rows: NDArray[np.intp]
+) -> tuple[NDArray[np.float64], list[str]]:
+    """Relativity and level of a factor at these rows; 1 where the plan does not have or not read it."""
+    names = list(plan.plan.factors)
+    if name not in names:
+        return np.ones(len(rows)), ["not rated"] * len(rows)
+    place = names.index(name)
+    codes = book.codes[place, rows]
+    levels = [*_levels(plan.plan.factors[name]), "not rated"]
+    return plan.relativities[place, codes], [levels[code] for code in codes.tolist()]
+
+
+def _levels(factor: Factor) -> list[str]:
+    return list(factor.levels) or [f"{band.lowest} to under {band.below}" for band in factor.bands]
+
+
+def _raised_for_everybody(old: CompiledPlan, new: CompiledPlan) -> list[str]:
+    """Rates, fee, minimum and tax that rose: one line each."""
+    pairs = [(f"{field}", getattr(old.plan, field), getattr(new.plan, field)) for field in
+             ("minimum_premium", "fee", "tax_rate")]  # fmt: skip
+    for name, cover in new.plan.covers.items():
+        if name in old.plan.covers:
+            held = old.plan.covers[name]
+            pairs += [
+                (f"{name}: a day", held.per_day, cover.per_day),
+                (f"{name}: a km", held.standard_per_km, cover.standard_per_km),
+                (f"{name}: km by road and hour", sum(held.per_km.values()), sum(cover.per_km.values())),
+            ]
+    for name, pay_plan in new.plan.pay_plans.items():
+        if name in old.plan.pay_plans:
+            pairs.append((f"{name}: days", old.plan.pay_plans[name].daily_multiple, pay_plan.daily_multiple))
+    return [f"{name}: {was} -> {now}" for name, was, now in pairs if now > was]

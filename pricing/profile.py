@@ -1,0 +1,98 @@
+"""Jurisdiction profiles: what a plan may read and must do in a market. A plan that breaks its profile does not load.
+
+A profile is data (pricing/profiles/*.toml) with its sources named; the checks are here. It is an engineer's reading of
+public texts and not legal advice.
+"""
+
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import cache
+from importlib.resources import files
+
+# A factor is one of these by its name, or by its levels, whatever it is called.
+CHARACTERISTICS: Mapping[str, tuple[frozenset[str], frozenset[str]]] = {
+    "sex": (frozenset({"sex", "gender"}), frozenset({"male", "female", "man", "woman", "men", "women"})),
+    "tenure": (
+        frozenset({"tenure", "loyalty", "years_insured", "years_with_us", "renewals", "customer_since", "renewal"}),
+        frozenset({"new_business", "renewing"}),
+    ),
+    "ethnic_origin": (frozenset({"ethnicity", "ethnic", "race", "nationality", "colour", "color"}), frozenset()),
+    "religion": (frozenset({"religion", "faith"}), frozenset({"christian", "muslim", "jewish", "hindu"})),
+    "disability": (frozenset({"disability", "disabled"}), frozenset({"disabled"})),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """One market's rules. `uses` None: pay plans may read everything; `duties` say what a plan must state, and why."""
+
+    name: str
+    title: str
+    because: str
+    sources: tuple[str, ...]
+    uses: frozenset[str] | None
+    refuses: tuple[str, ...]
+    behaviour_highest: Decimal | None
+    notice_days: int | None
+    bias_test: bool
+    duties: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class PlanReads:
+    """What a profile looks at in a plan: the uses of each pay plan, the levels of each factor, the cap, its duties."""
+
+    uses: Mapping[str, frozenset[str]]
+    factors: Mapping[str, Sequence[str]]
+    behaviour_highest: Decimal
+    duties: Mapping[str, str]
+
+
+def breaches(profile: Profile, plan: PlanReads) -> Iterator[tuple[str, str]]:
+    """Every place of the plan that breaks the profile, and how."""
+    for name, uses in plan.uses.items():
+        for use in sorted(uses - profile.uses) if profile.uses is not None else ():
+            yield f"pay_plans.{name}.uses", f"{profile.name} does not let a plan read {use}: {profile.because}"
+    for name, levels in plan.factors.items():
+        for refused in profile.refuses:
+            if is_characteristic(refused, name, levels):
+                yield f"factors.{name}", f"{profile.name} does not let a plan rate by {refused}"
+    if profile.behaviour_highest is not None and plan.behaviour_highest > profile.behaviour_highest:
+        over = f"{plan.behaviour_highest} is over {profile.behaviour_highest}"
+        yield "behaviour.highest", f"{over}, the most under {profile.name}: {profile.because}"
+    for duty, meaning in profile.duties.items():
+        if not plan.duties.get(duty, "").strip():
+            yield f"duties.{duty}", f"is missing: {profile.name} asks a plan to say {meaning}"
+
+
+def is_characteristic(characteristic: str, factor: str, levels: Sequence[str]) -> bool:
+    """Whether a factor is that characteristic of a person, by its name or by two of its levels."""
+    names, telling = CHARACTERISTICS[characteristic]
+    words = f"_{factor.lower().replace('-', '_')}_"
+    return any(f"_{name}_" in words for name in names) or len(telling & {level.lower() for level in levels}) >= 2
+
+
+def profile_names() -> tuple[str, ...]:
+    """The profiles that ship."""
+    return tuple(sorted(one.name.removesuffix(".toml") for one in (files("pricing") / "profiles").iterdir()))
+
+
+@cache
+def profile_named(name: str) -> Profile:
+    """The profile of that name, one of `profile_names`."""
+    table = tomllib.loads((files("pricing") / "profiles" / f"{name}.toml").read_text("utf-8"))
+    highest = table.get("behaviour_highest")
+    return Profile(
+        name=name,
+        title=table["title"],
+        because=table["because"],
+        sources=tuple(table["sources"]),
+        uses=frozenset(table["uses"]) if "uses" in table else None,
+        refuses=tuple(table.get("refuses", ())),
+        behaviour_highest=None if highest is None else Decimal(highest),
+        notice_days=table.get("notice_days"),
+        bias_test=table.get("bias_test", False),
+        duties=table.get("duties", {}),
+    )

@@ -1,0 +1,50 @@
+"""Two people publish a plan: one submits it, another approves exactly that content, and it is in the book for good."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from pricing import publishing_store as store
+from pricing.plan import RatePlan
+from pricing.policies import publish
+from pricing.profile import profile_named
+from pricing.publishing_errors import NoBiasTest, NotSubmitted, OwnApproval, WrongBiasTest
+from pricing.publishing_store import Submission
+from storage.pool import Conn
+
+
+def submit(conn: Conn, plan: RatePlan, author: UUID, bias_test: Mapping[str, Any] | None, as_of: datetime) -> None:
+    """Let a plan wait for a second person (policy role). `bias_test` is what `wayrate plan audit --json` printed of it.
+
+    Raises NoBiasTest where the plan's jurisdiction asks for one, and WrongBiasTest for that of another plan.
+    """
+    if plan.jurisdiction is not None and profile_named(plan.jurisdiction).bias_test and bias_test is None:
+        raise NoBiasTest(plan.name, plan.version, plan.jurisdiction)
+    if bias_test is not None and (tested := bias_test.get("plan", {}).get("hash")) != plan.plan_hash:
+        raise WrongBiasTest(plan.plan_hash, str(tested))
+    store.insert_submission(conn, plan.plan_hash, plan.name, plan.version, plan.content, bias_test, author, as_of)
+
+
+def approve_and_publish(conn: Conn, plan: RatePlan, approver: UUID, as_of: datetime) -> Submission:
+    """Approve what the author submitted and put it into the book, in the caller's transaction (policy role).
+
+    `plan` is what the approver has read: a content that differs by a cent is another plan. Raises NotSubmitted,
+    OwnApproval, PlanVersionTaken.
+    """
+    held = store.fetch_submission(conn, plan.plan_hash)
+    if held is None:
+        raise NotSubmitted(plan.name, plan.version, plan.plan_hash, _latest_hash(conn, plan))
+    if held.author == approver:
+        raise OwnApproval(plan.name, plan.version, held.author_email)
+    store.insert_approval(conn, plan.plan_hash, approver, as_of)
+    # The text as submitted: comments may differ in the approver's file, prices cannot.
+    publish(conn, plan, as_of, content=held.content, ships=False)
+    approved = store.fetch_submission(conn, plan.plan_hash)
+    assert approved is not None
+    return approved
+
+
+def _latest_hash(conn: Conn, plan: RatePlan) -> str | None:
+    latest = store.fetch_latest(conn, plan.name, plan.version)
+    return None if latest is None else latest.plan_hash
