@@ -26,18 +26,20 @@ from cli import (
     serve,
     show,
     simulate,
+    strategies,
     verify,
     work,
 )
 from cli.errors import CliError
 from cli.options import messages
 from ingest.errors import IngestError
+from portfolio.errors import PortfolioError
 from pricing.errors import PricingError
 from scoring.errors import ScoringError
 from simulator.errors import SimulatorError
 from storage.errors import StorageError
 
-REFUSALS = (CliError, StorageError, IngestError, ScoringError, PricingError, SimulatorError, ApiError)
+REFUSALS = (CliError, StorageError, IngestError, ScoringError, PricingError, PortfolioError, SimulatorError, ApiError)
 
 app = typer.Typer(
     name="wayrate",
@@ -73,6 +75,7 @@ app.command("quote", rich_help_panel=BOOK)(rate.quote)
 app.command("rate", rich_help_panel=BOOK)(rate.rate)
 app.command("fit", rich_help_panel=BOOK)(risk.fit)
 app.command("evaluate", rich_help_panel=BOOK)(risk.evaluate)
+app.command("strategies", rich_help_panel=BOOK)(strategies.strategies)
 
 app.add_typer(devices.devices, name="device", rich_help_panel=OPERATIONS)
 app.add_typer(devices.accounts, name="account", rich_help_panel=OPERATIONS)

@@ -1,0 +1,57 @@
+"""Contacts that must pay: what an action adds for each customer against its cost (the litmus test), not who responds.
+
+Actions of the pilot were drawn by lot, so differences between their groups are effects (Rubin 1974), and one logistic
+model with the action's own level and slope gives each customer's uplift (an S-learner, Künzel et al. 2019).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import expit
+
+from portfolio.fitting import fit_logistic
+from portfolio.market import NOTHING, Codes, Floats, Pilot
+
+
+@dataclass(frozen=True, slots=True)
+class LeaveModel:
+    """Chance of leaving by price against the market and action, as estimated."""
+
+    coefficients: Floats
+    actions: int
+    stay_share: float  # of all renewals without an action
+
+
+def fit_leaving(pilot: Pilot) -> LeaveModel:
+    """The model on the pilot's renewals."""
+    actions = pilot.market.moved.shape[1]
+    coefficients = fit_logistic(_columns(pilot.log_price_ratio, pilot.action, actions), pilot.left)
+    return LeaveModel(coefficients, actions, 1.0 - float(pilot.left[pilot.action == NOTHING].mean()))
+
+
+def kept_more(model: LeaveModel, log_price_ratio: Floats) -> Floats:
+    """By how much each action raises the chance of staying, shape (n, actions); nothing raises it by 0."""
+    chances = [
+        expit(_columns(log_price_ratio, np.full(len(log_price_ratio), action), model.actions) @ model.coefficients)
+        for action in range(model.actions)
+    ]
+    return np.stack([chances[NOTHING] - chance for chance in chances], axis=1)
+
+
+def best_action(added_stay: Floats, value: Floats, cost: Floats) -> tuple[Codes, Floats]:
+    """The action of the largest expected gain, and that gain, euro; shape (n,) both. Nothing gains nothing.
+
+    `added_stay` (n, actions), `value` (n,) of a customer who stays, `cost` (actions,) with 0 for nothing.
+    """
+    gain = added_stay * value[:, None] - cost
+    action = gain.argmax(axis=1)
+    return action, gain[np.arange(len(gain)), action]
+
+
+def _columns(log_price_ratio: Floats, action: Codes, actions: int) -> Floats:
+    """Intercept, price, then each action's level and its slope over price."""
+    columns = [np.ones(len(action)), log_price_ratio]
+    for one in range(1, actions):
+        of = (action == one).astype(np.float64)
+        columns += [of, of * log_price_ratio]
+    return np.stack(columns, axis=1)
