@@ -18,6 +18,7 @@ from cli import (
     mqtt,
     plan,
     policies,
+    portfolio,
     quarantine,
     rate,
     risk,
@@ -76,6 +77,7 @@ app.command("rate", rich_help_panel=BOOK)(rate.rate)
 app.command("fit", rich_help_panel=BOOK)(risk.fit)
 app.command("evaluate", rich_help_panel=BOOK)(risk.evaluate)
 app.command("strategies", rich_help_panel=BOOK)(strategies.strategies)
+app.add_typer(portfolio.portfolio, name="portfolio", rich_help_panel=BOOK)
 
 app.add_typer(devices.devices, name="device", rich_help_panel=OPERATIONS)
 app.add_typer(devices.accounts, name="account", rich_help_panel=OPERATIONS)

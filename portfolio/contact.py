@@ -49,9 +49,10 @@ def best_action(added_stay: Floats, value: Floats, cost: Floats) -> tuple[Codes,
 
 
 def _columns(log_price_ratio: Floats, action: Codes, actions: int) -> Floats:
-    """Intercept, price, then each action's level and its slope over price."""
-    columns = [np.ones(len(action)), log_price_ratio]
-    for one in range(1, actions):
-        of = (action == one).astype(np.float64)
-        columns += [of, of * log_price_ratio]
-    return np.stack(columns, axis=1)
+    """Intercept, price and its bend, then each action's level: a shift of the logit, so who wavers most is moved most.
+
+    A slope of its own over price for each action was tried: a pilot's prices are not the market's, and it extrapolates.
+    """
+    levels = [(action == one).astype(np.float64) for one in range(1, actions)]
+    bend = log_price_ratio * np.abs(log_price_ratio)  # the most sensitive leave first
+    return np.stack([np.ones(len(action)), log_price_ratio, bend, *levels], axis=1)

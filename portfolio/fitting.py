@@ -23,7 +23,7 @@ def fit_logistic(columns: Floats, outcome: Floats, ridge: float = 1.0) -> Floats
 def _fitted(family: str, link: str, columns: Floats, outcome: Floats, ridge: float) -> Floats:
     # glum's objective is a mean over the rows, so its penalty is one as well.
     model = GeneralizedLinearRegressor(
-        family=family, link=link, alpha=ridge / len(outcome), l1_ratio=0, gradient_tol=1e-8, max_iter=200
+        family=family, link=link, alpha=ridge / len(outcome), l1_ratio=0, gradient_tol=1e-6, max_iter=200
     )
     model.fit(np.ascontiguousarray(columns[:, 1:]), outcome)
     return np.concatenate(([model.intercept_], model.coef_))

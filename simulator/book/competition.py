@@ -18,17 +18,19 @@ from simulator.seeds import BOOK, generator
 PILOT, REHEARSAL, PLAYED = range(3)  # the last number of a round's spawn keys
 ROUND = BOOK + 1
 SHOPS = 0.35  # of those insured elsewhere ask for quotes in a year: invented, as all of the formula is
-PILOT_PRICE_SIGMA = 0.15  # log: how far the pilot's renewal prices were drawn from the market's
+PILOT_PRICE_SIGMA = 0.25  # log: how far the pilot's renewal prices were drawn from the market's
 FIRST_DAY = np.datetime64("2026-01-01", "D")
 
 
-def make_round(seed: int, customers: int, years: int, formula: Formula, behaviour: Behaviour) -> Round:
-    """One seed's pilot, rehearsal and market, of `customers` each; the same seed gives the same worlds."""
+def make_round(
+    seed: int, customers: int, years: int, formula: Formula, behaviour: Behaviour, pilot_customers: int | None = None
+) -> Round:
+    """One seed's worlds, of `customers` each, the pilot of `pilot_customers`; the same seed gives the same worlds."""
     markets = {
         part: _market(customers, years, formula, behaviour, generator(seed, ROUND, part))
         for part in (REHEARSAL, PLAYED)
     }
-    pilot = _pilot(customers, formula, behaviour, generator(seed, ROUND, PILOT))
+    pilot = _pilot(pilot_customers or customers, formula, behaviour, generator(seed, ROUND, PILOT))
     return Round(pilot, markets[REHEARSAL], markets[PLAYED])
 
 
@@ -73,7 +75,7 @@ def _pilot(count: int, formula: Formula, behaviour: Behaviour, rng: np.random.Ge
     amount = sum(expected_loss(formula, cover) for cover in formula.cover) / levels(formula.cover, "per_year").sum()
     claims = rng.poisson(market.loss[0] / amount)
     ratio = PILOT_PRICE_SIGMA * rng.standard_normal(count)
-    action = rng.choice(len(formula.actions), count, p=levels(formula.actions, "share"))
+    action = rng.integers(0, len(formula.actions), count)  # equal lots: rare actions would teach little
     price = market.offer[0] * np.exp(ratio)
     chance = leave_chance(market, 0, price, price, np.ones(count), action)
     left = (rng.random(count) < chance).astype(np.float64)

@@ -1,0 +1,119 @@
+"""`wayrate portfolio`: the methods of the book of customers, each held to the truth of a simulated world."""
+
+import json
+from dataclasses import asdict
+from typing import Annotated, Any
+
+import typer
+
+from cli.progress import progress_bar
+
+portfolio = typer.Typer(help="Who is treated how, and whether it pays.", no_args_is_help=True)
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+Seed = Annotated[int, typer.Option("--seed", min=0, help="The same seed, the same result.")]
+
+
+@portfolio.command("litmus")
+def litmus(
+    seeds: Annotated[int, typer.Option("--seeds", min=1, help="How many simulated markets.")] = 8,
+    customers: Annotated[int, typer.Option("--customers", min=4000, help="Customers of each market.")] = 20_000,
+    pilot: Annotated[int, typer.Option("--pilot", min=4000, help="Renewals by lot to learn from.")] = 200_000,
+    seed: Seed = 1,
+    as_json: AsJson = False,
+) -> None:
+    """The litmus test against treating all, treating nobody, and who knows the truth."""
+    from portfolio.comparison import interval
+    from portfolio.litmus_check import check
+    from portfolio.strategies import fit
+    from simulator.book.behaviour import read_behaviour
+    from simulator.book.competition import make_round
+    from simulator.book.formula import read_formula
+
+    checks = []
+    with progress_bar("Markets") as advance:
+        for number in range(seeds):
+            made = make_round(seed + number, customers, 5, read_formula(), read_behaviour(), pilot)
+            checks.append(check(made.market, fit(made.pilot)))
+            advance(number + 1, seeds)
+    names = [*asdict(checks[0]), "share_of_knowable", "share_of_all"]
+    found = {name: interval([getattr(one, name) for one in checks]) for name in names}
+    _say({"seeds": seeds, "customers": customers, "pilot": pilot} | found, as_json)
+
+
+@portfolio.command("elasticity")
+def elasticity(
+    renewals: Annotated[int, typer.Option("--renewals", min=1000, help="How many renewals.")] = 100_000,
+    hidden: Annotated[
+        float, typer.Option("--hidden", min=0.0, max=1.0, help="Share of loyalty that stands in no data.")
+    ] = 0.0,
+    seed: Seed = 1,
+    as_json: AsJson = False,
+) -> None:
+    """How price moves leaving where increases went to the loyal: at face value, corrected, and the truth."""
+    from portfolio.elasticity import CAVEAT, corrected_slope, raw_slope
+    from simulator.book.loyalty import draw_renewals
+
+    drawn = draw_renewals(renewals, seed, hidden_share=hidden)
+    corrected = corrected_slope(drawn.log_change, drawn.left, drawn.known, seed)
+    found = {
+        "renewals": renewals,
+        "at_face_value": asdict(raw_slope(drawn.log_change, drawn.left)),
+        "corrected": asdict(corrected),
+        "truth": drawn.truth,
+        "caveat": CAVEAT,
+    }
+    _say(found, as_json)
+
+
+@portfolio.command("smallest")
+def smallest(
+    premium: Annotated[float, typer.Option("--premium", min=0.01, help="Mean premium of a policy, euro a year.")],
+    loss_ratio: Annotated[float, typer.Option("--loss-ratio", min=0.0, help="Expected loss ratio.")],
+    loss_sd: Annotated[float, typer.Option("--loss-sd", min=0.0, help="Of one policy's losses, euro a year.")],
+    fixed: Annotated[float, typer.Option("--fixed", min=0.0, help="The segment's own cost, euro a year.")],
+    cost: Annotated[float, typer.Option("--cost", min=0.0, help="Other costs of a policy, euro a year.")] = 0.0,
+    level_sd: Annotated[
+        float, typer.Option("--level-sd", min=0.0, help="How well the loss ratio's level is known: its deviation.")
+    ] = 0.0,
+    margin: Annotated[float, typer.Option("--margin", help="Profit that is asked for, a share of premium.")] = 0.0,
+    chance: Annotated[float, typer.Option("--chance", min=0.5, max=0.9999, help="With this probability.")] = 0.9,
+    as_json: AsJson = False,
+) -> None:
+    """The fewest policies of a segment that pay for an offer of their own; one alone when one pays."""
+    from portfolio.smallest_segment import Demand, Segment, chance_of_paying, smallest_size
+
+    segment = Segment(("asked",), 1, premium, loss_ratio, loss_sd, level_sd, cost)
+    demand = Demand(fixed, margin, chance)
+    size = smallest_size(segment, demand)
+    _say({"policies": size, "chance_of_one": chance_of_paying(segment, demand)}, as_json)
+
+
+@portfolio.command("aa")
+def aa(
+    runs: Annotated[int, typer.Option("--runs", min=10, help="Experiments in which nothing differs.")] = 1000,
+    customers: Annotated[int, typer.Option("--customers", min=400, help="Of each experiment.")] = 5000,
+    every: Annotated[int, typer.Option("--every", min=1, help="Customers between two looks.")] = 50,
+    seed: Seed = 1,
+    as_json: AsJson = False,
+) -> None:
+    """How often an experiment without a difference is called one, when it is looked at again and again."""
+    from portfolio.experiments import Plan, false_alarms
+
+    plan = Plan("a/a", "nothing differs", "stays", 0.5, customers, 0.01)
+    with progress_bar("Experiments") as advance:
+        found = false_alarms(plan, runs, every, 0.9, seed, advance)
+    _say({"runs": runs, "stated": plan.level} | found, as_json)
+
+
+def _say(found: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps(found, indent=2))
+        return
+    for name, value in found.items():
+        text = value
+        if isinstance(value, dict):
+            middle, low, high = value.get("mean", value.get("value")), value["low"], value["high"]
+            text = f"{middle:,.4g} ({low:,.4g} to {high:,.4g})"
+        elif isinstance(value, float):
+            text = f"{value:,.4g}"
+        typer.echo(f"{name.replace('_', ' '):<22} {'none: no number pays' if value is None else text}")
