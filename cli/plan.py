@@ -1,13 +1,14 @@
 """`wayrate plan`: is a rate plan whole, what differs between two, and what a change does to a book."""
 
 import json
+from html import escape
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from cli import publishing
-from cli.errors import NotFound
+from cli.errors import NotFound, NothingChosen
 from cli.options import messages
 from cli.rate import class_mean, plan_named
 
@@ -66,19 +67,66 @@ def impact(
     new: Annotated[str, typer.Argument(metavar="NEW", help="Likewise.")],
     book: Book,
     as_json: AsJson = False,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE.html", help="Write it as a page.", dir_okay=False)
+    ] = None,
 ) -> None:
     """What a change of plan does to a book: who pays more, who less, by segment, and the off-balance."""
+    found = _impact(old, new, book)
+    if out is not None:
+        from pricing.filing import dislocation, document
+
+        title = (
+            f"From {found['old']['name']} {found['old']['version']} to {found['new']['name']} {found['new']['version']}"
+        )
+        out.write_text(document(title, [f"<h1>{escape(title)}</h1>", *dislocation(found)]), "utf-8")
+        messages.print(f"The page is {out}.")
+    if as_json:
+        typer.echo(json.dumps(found, indent=2))
+    else:
+        _show(found)
+
+
+def _impact(old: str, new: str, book: Path) -> dict[str, Any]:
     from pricing.book_rating import compile_plan
     from pricing.plan_change import impact as impact_of
     from pricing.rating_book import read_rating_book
 
     compiled = [compile_plan(plan_named(name)) for name in (old, new)]
     books = [read_rating_book(book, plan, class_mean()) for plan in compiled]
-    found = impact_of(compiled[0], books[0], compiled[1], books[1])
-    if as_json:
-        typer.echo(json.dumps(found, indent=2))
-    else:
-        _show(found)
+    return impact_of(compiled[0], books[0], compiled[1], books[1])
+
+
+@plans.command("filing")
+def filing(
+    plan: Named,
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="FILE.html", help="The page to write.", dir_okay=False)],
+    model: Annotated[
+        Path | None, typer.Option("--model", help="What `wayrate fit` wrote.", exists=True, dir_okay=False)
+    ] = None,
+    old: Annotated[str | None, typer.Option("--old", help="The plan before this one; with --book.")] = None,
+    book: Annotated[
+        Path | None, typer.Option("--book", help="As `wayrate rate` reads it.", exists=True, dir_okay=False)
+    ] = None,
+    bias_test: Annotated[
+        Path | None,
+        typer.Option("--bias-test", help="What `wayrate plan audit --json` printed.", exists=True, dir_okay=False),
+    ] = None,
+) -> None:
+    """Write the filing pack: variables, rates, rules, worked examples, and model, change and audit where given."""
+    from pricing.filing import page
+    from pricing.publishing import check_bias_test
+    from pricing.risk.artefact import load
+
+    if (old is None) != (book is None):
+        raise NothingChosen("plan filing", "--old and --book go together: a change is of a book")
+    found = plan_named(plan)
+    audit = None if bias_test is None else publishing.read_audit(bias_test)
+    if audit is not None:
+        check_bias_test(found, audit)
+    change = _impact(old, plan, book) if old and book else None
+    out.write_text(page(found, None if model is None else load(model), change, audit), "utf-8")
+    messages.print(f"The pack is {out}.")
 
 
 @plans.command("notices")

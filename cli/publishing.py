@@ -38,7 +38,7 @@ def submit(
     """Let a plan wait for a second person. Only an actuary submits."""
     from pricing.publishing import submit as submit_plan
 
-    found, audit = plan_named(plan), None if bias_test is None else _read_audit(bias_test)
+    found, audit = plan_named(plan), None if bias_test is None else read_audit(bias_test)
     now = moment(as_of)
     with database_of(data_dir) as database, database.role("policy") as conn:
         submit_plan(conn, found, _who(conn, author, password, AUTHORS, now), audit, now)
@@ -86,7 +86,8 @@ def _who(conn: "Conn", email: str, password: str, roles: tuple[str, ...], now: "
     return account.account_key
 
 
-def _read_audit(path: Path) -> dict[str, Any]:
+def read_audit(path: Path) -> dict[str, Any]:
+    """The audit in a file. Raises WrongLine."""
     try:
         found = json.loads(path.read_text("utf-8"))
     except ValueError as error:

@@ -21,9 +21,15 @@ def submit(conn: Conn, plan: RatePlan, author: UUID, bias_test: Mapping[str, Any
     """
     if plan.jurisdiction is not None and profile_named(plan.jurisdiction).bias_test and bias_test is None:
         raise NoBiasTest(plan.name, plan.version, plan.jurisdiction)
-    if bias_test is not None and (tested := bias_test.get("plan", {}).get("hash")) != plan.plan_hash:
-        raise WrongBiasTest(plan.plan_hash, str(tested))
+    if bias_test is not None:
+        check_bias_test(plan, bias_test)
     store.insert_submission(conn, plan.plan_hash, plan.name, plan.version, plan.content, bias_test, author, as_of)
+
+
+def check_bias_test(plan: RatePlan, bias_test: Mapping[str, Any]) -> None:
+    """Raises WrongBiasTest where it is of another plan."""
+    if (tested := bias_test.get("plan", {}).get("hash")) != plan.plan_hash:
+        raise WrongBiasTest(plan.plan_hash, str(tested))
 
 
 def approve_and_publish(conn: Conn, plan: RatePlan, approver: UUID, as_of: datetime) -> Submission:

@@ -1,0 +1,125 @@
+"""The filing pack says what the plan says, its examples are what the plan charges, and it escapes what it is given."""
+
+import json
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from cli.main import app
+from pricing.filing import page
+from pricing.plan import parse_plan
+from pricing.policies import packaged_plan
+from pricing.quote import quote_of
+from pricing.risk import fitting, glm
+from tests.browser.browsing import CHROMIUM, PHONE, chromium
+from tests.pricing import risk_books
+from tests.pricing.rating_books import write_book
+from tests.pricing.test_profiles import SHIPPED, text_for
+
+
+class Text(HTMLParser):
+    """The words of a page, and its tags."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.words: list[str] = []
+        self.tags: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+
+    def handle_data(self, data: str) -> None:
+        self.words.append(data)
+
+
+def read(markup: str) -> tuple[str, list[str]]:
+    text = Text()
+    text.feed(markup)
+    return " ".join(" ".join(text.words).split()), text.tags
+
+
+def test_everything_that_the_plan_charges_stands_in_the_pack() -> None:
+    plan = packaged_plan()
+    words, _ = read(page(plan))
+    assert plan.plan_hash in words
+    for factor in plan.factors.values():
+        assert factor.name in words
+        for relativity in (*factor.levels.values(), *(band.relativity for band in factor.bands)):
+            assert str(relativity) in words
+    for cover in plan.covers.values():
+        assert all(str(rate) in words for rate in (cover.per_day, cover.standard_per_km, *cover.per_km.values()))
+    for rule in (plan.minimum_premium, plan.fee, plan.tax_rate, plan.behaviour.highest):
+        assert str(rule) in words
+
+
+def test_the_worked_examples_are_the_plans_own_amounts() -> None:
+    from pricing.filing import _asked  # noqa: PLC0415  what the pack shows
+
+    for plan in (packaged_plan(), packaged_plan("wayrate-menu-2026")):
+        words, _ = read(page(plan))
+        for pay_plan in plan.pay_plans.values():
+            for highest in (False, True):
+                amount = quote_of(plan, _asked(plan, pay_plan, highest=highest))["amount"]
+                assert f"{amount} {plan.currency}" in words
+
+
+def test_the_pack_of_a_jurisdiction_names_its_sources_and_duties() -> None:
+    words, _ = read(page(parse_plan(text_for("maryland"), "a")))
+    assert "27-614" in words
+    assert "first-class mail, form 1" in words
+    assert "Not legal advice" in words
+
+
+def test_what_a_plan_says_is_text_and_no_markup() -> None:
+    content = SHIPPED.replace('title = "Motor liability"', 'title = "<script>alert(1)</script>"')
+    words, tags = read(page(parse_plan(content, "a")))
+    assert "<script>alert(1)</script>" in words
+    assert "script" not in tags
+
+
+def test_the_command_with_change_and_audit(tmp_path: Path) -> None:
+    (tmp_path / "new.toml").write_text(SHIPPED.replace('urban = "1.10"', 'urban = "1.32"'))
+    write_book(tmp_path / "book.parquet", packaged_plan(), 300, 8)
+    run = CliRunner()
+    new, book, out = (str(tmp_path / name) for name in ("new.toml", "book.parquet", "pack.html"))
+    audit = run.invoke(app, ["plan", "audit", new, book, "--group", "territory", "--json"])
+    (tmp_path / "audit.json").write_text(audit.stdout)
+    words = ["plan", "filing", new, "-o", out, "--old", "wayrate-2026", "--book", book]
+    answer = run.invoke(app, [*words, "--bias-test", str(tmp_path / "audit.json")])
+    assert answer.exit_code == 0, answer.exception
+    said, _ = read(Path(out).read_text())
+    assert "stands in for the group" in said
+    change = json.loads(run.invoke(app, ["plan", "impact", "wayrate-2026", new, book, "--json"]).stdout)
+    assert change["old_amount"] in said
+    assert f"Off-balance {change['off_balance']:.4f}" in said
+    assert "go together" in str(run.invoke(app, ["plan", "filing", new, "-o", out, "--book", book]).exception)
+    wrong = run.invoke(app, ["plan", "filing", "wayrate-2026", "-o", out, "--bias-test", str(tmp_path / "audit.json")])
+    assert "run it again" in str(wrong.exception)
+    shown = run.invoke(app, ["plan", "impact", "wayrate-2026", new, book, "--out", out, "--json"])
+    assert shown.exit_code == 0
+    assert read(Path(out).read_text())[0].startswith("From wayrate-2026 1 to wayrate-2026 1")
+
+
+def test_the_model_stands_with_its_intervals(tmp_path: Path) -> None:
+    book, contract = risk_books.book(tmp_path, rows=4000)
+    model = fitting.fit(contract, book, 1, frozenset({"glm"}), lambda _: None)
+    words, _ = read(page(packaged_plan(), (model, "ab" * 32)))
+    assert "ab" * 32 in words
+    assert model.glm is not None
+    for row in glm.relativities(model.glm, book.take(np.zeros(1, dtype=np.intp))):
+        assert f"{row.relativity:.3f} {row.low:.3f} to {row.high:.3f}" in words
+    for limit in model.card.limits:
+        assert limit in words
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(not CHROMIUM.exists(), reason="needs Debian's chromium")
+def test_the_pack_fits_a_phone(tmp_path: Path) -> None:
+    (tmp_path / "pack.html").write_text(page(packaged_plan()))
+    with chromium() as browser:
+        tab = browser.new_page(viewport=PHONE)  # type: ignore[arg-type]
+        tab.goto(f"file://{tmp_path / 'pack.html'}")
+        assert tab.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
