@@ -1,6 +1,7 @@
 """Exact money: decimals, rounded half away from zero to the currency's minor unit and at named steps only."""
 
 from decimal import ROUND_HALF_UP, Clamped, Context, Decimal, DivisionByZero, Inexact, InvalidOperation, Overflow
+from functools import cache
 
 from pricing.errors import NotMoney, UnknownCurrency
 
@@ -27,8 +28,13 @@ def to_places(number: Decimal, places: int) -> Decimal:
     """`number` with that many digits after the point, half away from zero; zero has no sign."""
     if not number.is_finite():
         raise NotMoney(str(number))
-    rounded = number.quantize(Decimal(1).scaleb(-places), context=_ROUNDING)
+    rounded = number.quantize(_unit(places), context=_ROUNDING)
     return rounded.copy_abs() if rounded.is_zero() else rounded
+
+
+@cache
+def _unit(places: int) -> Decimal:
+    return Decimal(1).scaleb(-places)
 
 
 def ratio(above: Decimal, below: Decimal, places: int) -> Decimal:

@@ -6,9 +6,10 @@ unrounded, and rounds once at its end. A statement is the sum of its rounded lin
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, Literal
 
 import msgspec
@@ -92,7 +93,8 @@ class Inputs:
     @property
     def digest(self) -> str:
         """SHA-256 of the inputs; the order in which trips are given does not matter."""
-        ordered = replace(self, trips=tuple(sorted(self.trips, key=lambda trip: trip.trip_id)))
+        trips = self.trips
+        ordered = self if len(trips) < 2 else replace(self, trips=tuple(sorted(trips, key=lambda trip: trip.trip_id)))
         return hashlib.sha256(msgspec.json.encode(ordered, order="deterministic")).hexdigest()
 
 
@@ -148,8 +150,7 @@ def rate_period(plan: RatePlan, inputs: Inputs) -> Premium:
     for name in inputs.terms.covers:
         section = _Section(name, plan.currency)
         _exposure(section, plan.cover(name), pay_plan, inputs)
-        for label, relativity in relativities:
-            section.times(label, relativity)
+        section.times(relativities)
         lines.append(section.close(steps))
     lines += charges(plan, lines, steps)
     return Premium(
@@ -195,9 +196,13 @@ class _Section:
         self.running = EXACT.fma(quantity, rate, self.running)
         self.steps.append(Step(self.name, "add", label, quantity, rate, self.running))
 
-    def times(self, label: str, relativity: Decimal) -> None:
-        self.running = EXACT.multiply(self.running, relativity)
-        self.steps.append(Step(self.name, "times", label, ONE, relativity, self.running))
+    def times(self, relativities: Sequence[tuple[str, Decimal]]) -> None:
+        """Each in turn: the most frequent step of all, so in one loop."""
+        name, running, multiply, keep = self.name, self.running, EXACT.multiply, self.steps.append
+        for label, relativity in relativities:
+            running = multiply(running, relativity)
+            keep(Step(name, "times", label, ONE, relativity, running))
+        self.running = running
 
     def close(self, steps: list[Step]) -> Line:
         """Rounds, hands the steps over, and is the line."""
@@ -243,11 +248,16 @@ def _relativities(plan: RatePlan, pay_plan: PayPlan, inputs: Inputs) -> list[tup
             inputs.terms.declared_km_per_year if factor.name == "declared_km" else inputs.terms.factors.get(factor.name)
         )
         level, relativity = factor.level_of(declared, plan.name)
-        found.append((f"{factor.name.replace('_', ' ')}: {level}", relativity))
+        found.append((_label(factor.name, level), relativity))
     if "behaviour" in pay_plan.uses and inputs.behaviour is not None:
         frequency = f"{inputs.behaviour.claims_per_100000_km} / {inputs.behaviour.class_mean} claims per 100,000 km"
         found.append((f"behaviour: {frequency}", behaviour_relativity(plan, inputs.behaviour)))
     return found
+
+
+@lru_cache(4096)
+def _label(factor: str, level: str) -> str:
+    return f"{factor.replace('_', ' ')}: {level}"
 
 
 def charges(plan: RatePlan, covers: Sequence[Line], steps: list[Step]) -> list[Line]:
@@ -271,17 +281,30 @@ def _trip_costs(
     plan: RatePlan, pay_plan: PayPlan, inputs: Inputs, relativities: Sequence[Decimal]
 ) -> dict[str, Decimal]:
     """What each charged trip adds to the covers before rounding, exact: with the daily part they sum to the covers."""
+    if "distance" not in pay_plan.uses:
+        return {}
+    together = Decimal(1)
+    for relativity in relativities:
+        together = EXACT.multiply(together, relativity)
     costs = {}
     for trip in inputs.trips:
-        if trip.not_charged is None and "distance" in pay_plan.uses:
+        if trip.not_charged is None:
             cost = Decimal(0)
             for name in inputs.terms.covers:
-                for _, metres, rate in _charged(plan.covers[name], pay_plan, (trip,)):
-                    cost = EXACT.fma(_km(metres), rate, cost)
-            for relativity in relativities:
-                cost = EXACT.multiply(cost, relativity)
-            costs[trip.trip_id] = cost
+                for metres, rate in _way(plan.covers[name], pay_plan, trip):
+                    cost = EXACT.fma(_km(metres), rate, cost) if metres else cost
+            costs[trip.trip_id] = EXACT.multiply(cost, together)
     return costs
+
+
+def _way(cover: Cover, pay_plan: PayPlan, trip: DrivenTrip) -> Iterator[tuple[int, Decimal]]:
+    """(metres, rate a km) of what one trip is charged for, as `_charged` has them of many."""
+    if {"road_class", "hour_band"} <= pay_plan.uses:
+        for road_class, hour_band, metres in trip.cells:
+            yield metres, cover.per_km[road_class, hour_band]
+    else:
+        yield trip.distance_m, cover.standard_per_km
+    yield trip.gap_m, cover.standard_per_km
 
 
 def _place_and_time(road_class: str, hour_band: str) -> str:
