@@ -10,16 +10,21 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from decimal import Decimal
 from functools import lru_cache
+from itertools import product
 from typing import Any, Literal
 
 import msgspec
 
 from pricing.money import EXACT, ratio, to_minor_unit
 from pricing.plan import Cover, PayPlan, RatePlan
+from scoring.classes import EXPOSURE_CLASSES, HOUR_BANDS
 
 type Kind = Literal["add", "times", "round"]
+type Way = tuple[str, Decimal, tuple[str, str] | None]
 
 ONE = Decimal(1)
+_PLACE_AND_TIME = frozenset({"road_class", "hour_band"})
+_PLACES = {cell: place for place, cell in enumerate(product(EXPOSURE_CLASSES, HOUR_BANDS))}
 TRIPS_NOT_CHARGED = ("excluded", "uncertified", "outside_cover")
 
 
@@ -145,11 +150,12 @@ def rate_period(plan: RatePlan, inputs: Inputs) -> Premium:
     """The premium of one policy for one period. Raises UnknownLevel."""
     pay_plan = plan.pay_plan(inputs.terms.pay_plan)
     relativities = _relativities(plan, pay_plan, inputs)
+    way = _way(pay_plan, inputs.trips)
     steps: list[Step] = []
     lines: list[Line] = []
     for name in inputs.terms.covers:
         section = _Section(name, plan.currency)
-        _exposure(section, plan.cover(name), pay_plan, inputs)
+        _exposure(section, plan.cover(name), pay_plan, inputs.days, way)
         section.times(relativities)
         lines.append(section.close(steps))
     lines += charges(plan, lines, steps)
@@ -211,33 +217,29 @@ class _Section:
         return Line(self.name, amount)
 
 
-def _exposure(section: _Section, cover: Cover, pay_plan: PayPlan, inputs: Inputs) -> None:
-    per_day = EXACT.multiply(cover.per_day, pay_plan.daily_multiple)
-    section.add(f"{inputs.days} days", Decimal(inputs.days), per_day)
-    for label, metres, rate in _charged(cover, pay_plan, inputs.trips):
-        section.add(label, _km(metres), rate)
+def _exposure(section: _Section, cover: Cover, pay_plan: PayPlan, days: int, way: Iterable[Way]) -> None:
+    section.add(f"{days} days", Decimal(days), EXACT.multiply(cover.per_day, pay_plan.daily_multiple))
+    for label, km, cell in way:
+        section.add(label, km, cover.standard_per_km if cell is None else cover.per_km[cell])
 
 
-def _charged(cover: Cover, pay_plan: PayPlan, trips: Iterable[DrivenTrip]) -> list[tuple[str, int, Decimal]]:
-    """(label, metres, rate a km) of what these trips are charged for, in a fixed order; nothing of 0 metres."""
+def _way(pay_plan: PayPlan, trips: Iterable[DrivenTrip]) -> list[Way]:
+    """(label, km, road class and hour band; None: standard rate) of what is charged, in a fixed order, none of 0 km."""
     if "distance" not in pay_plan.uses:
         return []
     charged = [trip for trip in trips if trip.not_charged is None]
     gap_m = sum(trip.gap_m for trip in charged)
-    gap = [("estimated km of gaps", gap_m, cover.standard_per_km)] if gap_m else []
-    if not {"road_class", "hour_band"} <= pay_plan.uses:
+    gap: list[Way] = [("estimated km of gaps", _km(gap_m), None)] if gap_m else []
+    if not pay_plan.uses >= _PLACE_AND_TIME:
         distance_m = sum(trip.distance_m for trip in charged)
-        return ([("measured km", distance_m, cover.standard_per_km)] if distance_m else []) + gap
-    by_cell = dict.fromkeys(cover.per_km, 0)
+        return ([("measured km", _km(distance_m), None)] if distance_m else []) + gap
+    driven: dict[tuple[str, str], int] = {}
     for trip in charged:
         for road_class, hour_band, metres in trip.cells:
-            by_cell[road_class, hour_band] += metres
-    cells = [
-        (_place_and_time(road_class, hour_band), metres, cover.per_km[road_class, hour_band])
-        for (road_class, hour_band), metres in by_cell.items()
-        if metres
-    ]
-    return cells + gap
+            cell = road_class, hour_band
+            driven[cell] = driven.get(cell, 0) + metres
+    cells = sorted((cell for cell, metres in driven.items() if metres), key=_PLACES.__getitem__)
+    return [(_place_and_time(*cell), _km(driven[cell]), cell) for cell in cells] + gap
 
 
 def _relativities(plan: RatePlan, pay_plan: PayPlan, inputs: Inputs) -> list[tuple[str, Decimal]]:
@@ -291,15 +293,15 @@ def _trip_costs(
         if trip.not_charged is None:
             cost = Decimal(0)
             for name in inputs.terms.covers:
-                for metres, rate in _way(plan.covers[name], pay_plan, trip):
+                for metres, rate in _rates(plan.covers[name], pay_plan, trip):
                     cost = EXACT.fma(_km(metres), rate, cost) if metres else cost
             costs[trip.trip_id] = EXACT.multiply(cost, together)
     return costs
 
 
-def _way(cover: Cover, pay_plan: PayPlan, trip: DrivenTrip) -> Iterator[tuple[int, Decimal]]:
-    """(metres, rate a km) of what one trip is charged for, as `_charged` has them of many."""
-    if {"road_class", "hour_band"} <= pay_plan.uses:
+def _rates(cover: Cover, pay_plan: PayPlan, trip: DrivenTrip) -> Iterator[tuple[int, Decimal]]:
+    """(metres, rate a km) of what one trip is charged for, as `_way` has them of many."""
+    if pay_plan.uses >= _PLACE_AND_TIME:
         for road_class, hour_band, metres in trip.cells:
             yield metres, cover.per_km[road_class, hour_band]
     else:
@@ -307,6 +309,7 @@ def _way(cover: Cover, pay_plan: PayPlan, trip: DrivenTrip) -> Iterator[tuple[in
     yield trip.gap_m, cover.standard_per_km
 
 
+@lru_cache(128)
 def _place_and_time(road_class: str, hour_band: str) -> str:
     where = "off the map" if road_class == "unmatched" else f"on {road_class} roads"
     return f"km {where}, {hour_band}"
