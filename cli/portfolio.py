@@ -40,6 +40,33 @@ def litmus(
     _say({"seeds": seeds, "customers": customers, "pilot": pilot} | found, as_json)
 
 
+@portfolio.command("value")
+def value(
+    customers: Annotated[int, typer.Option("--customers", min=4000, help="Customers of the market.")] = 20_000,
+    pilot: Annotated[int, typer.Option("--pilot", min=4000, help="Renewals to learn from.")] = 50_000,
+    years: Annotated[int, typer.Option("--years", min=1, max=20, help="Years that are looked at.")] = 6,
+    seed: Seed = 1,
+    as_json: AsJson = False,
+) -> None:
+    """Lifetime value as predicted from a pilot, and as it is, by tenths of the predicted one."""
+    from portfolio.strategies import fit
+    from portfolio.value_check import check
+    from simulator.book.behaviour import read_behaviour
+    from simulator.book.competition import make_round
+    from simulator.book.formula import read_formula
+
+    made = make_round(seed, customers, years, read_formula(), read_behaviour(), pilot)
+    found = check(made.market, made.pilot, fit(made.pilot), years, seed)
+    if as_json:
+        _say({"customers": customers, "pilot": pilot, "years": years} | asdict(found), as_json)
+        return
+    for number, one in enumerate(found.deciles, 1):
+        typer.echo(f"tenth {number:>2}: predicted {one.predicted:>8,.0f}, true {one.true:>8,.0f} euro")
+    typer.echo(
+        f"all: predicted {found.predicted:,.0f}, true {found.true:,.0f}; interval {found.interval_width:,.0f} wide"
+    )
+
+
 @portfolio.command("elasticity")
 def elasticity(
     renewals: Annotated[int, typer.Option("--renewals", min=1000, help="How many renewals.")] = 100_000,

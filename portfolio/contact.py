@@ -25,15 +25,21 @@ class LeaveModel:
 def fit_leaving(pilot: Pilot) -> LeaveModel:
     """The model on the pilot's renewals."""
     actions = pilot.market.moved.shape[1]
-    coefficients = fit_logistic(_columns(pilot.log_price_ratio, pilot.action, actions), pilot.left)
+    coefficients = fit_logistic(_columns(pilot.log_price_ratio, pilot.years_with_us, pilot.action, actions), pilot.left)
     return LeaveModel(coefficients, actions, 1.0 - float(pilot.left[pilot.action == NOTHING].mean()))
 
 
-def kept_more(model: LeaveModel, log_price_ratio: Floats) -> Floats:
+def leaving(model: LeaveModel, log_price_ratio: Floats, years_with_us: Floats, action: Codes) -> Floats:
+    """The estimated chance of leaving at a renewal, shape (n,)."""
+    columns = _columns(log_price_ratio, years_with_us, action, model.actions)
+    return np.asarray(expit(columns @ model.coefficients))
+
+
+def kept_more(model: LeaveModel, log_price_ratio: Floats, years_with_us: Floats) -> Floats:
     """By how much each action raises the chance of staying, shape (n, actions); nothing raises it by 0."""
+    count = len(log_price_ratio)
     chances = [
-        expit(_columns(log_price_ratio, np.full(len(log_price_ratio), action), model.actions) @ model.coefficients)
-        for action in range(model.actions)
+        leaving(model, log_price_ratio, years_with_us, np.full(count, action)) for action in range(model.actions)
     ]
     return np.stack([chances[NOTHING] - chance for chance in chances], axis=1)
 
@@ -48,11 +54,11 @@ def best_action(added_stay: Floats, value: Floats, cost: Floats) -> tuple[Codes,
     return action, gain[np.arange(len(gain)), action]
 
 
-def _columns(log_price_ratio: Floats, action: Codes, actions: int) -> Floats:
-    """Intercept, price and its bend, then each action's level: a shift of the logit, so who wavers most is moved most.
+def _columns(log_price_ratio: Floats, years_with_us: Floats, action: Codes, actions: int) -> Floats:
+    """Intercept, price and its bend, years with us, then each action's level: a shift of the logit.
 
     A slope of its own over price for each action was tried: a pilot's prices are not the market's, and it extrapolates.
     """
     levels = [(action == one).astype(np.float64) for one in range(1, actions)]
     bend = log_price_ratio * np.abs(log_price_ratio)  # the most sensitive leave first
-    return np.stack([np.ones(len(action)), log_price_ratio, bend, *levels], axis=1)
+    return np.stack([np.ones(len(action)), log_price_ratio, bend, np.log1p(years_with_us), *levels], axis=1)

@@ -55,7 +55,7 @@ def check(market: Market, fitted: Fitted) -> Check:
     price = LOADING * expected
     annuity = _annuity(fitted.leaving.stay_share, market.years - year)
     value = (price - expected - market.service_cost) * annuity
-    estimated = kept_more(fitted.leaving, log_ratio(price, market.offer[year - 1]))
+    estimated = kept_more(fitted.leaving, log_ratio(price, market.offer[year - 1]), np.ones(count))
     free = np.zeros(len(market.action_cost))
     chosen = next_steps(estimated, value, market.action_cost, free, 0.0, np.zeros(count, dtype=np.bool_))
 

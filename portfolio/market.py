@@ -74,6 +74,7 @@ class Pilot:
     claims: Codes
     mean_amount: float  # euro, of a claim
     log_price_ratio: Floats  # log(offered / market)
+    years_with_us: Floats
     action: Codes
     left: Floats  # 0 or 1
 

@@ -112,7 +112,7 @@ def play(market: Market, strategy: Strategy, fitted: Fitted, costs: Costs) -> Ou
         expected = expected_loss(year, years_with_us)
         price = strategy.loading * expected
         spent = np.zeros(len(market))
-        action = _contact(market, strategy, fitted, costs, year, ours, price, expected)
+        action = _contact(market, strategy, fitted, costs, year, ours, years_with_us, price, expected)
         spent[ours] += market.action_cost[action[ours]]
         spent[ours & (action != NOTHING)] += costs.individual_treatment
         leaves = leave_chance(market, year, price, last_price, years_with_us, action) > market.luck[1, year]
@@ -198,6 +198,7 @@ def _contact(
     costs: Costs,
     year: int,
     ours: Bools,
+    years_with_us: Floats,
     price: Floats,
     expected: Floats,
 ) -> Codes:
@@ -210,5 +211,5 @@ def _contact(
     years_of_value = sum(a_year**ahead for ahead in range(market.years - year))
     value = (price - expected - market.service_cost) * years_of_value
     cost = market.action_cost + costs.individual_treatment * (np.arange(len(market.action_cost)) != NOTHING)
-    action, _ = best_action(kept_more(fitted.leaving, ratio), value, cost)
+    action, _ = best_action(kept_more(fitted.leaving, ratio, years_with_us), value, cost)
     return np.where(ours, action, NOTHING)

@@ -18,6 +18,7 @@ from simulator.seeds import BOOK, generator
 PILOT, REHEARSAL, PLAYED = range(3)  # the last number of a round's spawn keys
 ROUND = BOOK + 1
 SHOPS = 0.35  # of those insured elsewhere ask for quotes in a year: invented, as all of the formula is
+MOST_YEARS = 6  # that a policy of the pilot has been with us
 PILOT_PRICE_SIGMA = 0.25  # log: how far the pilot's renewal prices were drawn from the market's
 FIRST_DAY = np.datetime64("2026-01-01", "D")
 
@@ -77,9 +78,10 @@ def _pilot(count: int, formula: Formula, behaviour: Behaviour, rng: np.random.Ge
     ratio = PILOT_PRICE_SIGMA * rng.standard_normal(count)
     action = rng.integers(0, len(formula.actions), count)  # equal lots: rare actions would teach little
     price = market.offer[0] * np.exp(ratio)
-    chance = leave_chance(market, 0, price, price, np.ones(count), action)
+    years_with_us = rng.integers(1, MOST_YEARS + 1, count).astype(np.float64)
+    chance = leave_chance(market, 0, price, price, years_with_us, action)
     left = (rng.random(count) < chance).astype(np.float64)
-    return Pilot(market, claims, float(amount), ratio, action, left)
+    return Pilot(market, claims, float(amount), ratio, years_with_us, action, left)
 
 
 def _tastes(formula: Formula) -> Tastes:

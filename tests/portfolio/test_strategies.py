@@ -125,7 +125,7 @@ def test_the_pilot_teaches_how_price_and_actions_move(one_round: Round) -> None:
     model = fit_leaving(big)
     assert 2.0 < model.coefficients[1] < 6.0  # truth: 5.0 x a sensitivity of mean 1, flattened by its spread
     call = list(read_formula().actions).index("call")
-    stay = kept_more(model, np.zeros(1))[0]
+    stay = kept_more(model, np.zeros(1), np.ones(1))[0]
     true = expit(-2.35 - 0.28 * np.log(2) + np.array([-0.1, -1.1, 0.9]))
     base = expit(-2.35 - 0.28 * np.log(2))
     assert stay[0] == 0.0
