@@ -22,6 +22,7 @@ from api.errors import NotFound
 from api.forms import check_session_form
 from api.idempotency import Key
 from api.map_drawing import track_geojson
+from api.meetings import CONTEST, DECISION, met
 from api.policy_file import any_policy, own_policies
 from api.problems import PROBLEMS
 from api.rendering import page
@@ -261,12 +262,16 @@ def _contest(
         words=wanted.words.strip(),
         show_way=wanted.show_way,
     )
-    return contest(database, dispute, raised_by=reader.account_key, key=key, as_of=now)
+    found, repeated = contest(database, dispute, raised_by=reader.account_key, key=key, as_of=now)
+    met(database, reader, found.policy_key, CONTEST, str(found.contest_id), now)
+    return found, repeated
 
 
 def _decide(database: Database, reader: Account, contest_id: UUID, wanted: DecisionIn, now: datetime) -> Contest:
     words = wanted.words.strip()
-    return decide(database, contest_id, upheld=wanted.upheld, words=words, decided_by=reader.account_key, as_of=now)
+    found = decide(database, contest_id, upheld=wanted.upheld, words=words, decided_by=reader.account_key, as_of=now)
+    met(database, reader, found.policy_key, DECISION, str(contest_id), now)
+    return found
 
 
 def _own_contests(database: Database, reader: Account) -> list[Contest]:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 from api.agreement_routes import asked_by, visible_policy
 from api.forms import check_session_form
 from api.home_view import policy_view, shown_month
+from api.meetings import CHANGE, QUOTE, met, met_today
 from api.menu_view import PolicyMenu, covers_chosen, policy_menu, said_difference, shares, sharing_needed
 from api.policy_file import open_file
 from api.problems import PROBLEMS
@@ -121,6 +122,7 @@ def show_menu(
     policy = visible_policy(database, reader, policy_id)
     picked = [value for name, value in request.query_params.items() if name.startswith("cover-")]
     covers = covers_chosen(picked) if picked else None
+    met_today(database, reader, policy.policy_key, QUOTE, now)
     found = policy_menu(database, policy, _month(database, policy, now.date()), pay_plan, covers)
     today = local(now, policy.time_zone).date()
     own = (found.chosen.pay_plan, set(found.chosen.covers)) == (policy.pay_plan, set(policy.covers))
@@ -182,6 +184,7 @@ def choose(
         "sharing": sharing_needed(policy.sharing, found.chosen.needs),
     }
     endorse(database, policy_id, effective_on, terms, asked_by(reader, key, now, "chosen from the menu"))
+    met(database, reader, policy.policy_key, CHANGE, key, now)
     return RedirectResponse(f"/policies/{policy_id}/menu", status_code=303)
 
 

@@ -20,6 +20,7 @@ from api.cost_view import Cost, cost_view, priced_trip
 from api.explain import score_view
 from api.home_view import greeting, month_view, policy_view
 from api.labelling import label_view
+from api.meetings import VISIT, met_today
 from api.policy_file import PolicyFile, open_file, own_policies, own_policy, plan_of, posted_plan, preview
 from api.receipt import Receipt, changes_of, receipt, receipt_of
 from api.rendering import page
@@ -52,6 +53,7 @@ def show_home(
     name = reader.name or reader.email
     if chosen is None:
         return page(request, "home.html", reader, policy=None, others=[], greeting=f"Hello, {name}")
+    met_today(database, reader, chosen.policy_key, VISIT, now)
     file = open_file(database, chosen, now)
     return page(
         request,

@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 from api.errors import ApiError, NotFound, NotSignedIn
 from api.rendering import page
 from api.roles import account_of
+from portfolio.errors import KeyUsedTwice, PortfolioError
 from pricing.errors import (
     AlreadyContested,
     ClaimInTheWay,
@@ -77,6 +78,12 @@ def install_problems(app: FastAPI) -> None:
             field=getattr(error, "field", None),
         )
         return _answer(request, problem)
+
+    @app.exception_handler(PortfolioError)
+    def _unfit(request: Request, error: PortfolioError) -> Response:
+        status = 409 if isinstance(error, KeyUsedTwice) else 422
+        title = "Not as things stand" if status == 409 else "The request does not fit"
+        return _answer(request, Problem(title=title, status=status, detail=f"{error}.", what_to_do=CORRECT))
 
     @app.exception_handler(RequestValidationError)
     def _invalid(request: Request, error: RequestValidationError) -> Response:

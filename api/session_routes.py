@@ -13,7 +13,7 @@ from api.rendering import page
 from api.roles import SESSION_COOKIE, Anyone, Now, Store, account_of
 
 router = APIRouter(include_in_schema=False)
-HOME = {"policyholder": "/home", "driver": "/home", "underwriter": "/book"}
+HOME = {"policyholder": "/home", "driver": "/home", "underwriter": "/book", "support": "/customers"}
 
 
 @router.get("/", response_class=HTMLResponse)
@@ -27,7 +27,7 @@ def show_sign_in(request: Request) -> Response:
             title="No pages yet for this role",
             status=200,
             detail=f"{account.email} is signed in as {account.role}.",
-            what_to_do="Sign out, and sign in with a policyholder's or an underwriter's account.",
+            what_to_do="Sign out, and sign in with a policyholder's, an underwriter's or a support account.",
         )
         return page(request, "problem.html", account, problem=problem)
     return _sign_in_page(request)

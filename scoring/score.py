@@ -141,17 +141,26 @@ class Score:
         }
 
 
+def score_of_frequency(claims_per_100000_km: float, model: ScoreModel = PRIOR_MODEL) -> float:
+    """The score, 0 to 100, that a predicted frequency is shown as."""
+    return _shown(math.log(claims_per_100000_km / model.base_claims_per_100000_km), model)
+
+
+def _shown(log_ratio: float, model: ScoreModel) -> float:
+    best = -sum(weight.beta * weight.reference for weight in model.weights)
+    return round(100 * math.exp(min(best - log_ratio, 0.0)), 1)
+
+
 def score_totals(totals: Totals, model: ScoreModel = PRIOR_MODEL) -> Score:
     """The score of a trip or of any set of trips from their summed totals; nothing else enters, so no batch effects."""
     reasons = tuple(_reason(weight, totals) for weight in model.weights)
     log_ratio = sum(reason.effect for reason in reasons)
     deviation = math.sqrt(sum(_variance(weight, totals) for weight in model.weights))
     low, high = (log_ratio + side * NINETY_PERCENT * deviation for side in (-1, 1))
-    best = -sum(weight.beta * weight.reference for weight in model.weights)
     base = model.base_claims_per_100000_km
 
     def view(log: float) -> float:
-        return round(100 * math.exp(min(best - log, 0.0)), 1)
+        return _shown(log, model)
 
     def claims(log: float) -> float:
         return round(base * math.exp(log), FREQUENCY_DECIMALS)

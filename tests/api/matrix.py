@@ -16,6 +16,7 @@ _TRIPS, _SCORES, _STATEMENTS = (
 )
 _CONTEST, _DECIDE, _EVIDENCE = "Contest, relabel", "Decide a contest", "Evidence of an open contest"
 _BIND, _PEOPLE = "Bind, endorse, cancel", "Own account"
+_PORTFOLIO, _TOUCHPOINTS = "Portfolio", "Touchpoints, offers"
 
 PUBLIC = {"GET /", "POST /sign-in", "GET /health"}
 
@@ -74,10 +75,21 @@ ROW_OF = {
     "GET /api/v1/quarantine": "Quarantine: look, replay",
     "GET /api/v1/quarantine/{quarantine_id}": "Quarantine: look, replay",
     "POST /api/v1/quarantine/replay": "Quarantine: look, replay",
+    "GET /customers": _PORTFOLIO,
+    "GET /customers/{policy_id}": _PORTFOLIO,
+    "POST /customers/{policy_id}": _TOUCHPOINTS,
+    "GET /api/v1/customers/{policy_id}": _PORTFOLIO,
+    "POST /api/v1/customers/{policy_id}/household": _TOUCHPOINTS,
+    "GET /api/v1/policies/{policy_id}/touchpoints": _TOUCHPOINTS,
+    "POST /api/v1/policies/{policy_id}/touchpoints": _TOUCHPOINTS,
+    "GET /api/v1/touchpoint-costs": _TOUCHPOINTS,
 }
 
 # Routes for staff beside a person's own one to the same thing: not the whole row.
-_OF_STAFF = ("/book", "/contests", "/api/v1/book", "/api/v1/contest-queue")
+_OF_STAFF = (
+    "/book", "/contests", "/customers", "/api/v1/book", "/api/v1/contest-queue", "/api/v1/customers",
+    "/api/v1/touchpoint-costs",
+)  # fmt: skip
 ONLY_STAFF = {operation for operation in ROW_OF if operation.split(" ")[1].startswith(_OF_STAFF)}
 
 _TERMS = {
@@ -117,6 +129,11 @@ REQUEST = {
     "POST /api/v1/devices/{device_id}/rotate": Asked(),
     "POST /api/v1/devices/{device_id}/revoke": Asked(),
     "POST /api/v1/quarantine/replay": Asked(json={"channel": "http"}),
+    "POST /customers/{policy_id}": Asked(form={"channel": "call", "kind": "question", "key": "a-fresh-key"}),
+    "POST /api/v1/customers/{policy_id}/household": Asked(
+        json={"vehicles": 2, "km_per_year": 20000, "covers": ["liability"]}
+    ),
+    "POST /api/v1/policies/{policy_id}/touchpoints": Asked(json={"channel": "app", "kind": "question"}),
 }
 
 # An administrator's code enrols a device that was not there.

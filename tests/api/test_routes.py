@@ -69,6 +69,12 @@ ALLOWED = {
     "/api/v1/quarantine": {"admin"},
     "/api/v1/quarantine/{quarantine_id}": {"admin"},
     "/api/v1/quarantine/replay": {"admin"},
+    "/customers": {"support"},
+    "/customers/{policy_id}": {"support"},
+    "/api/v1/customers/{policy_id}": {"support"},
+    "/api/v1/customers/{policy_id}/household": {"support"},
+    "/api/v1/policies/{policy_id}/touchpoints": OWN | {"support"},
+    "/api/v1/touchpoint-costs": {"actuary"},
 }
 ANY_ACCOUNT = {"/sign-out", "/api/v1/me"}
 

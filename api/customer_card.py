@@ -1,0 +1,197 @@
+"""The customer card: everything somebody needs who picks up the phone, put together in a few short reads."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from uuid import UUID
+
+from api.errors import NotFound
+from api.receipt import changes_of
+from api.wording import local
+from portfolio import customer_store
+from portfolio.customer import CONTACT_WINDOW_DAYS, Known, Step, next_step
+from portfolio.customer_store import HeldPolicy, Person, PostedMonth, ReportedClaim
+from portfolio.households import Answer, Member, Share, fetch_answer, fetch_members, share_of_customer
+from portfolio.touchpoints import CONTACTS, Touchpoint, fetch_touchpoints, open_complaint
+from pricing.policies import packaged_plan
+from pricing.rating import recompute
+from scoring.score import score_of_frequency
+from storage.pool import Database
+
+MONTHS = 6
+TOUCHPOINTS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class ScorePoint:
+    """The score that a month was priced with."""
+
+    period: str
+    score: float
+    km: float
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """What one kind of step adds to the premium now, against the month before."""
+
+    name: str
+    amount: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class PremiumChange:
+    """The latest posted month against the one before; `causes` add up to the difference, the largest first."""
+
+    period: str
+    before: str
+    amount: Decimal
+    difference: Decimal
+    currency: str
+    causes: list[Moved]
+
+
+@dataclass(frozen=True, slots=True)
+class CustomerCard:
+    """One customer as of now."""
+
+    person: Person
+    household: list[Member]
+    answer: Answer | None
+    share: Share | None
+    policies: list[HeldPolicy]
+    scores: list[ScorePoint]
+    premium: PremiumChange | None
+    touchpoints: list[Touchpoint]
+    served_cost: Decimal  # of those touchpoints
+    open_contests: list[datetime]
+    claims: list[ReportedClaim]
+    step: Step
+    not_known: list[str]
+
+
+def open_card(database: Database, text: str, now: datetime) -> CustomerCard:
+    """The card of the person with this policy number or e-mail address. Raises NotFound."""
+    with database.role("policy") as conn:
+        person_key = customer_store.find_person(conn, text)
+        person = None if person_key is None else customer_store.fetch_person(conn, person_key)
+        if person is None:
+            raise NotFound("customer", text)
+        policies = customer_store.fetch_held_policies(conn, person.person_key)
+        current = policies[0] if policies else None
+        months = customer_store.fetch_months(conn, current.policy_key, MONTHS) if current else []
+        last_day = customer_store.fetch_last_day(conn, current) if current else None
+        touchpoints = fetch_touchpoints(conn, person.person_key, TOUCHPOINTS)
+        household, answer = fetch_members(conn, person.person_key, now), fetch_answer(conn, person.person_key)
+        claims = customer_store.fetch_claims(conn, [policy.policy_key for policy in policies])
+    with database.role("link") as conn:
+        contests = customer_store.fetch_open_contests(conn, [policy.policy_key for policy in policies])
+    premium, scores = premium_change(months), score_points(months)
+    known = Known(
+        today=local(now, current.time_zone).date() if current else now.date(),
+        complaint_since=open_complaint(touchpoints),
+        contest_since=contests[0] if contests else None,
+        measured=current is not None and _measured(current),
+        last_trip_on=last_day,
+        premium_change=None if premium is None else premium.difference / (premium.amount - premium.difference),
+        largest_cause=premium.causes[0].name.lower() if premium and premium.causes else None,
+        declared_km_per_year=current.declared_km_per_year if current else 0,
+        driven_km_per_year=_driven_km_per_year(scores),
+        contacts=_contacts(touchpoints, now),
+        coaching_consent=None,
+        coaching=None,
+    )
+    yearly = months[-1].amount * 12 if months else None
+    return CustomerCard(
+        person=person,
+        household=household,
+        answer=answer,
+        share=share_of_customer(household, answer, yearly) if answer else None,
+        policies=policies,
+        scores=scores,
+        premium=premium,
+        touchpoints=touchpoints,
+        served_cost=sum((one.cost for one in touchpoints), Decimal(0)).quantize(Decimal("0.01")),
+        open_contests=contests,
+        claims=claims,
+        step=next_step(known),
+        not_known=_not_known(known, answer, household, months),
+    )
+
+
+def premium_change(months: Sequence[PostedMonth]) -> PremiumChange | None:
+    """The latest two months compared step by step; None with fewer, or where nothing was charged before."""
+    if len(months) < 2 or not months[-2].amount:
+        return None
+    before, after = months[-2:]
+    steps = {change.name: change.amount for change in _steps(after)}
+    for change in _steps(before):
+        steps[change.name] = steps.get(change.name, Decimal(0)) - change.amount
+    moved = [Moved(name, amount) for name, amount in steps.items() if abs(amount) >= Decimal("0.005")]
+    causes = sorted(moved, key=lambda one: (-abs(one.amount), one.name))
+    return PremiumChange(
+        after.period, before.period, after.amount, after.amount - before.amount, after.currency, causes
+    )
+
+
+def _steps(month: PostedMonth) -> list[Moved]:
+    """What each kind of step adds in a month; what adjustments differ from the latest worksheet stands apart."""
+    steps = [Moved(change.name, change.amount) for change in changes_of(month.worksheet)]
+    rest = month.amount - recompute(month.worksheet, month.currency)
+    return [*steps, Moved("Adjustment", rest)] if rest else steps
+
+
+def score_points(months: Sequence[PostedMonth]) -> list[ScorePoint]:
+    """The score that each month was priced with; months without a driving signal have none."""
+    return [
+        ScorePoint(
+            month.period,
+            score_of_frequency(float(month.behaviour["claims_per_100000_km"])),
+            float(month.behaviour["km"]),
+        )
+        for month in months
+        if month.behaviour
+    ]
+
+
+def _measured(policy: HeldPolicy) -> bool:
+    plan = packaged_plan()
+    held = plan.pay_plans.get(policy.pay_plan) if plan.name == policy.plan_name else None
+    return held is None or bool(held.uses)
+
+
+def _driven_km_per_year(scores: Sequence[ScorePoint]) -> float | None:
+    """At the pace of the latest window of the score; None where that is not known."""
+    if not scores:
+        return None
+    return scores[-1].km * 12 / packaged_plan().behaviour.window_months if len(scores) >= MONTHS // 2 else None
+
+
+def _contacts(touchpoints: Sequence[Touchpoint], now: datetime) -> int:
+    since = now - timedelta(days=CONTACT_WINDOW_DAYS)
+    return sum(1 for one in touchpoints if one.outbound and one.kind in CONTACTS and one.occurred_at >= since)
+
+
+def _not_known(
+    known: Known, answer: Answer | None, household: Sequence[Member], months: Sequence[PostedMonth]
+) -> list[str]:
+    """What a look at this card must not take for known."""
+    missing = {
+        "What the household has elsewhere: nobody asked yet": answer is None,
+        "Who else drives: no household is known": len(household) < 2,
+        "How the score moves: fewer than two months are priced": len(months) < 2,
+        "When the car was last driven: no trip is known": known.measured and known.last_trip_on is None,
+        "Whether a personal contact would pay: no effect of one is measured yet": True,
+    }
+    return [text for text, holds in missing.items() if holds]
+
+
+def person_of(database: Database, text: str) -> tuple[UUID, UUID | None]:
+    """The person of a policy number or e-mail address and their current policy. Raises NotFound."""
+    with database.role("policy") as conn:
+        person_key = customer_store.find_person(conn, text)
+        if person_key is None:
+            raise NotFound("customer", text)
+        policies = customer_store.fetch_held_policies(conn, person_key)
+    return person_key, policies[0].policy_key if policies else None

@@ -1,0 +1,227 @@
+"""Touchpoints, households and the customer card: for whoever picks up the phone, and each person their own log."""
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Annotated
+from uuid import UUID, uuid4
+
+from fastapi import APIRouter, Form, Query, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from api.customer_card import CustomerCard, open_card, person_of
+from api.customer_view import card_view
+from api.errors import NotFound, WrongRole
+from api.forms import check_session_form
+from api.idempotency import Key
+from api.policy_file import own_policy
+from api.problems import PROBLEMS
+from api.rendering import page
+from api.roles import Actuary, Now, Serving, Store, Support
+from api.store import Account
+from portfolio.households import Answer, household_of, join_household, say
+from portfolio.touchpoints import (
+    CHANNELS,
+    KINDS,
+    OWN_KINDS,
+    Meeting,
+    Touchpoint,
+    fetch_counts,
+    fetch_touchpoints,
+    log_touchpoint,
+)
+from storage.pool import Database
+
+router = APIRouter()
+LEAST_PEOPLE = 5  # of fewer nothing is told to those who see groups alone
+
+
+class TouchpointIn(BaseModel):
+    """One meeting of a customer with us."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    channel: str = Field(examples=list(CHANNELS))
+    kind: str = Field(examples=list(KINDS))
+    outbound: bool = Field(default=False, description="We began it")
+    minutes: Decimal = Field(default=Decimal(0), ge=0, le=1440, description="Of somebody's work")
+    words: str = Field(default="", max_length=2000)
+
+
+class TouchpointOut(BaseModel):
+    """A logged touchpoint."""
+
+    touchpoint_id: int
+    channel: str
+    kind: str
+    outbound: bool
+    occurred_at: datetime
+    minutes: Decimal
+    words: str
+
+    @classmethod
+    def of(cls, found: Touchpoint) -> "TouchpointOut":
+        """From the stored one; who logged it stays with us."""
+        return cls(**{name: getattr(found, name) for name in cls.model_fields})
+
+
+class CountOut(BaseModel):
+    """Touchpoints of one channel and kind, of at least five people."""
+
+    channel: str
+    kind: str
+    touchpoints: int
+    people: int
+    cost: Decimal = Field(description="Euro, by stated costs of a minute and of a channel")
+
+
+class HouseholdIn(BaseModel):
+    """What a household says that it has in all, with us or elsewhere."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    vehicles: int = Field(ge=0, le=50)
+    km_per_year: int = Field(ge=0, le=2_000_000)
+    covers: list[Annotated[str, Field(max_length=40)]] = Field(max_length=20)
+    member: str | None = Field(default=None, max_length=320, description="E-mail address of one who lives there too")
+    relation: str = Field(default="partner", examples=["partner", "child", "other"])
+
+
+@router.post("/api/v1/policies/{policy_id}/touchpoints", status_code=201, responses=PROBLEMS)
+def log(
+    policy_id: str, wanted: TouchpointIn, reader: Serving, database: Store, now: Now, key: Key
+) -> list[TouchpointOut]:
+    """Logs one; the same key again changes nothing. A person logs questions, complaints and calls for help."""
+    return [TouchpointOut.of(one) for one in _logged(database, reader, policy_id, wanted, key, now)]
+
+
+@router.get("/api/v1/policies/{policy_id}/touchpoints", responses=PROBLEMS)
+def read_touchpoints(policy_id: str, reader: Serving, database: Store) -> list[TouchpointOut]:
+    """Every meeting that is logged, the latest first: the person sees the same as we do."""
+    person_key, _ = _whose(database, reader, policy_id)
+    with database.role("policy") as conn:
+        return [TouchpointOut.of(one) for one in fetch_touchpoints(conn, person_key)]
+
+
+@router.post("/api/v1/customers/{policy_id}/household", status_code=201, responses=PROBLEMS)
+def keep_household(
+    policy_id: str, wanted: HouseholdIn, reader: Support, database: Store, now: Now
+) -> dict[str, object]:
+    """Keeps what the household says of itself, and who lives there too."""
+    person_key, _ = person_of(database, policy_id)
+    other = None if wanted.member is None else person_of(database, wanted.member)[0]
+    with database.role("policy") as conn:
+        household_key = household_of(conn, person_key, now)
+        joined = other is not None and join_household(conn, household_key, other, wanted.relation, now)
+        answer = Answer(wanted.vehicles, wanted.km_per_year, sorted(set(wanted.covers)), now)
+        say(conn, household_key, answer, reader.account_key)
+    return {"household": str(household_key), "joined": joined}
+
+
+@router.get("/api/v1/customers/{policy_id}", responses=PROBLEMS)
+def read_card(policy_id: str, reader: Support, database: Store, now: Now) -> dict[str, object]:
+    """The customer card: who, policies, score trend, premium and why, last meetings, next step, what is not known."""
+    return _card_json(open_card(database, policy_id, now))
+
+
+@router.get("/api/v1/touchpoint-costs", responses=PROBLEMS)
+def read_costs(
+    reader: Actuary, database: Store, now: Now, days: Annotated[int, Query(ge=1, le=3660)] = 365
+) -> list[CountOut]:
+    """Cost to serve by channel and kind."""
+    with database.role("policy") as conn:
+        rows = fetch_counts(conn, now - timedelta(days=days), now, LEAST_PEOPLE)
+    return [
+        CountOut(channel=r.channel, kind=r.kind, touchpoints=r.touchpoints, people=r.people, cost=r.cost) for r in rows
+    ]
+
+
+@router.get("/customers", response_class=HTMLResponse, include_in_schema=False)
+def find_customer(
+    request: Request, reader: Support, database: Store, find: Annotated[str, Query(max_length=320)] = ""
+) -> Response:
+    """Finds the customer on the phone by policy number or e-mail address, exactly; nobody is browsed."""
+    if find:
+        try:
+            person_of(database, find)
+        except NotFound:
+            return page(request, "customers.html", reader, status=404, find=find, missed=True)
+        return RedirectResponse(f"/customers/{find.strip()}", status_code=303)
+    return page(request, "customers.html", reader, find="", missed=False)
+
+
+@router.get("/customers/{policy_id}", response_class=HTMLResponse, include_in_schema=False)
+def show_card(request: Request, policy_id: str, reader: Support, database: Store, now: Now) -> Response:
+    """The card as a page, with the form that logs this call."""
+    card = open_card(database, policy_id, now)
+    return page(request, "customer.html", reader, handle=policy_id, card=card_view(card, now), key=uuid4().hex)
+
+
+@router.post("/customers/{policy_id}", include_in_schema=False)
+def log_by_form(
+    policy_id: str,
+    reader: Support,
+    database: Store,
+    now: Now,
+    *,
+    channel: Annotated[str, Form(max_length=20)],
+    kind: Annotated[str, Form(max_length=20)],
+    key: Annotated[str, Form(min_length=8, max_length=128)],
+    minutes: Annotated[Decimal, Form(ge=0, le=1440)] = Decimal(0),
+    words: Annotated[str, Form(max_length=2000)] = "",
+    outbound: Annotated[bool, Form()] = False,
+    form_token: Annotated[str, Form(max_length=200)] = "",
+) -> Response:
+    """Logs a touchpoint, and goes back to the card."""
+    check_session_form(reader, form_token)
+    wanted = TouchpointIn(channel=channel, kind=kind, outbound=outbound, minutes=minutes, words=words)
+    _logged(database, reader, policy_id, wanted, key, now)
+    return RedirectResponse(f"/customers/{policy_id}#log", status_code=303)
+
+
+def _whose(database: Database, reader: Account, policy_id: str) -> tuple[UUID, UUID | None]:
+    """The person and policy meant: a person's own, or for staff the one that they name. Raises NotFound."""
+    if reader.role != "support":
+        with database.role("policy") as conn:
+            own_policy(conn, reader, policy_id)
+    return person_of(database, policy_id)
+
+
+def _logged(
+    database: Database, reader: Account, policy_id: str, wanted: TouchpointIn, key: str, now: datetime
+) -> list[Touchpoint]:
+    person_key, policy_key = _whose(database, reader, policy_id)
+    if reader.role != "support" and (wanted.kind not in OWN_KINDS or wanted.outbound or wanted.minutes):
+        raise WrongRole(reader.role, ("support",))
+    meeting = Meeting(wanted.channel, wanted.kind, wanted.outbound, wanted.minutes, wanted.words)
+    with database.role("policy") as conn:
+        log_touchpoint(conn, person_key, policy_key, meeting, made_by=reader.account_key, key=key, as_of=now)
+        return fetch_touchpoints(conn, person_key, 1)
+
+
+def _card_json(card: CustomerCard) -> dict[str, object]:
+    premium = card.premium
+    return {
+        "name": card.person.name,
+        "email": card.person.email,
+        "household": [{"name": one.name, "relation": one.relation, "policies": one.policies} for one in card.household],
+        "share": card.share,
+        "policies": [
+            {"policy": one.policy_id, "pay_plan": one.pay_plan, "covers": one.covers, "ends_on": one.ends_on}
+            for one in card.policies
+        ],
+        "scores": card.scores,
+        "premium": premium
+        and {
+            "period": premium.period,
+            "amount": str(premium.amount),
+            "difference": str(premium.difference),
+            "currency": premium.currency,
+            "causes": [{"name": one.name, "amount": str(one.amount)} for one in premium.causes],
+        },
+        "touchpoints": [TouchpointOut.of(one) for one in card.touchpoints[:20]],
+        "served_cost": str(card.served_cost),
+        "open_contests": card.open_contests,
+        "next_step": card.step,
+        "not_known": card.not_known,
+    }

@@ -1,0 +1,145 @@
+"""The customer card in words and small pictures."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from markupsafe import Markup
+
+from api import charts, wording
+from api.customer_card import CustomerCard
+from api.trip_view import Fact
+from portfolio.customer import Step
+from portfolio.touchpoints import Touchpoint
+
+SHOWN = 12  # of the last meetings
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of a list: what it is, what stands at its side and under it."""
+
+    main: str
+    side: str
+    under: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CardView:
+    """The card as the page shows it."""
+
+    name: str
+    email: str
+    step: Step
+    facts: list[Fact]
+    policies: list[Row]
+    household: list[Row]
+    share: list[Fact]
+    premium: list[Row]
+    premium_words: str
+    scores: Markup | None
+    score_words: str
+    log: list[Row]
+    log_words: str
+    not_known: list[str]
+
+
+def card_view(card: CustomerCard, now: datetime) -> CardView:
+    """Everything as text; dates by the clock of the policy."""
+    zone = card.policies[0].time_zone if card.policies else "UTC"
+    return CardView(
+        name=card.person.name,
+        email=card.person.email or "no e-mail address",
+        step=card.step,
+        facts=_facts(card, now, zone),
+        policies=[
+            Row(
+                one.policy_id,
+                f"until {wording.day(one.ends_on)}",
+                f"{wording.words(one.pay_plan)} · {', '.join(wording.words(cover) for cover in one.covers)}",
+            )
+            for one in card.policies
+        ],
+        household=[Row(one.name, wording.words(one.relation), f"{one.policies} with us") for one in card.household],
+        share=_share(card),
+        premium=_premium_rows(card),
+        premium_words=_premium_words(card),
+        scores=_score_bars(card),
+        score_words=_score_words(card),
+        log=[_log_row(one, zone) for one in card.touchpoints[:SHOWN]],
+        log_words=f"{len(card.touchpoints)} so far, {card.served_cost} to serve" if card.touchpoints else "none so far",
+        not_known=card.not_known,
+    )
+
+
+def _facts(card: CustomerCard, now: datetime, zone: str) -> list[Fact]:
+    waiting = card.open_contests
+    since = wording.day(wording.local(waiting[0], zone).date()) if waiting else ""
+    latest = card.scores[-1] if card.scores else None
+    return [
+        Fact("Policies", str(sum(1 for one in card.policies if one.ends_on > now.date())), "in force"),
+        Fact("Score", f"{latest.score:.0f}" if latest else "none yet", f"{latest.km:,.0f} km" if latest else ""),
+        Fact("Open contests", str(len(waiting)), f"the first since {since}" if waiting else ""),
+        Fact(
+            "Claims",
+            str(len(card.claims)),
+            f"the last on {wording.day(card.claims[0].occurred_on)}" if card.claims else "",
+        ),
+    ]
+
+
+def _share(card: CustomerCard) -> list[Fact]:
+    if card.share is None or card.answer is None:
+        return []
+    facts = [
+        Fact(name, "not known" if part is None else f"{100 * part:.0f} %", "with us")
+        for name, part in (
+            ("Vehicles", card.share.vehicles),
+            ("Kilometres", card.share.km),
+            ("Covers", card.share.covers),
+        )
+    ]
+    worth = card.share.worth_per_year
+    if card.share.missing_vehicles and worth is not None and card.premium:
+        worth_text = wording.money(worth, card.premium.currency, decimals=0)
+        facts.append(Fact("The rest", worth_text, "premium a year, if it were like what is with us"))
+    return facts
+
+
+def _premium_rows(card: CustomerCard) -> list[Row]:
+    premium = card.premium
+    return (
+        []
+        if premium is None
+        else [Row(cause.name, wording.money(cause.amount, premium.currency, signed=True)) for cause in premium.causes]
+    )
+
+
+def _premium_words(card: CustomerCard) -> str:
+    premium = card.premium
+    if premium is None:
+        return "Fewer than two months are posted."
+    amount = wording.money(premium.amount, premium.currency)
+    difference = wording.money(premium.difference, premium.currency, signed=True)
+    return f"{wording.month(premium.period)}: {amount}, {difference} against {wording.month(premium.before)}"
+
+
+def _score_bars(card: CustomerCard) -> Markup | None:
+    if not card.scores:
+        return None
+    return charts.month_bars(
+        [(one.period[5:], one.score, f"{wording.month(one.period)}: {one.score:.0f}") for one in card.scores]
+    )
+
+
+def _score_words(card: CustomerCard) -> str:
+    if len(card.scores) < 2:
+        return "One month is no trend yet." if card.scores else "No month is priced on driving yet."
+    change = card.scores[-1].score - card.scores[0].score
+    way = "unchanged" if abs(change) < 0.5 else f"{'up' if change > 0 else 'down'} {abs(change):.0f} points"
+    return f"{way} since {wording.month(card.scores[0].period)}"
+
+
+def _log_row(one: Touchpoint, zone: str) -> Row:
+    day = wording.day(wording.local(one.occurred_at, zone).date())
+    how = f"{'to the customer' if one.outbound else 'from the customer'}, {one.channel}"
+    return Row(wording.words(one.kind), day, f"{how}{': ' + one.words if one.words else ''}")

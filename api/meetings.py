@@ -1,0 +1,23 @@
+"""What our own pages log of a customer: a visit, a quote, a change, a contest, a decision. Never more than that."""
+
+from datetime import datetime
+from uuid import UUID
+
+from api.store import Account
+from portfolio.touchpoints import Meeting, log_of_policy
+from storage.pool import Database
+
+VISIT, QUOTE, CHANGE, CONTEST = (Meeting("web", kind) for kind in ("visit", "quote", "change", "contest"))
+DECISION = Meeting("web", "decision", outbound=True)
+
+
+def met(database: Database, reader: Account, policy_key: UUID, meeting: Meeting, key: str, now: datetime) -> None:
+    """Logs one under a key, by which it is logged once however often it comes. What staff open is no meeting."""
+    if meeting.outbound or reader.person_key is not None:
+        with database.role("policy") as conn:
+            log_of_policy(conn, policy_key, meeting, made_by=reader.account_key, key=f"{meeting.kind} {key}", as_of=now)
+
+
+def met_today(database: Database, reader: Account, policy_key: UUID, meeting: Meeting, now: datetime) -> None:
+    """The same once a day and policy."""
+    met(database, reader, policy_key, meeting, f"{policy_key} {now:%Y-%m-%d}", now)

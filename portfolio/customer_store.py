@@ -1,0 +1,142 @@
+"""The SQL of the customer card: who, which policies, the latest posted months, when somebody last drove. Role: policy.
+
+Months come from what was posted, not from trips: a card opens while the customer is on the phone, and no trip, no time
+of day and no place stands on it.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from uuid import UUID
+
+from psycopg.rows import class_row, scalar_row
+
+from storage.pool import Conn
+
+_FIND = """
+    select p.person_key from policy.person p
+     where p.email = %(text)s
+        or p.person_key = (select person_key from policy.policy where policy_id = %(text)s)
+     limit 1
+"""
+_PERSON = "select person_key, name, email from policy.person where person_key = %s"
+_POLICIES = """
+    select policy_key, policy_id, starts_on, ends_on, plan_name, pay_plan, covers, declared_km_per_year, sharing,
+           time_zone
+      from policy.policy where person_key = %s order by ends_on desc, policy_id
+"""
+_MONTHS = """
+    select s.period, sum(s.amount) as amount, min(s.currency) as currency,
+           (array_agg(s.worksheet order by s.revision desc))[1] as worksheet,
+           (array_agg(s.inputs -> 'behaviour' order by s.revision desc))[1] as behaviour
+      from policy.statement s
+     where s.policy_key = %(policy_key)s
+       and s.period in (select distinct period from policy.statement
+                         where policy_key = %(policy_key)s order by period desc limit %(most)s)
+     group by s.period order by s.period
+"""
+_LAST_DAY = """
+    select (max(t.ended_at) at time zone %(time_zone)s)::date as last_day
+      from link.trip_of_policy t where t.policy_key = %(policy_key)s
+"""
+_OPEN_CONTESTS = """
+    select c.raised_at from link.contest c left join link.contest_decision d using (contest_id)
+     where c.policy_key = any(%s) and d.contest_id is null order by c.raised_at
+"""
+_CLAIMS = (
+    "select claim_id, cover, occurred_on from policy.claim where policy_key = any(%s) order by occurred_on desc limit 5"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody with a policy, or in a household that has one."""
+
+    person_key: UUID
+    name: str
+    email: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class HeldPolicy:
+    """A policy as the card shows it."""
+
+    policy_key: UUID
+    policy_id: str
+    starts_on: date
+    ends_on: date
+    plan_name: str
+    pay_plan: str
+    covers: list[str]
+    declared_km_per_year: int
+    sharing: str
+    time_zone: str
+
+
+@dataclass(frozen=True, slots=True)
+class PostedMonth:
+    """What a month came to, the latest worksheet of it, and the driving signal that it was priced with."""
+
+    period: str
+    amount: Decimal
+    currency: str
+    worksheet: list[dict[str, str]]
+    behaviour: Mapping[str, str] | None
+
+
+@dataclass(frozen=True, slots=True)
+class ReportedClaim:
+    """A claim in a line."""
+
+    claim_id: str
+    cover: str
+    occurred_on: date
+
+
+def find_person(conn: Conn, text: str) -> UUID | None:
+    """The person of exactly this e-mail address or policy number: cards are not browsed."""
+    if "\0" in text:
+        return None  # PostgreSQL's text holds no NUL
+    row = conn.execute(_FIND, {"text": text.strip()}).fetchone()
+    return None if row is None else UUID(str(row[0]))
+
+
+def fetch_person(conn: Conn, person_key: UUID) -> Person | None:
+    """Who this is."""
+    with conn.cursor(row_factory=class_row(Person)) as cur:
+        return cur.execute(_PERSON, (person_key,)).fetchone()
+
+
+def fetch_held_policies(conn: Conn, person_key: UUID) -> list[HeldPolicy]:
+    """Their policies, the one that ends last first."""
+    with conn.cursor(row_factory=class_row(HeldPolicy)) as cur:
+        return cur.execute(_POLICIES, (person_key,)).fetchall()
+
+
+def fetch_months(conn: Conn, policy_key: UUID, most: int) -> list[PostedMonth]:
+    """The latest posted months, the earliest of them first."""
+    with conn.cursor(row_factory=class_row(PostedMonth)) as cur:
+        return cur.execute(_MONTHS, {"policy_key": policy_key, "most": most}).fetchall()
+
+
+def fetch_last_day(conn: Conn, policy: HeldPolicy) -> date | None:
+    """The day of the latest trip by the clock of the policy; None without one."""
+    with conn.cursor(row_factory=scalar_row) as cur:
+        day: date | None = cur.execute(
+            _LAST_DAY, {"policy_key": policy.policy_key, "time_zone": policy.time_zone}
+        ).fetchone()
+    return day
+
+
+def fetch_open_contests(conn: Conn, policy_keys: Sequence[UUID]) -> list[datetime]:
+    """Since when contests wait for a decision, the longest first. Role: link."""
+    with conn.cursor(row_factory=scalar_row) as cur:
+        times: list[datetime] = cur.execute(_OPEN_CONTESTS, (list(policy_keys),)).fetchall()
+    return times
+
+
+def fetch_claims(conn: Conn, policy_keys: Sequence[UUID]) -> list[ReportedClaim]:
+    """The latest claims."""
+    with conn.cursor(row_factory=class_row(ReportedClaim)) as cur:
+        return cur.execute(_CLAIMS, (list(policy_keys),)).fetchall()
