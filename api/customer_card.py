@@ -81,12 +81,12 @@ def open_card(database: Database, text: str, now: datetime) -> CustomerCard:
         policies = customer_store.fetch_held_policies(conn, person.person_key)
         current = policies[0] if policies else None
         months = customer_store.fetch_months(conn, current.policy_key, MONTHS) if current else []
-        last_day = customer_store.fetch_last_day(conn, current) if current else None
         touchpoints = fetch_touchpoints(conn, person.person_key, TOUCHPOINTS)
         household, answer = fetch_members(conn, person.person_key, now), fetch_answer(conn, person.person_key)
         claims = customer_store.fetch_claims(conn, [policy.policy_key for policy in policies])
     with database.role("link") as conn:
         contests = customer_store.fetch_open_contests(conn, [policy.policy_key for policy in policies])
+        last_day = customer_store.fetch_last_day(conn, current) if current else None
     premium, scores = premium_change(months), score_points(months)
     known = Known(
         today=local(now, current.time_zone).date() if current else now.date(),

@@ -1,7 +1,7 @@
 """The customer card in words and small pictures."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from markupsafe import Markup
 
@@ -54,7 +54,7 @@ def card_view(card: CustomerCard, now: datetime) -> CardView:
         policies=[
             Row(
                 one.policy_id,
-                f"until {wording.day(one.ends_on)}",
+                f"until {wording.long_day(one.ends_on - timedelta(days=1))}",
                 f"{wording.words(one.pay_plan)} · {', '.join(wording.words(cover) for cover in one.covers)}",
             )
             for one in card.policies
@@ -124,7 +124,7 @@ def _premium_words(card: CustomerCard) -> str:
 
 
 def _score_bars(card: CustomerCard) -> Markup | None:
-    if not card.scores:
+    if len(card.scores) < 2:
         return None
     return charts.month_bars(
         [(one.period[5:], one.score, f"{wording.month(one.period)}: {one.score:.0f}") for one in card.scores]

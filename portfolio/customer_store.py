@@ -1,4 +1,4 @@
-"""The SQL of the customer card: who, which policies, the latest posted months, when somebody last drove. Role: policy.
+"""The SQL of the customer card: who, which policies, the latest posted months. Role: policy, or as it says.
 
 Months come from what was posted, not from trips: a card opens while the customer is on the phone, and no trip, no time
 of day and no place stands on it.
@@ -38,7 +38,11 @@ _MONTHS = """
 """
 _LAST_DAY = """
     select (max(t.ended_at) at time zone %(time_zone)s)::date as last_day
-      from link.trip_of_policy t where t.policy_key = %(policy_key)s
+      from link.assignment a
+      cross join lateral (select ended_at from telemetry.trip
+                           where device_key = a.device_key and started_at >= a.from_time and started_at < a.to_time
+                           order by started_at desc limit 1) t
+     where a.policy_key = %(policy_key)s
 """
 _OPEN_CONTESTS = """
     select c.raised_at from link.contest c left join link.contest_decision d using (contest_id)
@@ -121,7 +125,7 @@ def fetch_months(conn: Conn, policy_key: UUID, most: int) -> list[PostedMonth]:
 
 
 def fetch_last_day(conn: Conn, policy: HeldPolicy) -> date | None:
-    """The day of the latest trip by the clock of the policy; None without one."""
+    """The day of the latest trip by the clock of the policy; None without one. Role: link."""
     with conn.cursor(row_factory=scalar_row) as cur:
         day: date | None = cur.execute(
             _LAST_DAY, {"policy_key": policy.policy_key, "time_zone": policy.time_zone}

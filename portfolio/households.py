@@ -116,23 +116,21 @@ def fetch_answer(conn: Conn, person_key: UUID) -> Answer | None:
         return cur.execute(_LATEST_ANSWER, (held[0],)).fetchone()
 
 
-def share_of_customer(members: Sequence[Member], answer: Answer, premium_per_year: Decimal | None) -> Share:
+def share_of_customer(members: Sequence[Member], answer: Answer, premium_each: Decimal | None) -> Share:
     """What is with us against what the household says it has.
 
-    `premium_per_year`: what those of its vehicles that are with us pay together. More with us than it said counts as
-    all.
+    `premium_each`: what a vehicle of it that is with us pays a year. More with us than it said counts as all.
     """
     vehicles = sum(member.policies for member in members)
     km = sum(member.km_per_year for member in members)
     covers = {cover for member in members for cover in member.covers}
     missing = max(answer.vehicles - vehicles, 0)
-    each = premium_per_year / vehicles if premium_per_year is not None and vehicles else None
     return Share(
         vehicles=_part(vehicles, answer.vehicles),
         km=_part(km, answer.km_per_year),
         covers=_part(len(covers & set(answer.covers)), len(set(answer.covers))),
         missing_vehicles=missing,
-        worth_per_year=None if each is None else (each * missing).quantize(Decimal("0.01")),
+        worth_per_year=None if premium_each is None else (premium_each * missing).quantize(Decimal("0.01")),
     )
 
 

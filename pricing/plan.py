@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
@@ -132,6 +133,7 @@ class RatePlan:
         return [f for f in self.factors.values() if f.name != "declared_km" or "declared_km" in pay_plan.uses]
 
 
+@lru_cache(maxsize=256)  # a plan is read once a process and shared: nobody may change what it holds
 def parse_plan(content: str, source: str) -> RatePlan:
     """The plan in a TOML text. Raises BadPlan with the place: nothing partial ever prices."""
     try:
