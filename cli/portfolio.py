@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -130,6 +131,32 @@ def aa(
     with progress_bar("Experiments") as advance:
         found = false_alarms(plan, runs, every, 0.9, seed, advance)
     _say({"runs": runs, "stated": plan.level} | found, as_json)
+
+
+@portfolio.command("segments")
+def segments(
+    book: Annotated[Path, typer.Argument(metavar="DIR", help="A book's folder of Parquet files.")],
+    most: Annotated[int, typer.Option("--most", min=2, max=50, help="So many segments at most.")] = 8,
+    least: Annotated[int, typer.Option("--least", min=20, help="Customers that a segment must have.")] = 500,
+    fixed: Annotated[float, typer.Option("--fixed", min=0, help="A year's cost of an offer of its own, euro.")] = 5000,
+    cost: Annotated[float, typer.Option("--cost", min=0, help="A policy's cost a year, euro.")] = 60,
+    seed: Seed = 1,
+    as_json: AsJson = False,
+) -> None:
+    """Groups to plan for: who they are, what they need and bring, and which pay for an offer of their own."""
+    from cli.segments_table import as_table
+    from portfolio.customers_file import read_customers
+    from portfolio.segments import offers_of_their_own, segment_customers
+    from portfolio.smallest_segment import Demand, paying_segments
+
+    customers, asked = read_customers(book)
+    found = segment_customers(customers, asked, most=most, least=least, seed=seed)
+    paying = paying_segments(offers_of_their_own(found, customers, cost), Demand(fixed))
+    if as_json:
+        whole = {"segments": [asdict(one) for one in found.segments], "stability": asdict(found.stability)}
+        typer.echo(json.dumps(whole | {"paying": [asdict(one) for one in paying]}, indent=2))
+        return
+    as_table(found, paying)
 
 
 def _say(found: dict[str, Any], as_json: bool) -> None:

@@ -40,3 +40,15 @@ class KeyUsedTwice(PortfolioError):
 
     def __str__(self) -> str:
         return f"Idempotency-Key {self.key!r} was used for something else; make a fresh one"
+
+
+@dataclass(eq=False)
+class BadBook(PortfolioError):
+    """A file of a book that is not there or not whole."""
+
+    table: str
+    field: str
+    problem: str
+
+    def __str__(self) -> str:
+        return f"{self.table}, {self.field}: {self.problem}"
