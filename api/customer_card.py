@@ -7,15 +7,23 @@ from decimal import Decimal
 from uuid import UUID
 
 from api.errors import NotFound
+from api.home_view import pay_plan_name
+from api.menu_view import policy_menu
 from api.receipt import changes_of
-from api.wording import local
+from api.wording import local, money, words
 from portfolio import customer_store
+from portfolio.consents import agreed
 from portfolio.customer import CONTACT_WINDOW_DAYS, Known, Step, next_step
 from portfolio.customer_store import HeldPolicy, Person, PostedMonth, ReportedClaim
 from portfolio.households import Answer, Member, Share, fetch_answer, fetch_members, share_of_customer
+from portfolio.offers import fetch_offers, not_wanted
 from portfolio.touchpoints import CONTACTS, Touchpoint, fetch_touchpoints, open_complaint
+from pricing.periods import months_before
 from pricing.policies import packaged_plan
 from pricing.rating import recompute
+from pricing.store import fetch_policy, fetch_trips
+from scoring.coaching import coach
+from scoring.features import sum_totals
 from scoring.score import score_of_frequency
 from storage.pool import Database
 
@@ -83,6 +91,7 @@ def open_card(database: Database, text: str, now: datetime) -> CustomerCard:
         months = customer_store.fetch_months(conn, current.policy_key, MONTHS) if current else []
         touchpoints = fetch_touchpoints(conn, person.person_key, TOUCHPOINTS)
         household, answer = fetch_members(conn, person.person_key, now), fetch_answer(conn, person.person_key)
+        coaching, offers = agreed(conn, person.person_key, "coaching"), fetch_offers(conn, person.person_key)
         claims = customer_store.fetch_claims(conn, [policy.policy_key for policy in policies])
     with database.role("link") as conn:
         contests = customer_store.fetch_open_contests(conn, [policy.policy_key for policy in policies])
@@ -99,8 +108,9 @@ def open_card(database: Database, text: str, now: datetime) -> CustomerCard:
         declared_km_per_year=current.declared_km_per_year if current else 0,
         driven_km_per_year=_driven_km_per_year(scores),
         contacts=_contacts(touchpoints, now),
-        coaching_consent=None,
-        coaching=None,
+        coaching_consent=coaching,
+        coaching=best_change(database, current, now) if coaching and current else None,
+        not_wanted=frozenset(not_wanted(offers, now)),
     )
     yearly = months[-1].amount * 12 if months else None
     return CustomerCard(
@@ -166,6 +176,48 @@ def _driven_km_per_year(scores: Sequence[ScorePoint]) -> float | None:
     if not scores:
         return None
     return scores[-1].km * 12 / packaged_plan().behaviour.window_months if len(scores) >= MONTHS // 2 else None
+
+
+def best_change(database: Database, policy: HeldPolicy, now: datetime) -> str | None:
+    """What change of driving would be worth most, in words, over the months that the score looks back on."""
+    month = f"{local(now, policy.time_zone):%Y-%m}"
+    first = months_before(month, packaged_plan().behaviour.window_months)
+    with database.role("policy") as conn:
+        trips = fetch_trips(conn, policy.policy_key, first, month)
+    changes = coach(sum_totals(trip.totals for trip in trips if trip.excluded is None))
+    return f"{words(changes[0].feature).lower()} ({changes[0].points:+.1f} points)" if changes else None
+
+
+def offer_values(database: Database, text: str, now: datetime) -> dict[str, str]:
+    """What the words of an offer may be made of, as far as it is known; the guard decides what may be used."""
+    card = open_card(database, text, now)
+    if not card.policies:
+        return {}
+    policy = card.policies[0]
+    values = {"declared_km": f"{policy.declared_km_per_year:,}"}
+    if (driven := _driven_km_per_year(card.scores)) is not None:
+        values["driven_km"] = f"{round(driven, -3):,.0f}"
+    if (change := best_change(database, policy, now)) is not None:
+        values["coaching"] = change
+    if (saving := _saving(database, policy)) is not None:
+        values["pay_plan"], values["saving"] = saving
+    return values
+
+
+def _saving(database: Database, policy: HeldPolicy) -> tuple[str, str] | None:
+    """The pay plan that would have cost least in the latest posted month with the same covers, and how much less."""
+    with database.role("policy") as conn:
+        held = fetch_policy(conn, policy.policy_id)
+        months = customer_store.fetch_months(conn, policy.policy_key, 1)
+    if held is None or not months:
+        return None
+    found = policy_menu(database, held, months[-1].period)
+    same = [one for one in found.menu.offers if set(one.covers) == set(found.chosen.covers)]
+    best = min(same, key=lambda one: one.amount, default=None)
+    if best is None or best.amount >= found.chosen.amount:
+        return None
+    name = pay_plan_name(found.plan, best.pay_plan)
+    return name, money(found.chosen.amount - best.amount, found.menu.currency)
 
 
 def _contacts(touchpoints: Sequence[Touchpoint], now: datetime) -> int:

@@ -1,5 +1,6 @@
 """Pages of a policyholder: overview, trips, a trip, a statement. Every object is looked up as this person's own."""
 
+from datetime import datetime
 from secrets import token_urlsafe
 from typing import Annotated
 from uuid import UUID
@@ -27,8 +28,9 @@ from api.rendering import page
 from api.roles import Now, Policyholder, Store
 from api.statement_pdf import pdf_answer
 from api.statement_view import statement_rows, statement_view
-from api.store import Trip
+from api.store import Account, Trip
 from api.trip_file import own_trip_file
+from portfolio.offers import Offer, still_allowed
 from pricing.contests import CONTEST_DAYS, REASONS
 from pricing.store import Policy, fetch_statement_of_period
 from scoring.classes import OVER_LIMIT_BANDS
@@ -63,6 +65,7 @@ def show_home(
         policy=policy_view(chosen, file.plan),
         others=[other.policy_id for other in policies if other.policy_id != chosen.policy_id],
         score=score_view(file.score, file.score_trips) if file.score else None,
+        offers=open_offers(database, reader, now),
         trips=[trip_view.trip_row(trip) for trip in file.trips[:TRIPS_ON_OVERVIEW]],
         trip_count=len(file.trips),
         month=month_view(file.trips, file.period),
@@ -139,6 +142,14 @@ def show_trip(request: Request, trip_id: UUID, reader: Policyholder, database: S
         contest_days=CONTEST_DAYS,
         key=token_urlsafe(16),
     )
+
+
+def open_offers(database: Database, reader: Account, now: datetime) -> list[Offer]:
+    """What waits for an answer, as long as what it uses is still agreed to."""
+    if reader.person_key is None:
+        return []
+    with database.role("policy") as conn:
+        return still_allowed(conn, reader.person_key, now)
 
 
 def _so_far(database: Database, file: PolicyFile) -> Receipt | None:

@@ -4,7 +4,7 @@ import csv
 import io
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from tempfile import TemporaryFile
 from typing import IO, Any
@@ -21,6 +21,9 @@ from api.data_routes import PolicyOut
 from api.policy_file import open_file, own_policies
 from api.privacy_store import Look, copy_readings, fetch_looks, fetch_roles, fetch_spans
 from api.store import Account, Trip
+from portfolio.consents import history as consents_of
+from portfolio.offers import fetch_offers
+from portfolio.touchpoints import fetch_touchpoints
 from pricing.agreements import history
 from pricing.store import Policy
 from scoring.store import EventRow, fetch_events, fetch_track
@@ -34,6 +37,9 @@ account.json     who you are to us
 policies.json    your policies and everything that was agreed, in order
 statements.json  every statement and adjustment with its lines, inputs and worksheet
 contests.json    what you contested and what became of it
+consents.json    what you agreed to and withdrew, in order, with the hash of the words
+offers.json      what you were offered, in the words that you saw, and your answer
+meetings.json    every meeting with us that is logged
 looks.json       who opened the evidence of your contests, and when
 trips.csv        each trip's numbers; label: what you said it was
 events.csv       what was found on the trips, with its evidence
@@ -46,6 +52,7 @@ TRIP_FIELDS = (
     "trip_id", "policy_id", "started_at", "ended_at", "time_zone", "local_month", "distance_m", "gap_m", "duration_s",
     "excluded", "grade", "label",
 )  # fmt: skip
+EVERY_MEETING = 1_000_000
 EVENT_FIELDS = tuple(EventRow.__dataclass_fields__)
 
 
@@ -89,12 +96,28 @@ def export_zip(database: Database, reader: Account, now: datetime) -> IO[bytes]:
         _write_json(archive, "statements.json", [one.as_dict() for file in files for one in file.statements])
         _write_json(archive, "contests.json", contests)
         _write_json(archive, "looks.json", looks)
+        for name, rows in _said(database, reader).items():
+            _write_json(archive, name, rows)
         _write_csv(archive, "trips.csv", TRIP_FIELDS, ([getattr(trip, name) for name in TRIP_FIELDS] for trip in trips))
         with database.role("telemetry") as conn:
             _write_driving(archive, conn, trips)
         _write_readings(archive, database, keys)
     out.seek(0)
     return out
+
+
+def _said(database: Database, reader: Account) -> dict[str, list[dict[str, Any]]]:
+    """Consents, offers and meetings, in the words that are kept."""
+    if reader.person_key is None:
+        return {"consents.json": [], "offers.json": [], "meetings.json": []}
+    with database.role("policy") as conn:
+        consents, offers = consents_of(conn, reader.person_key), fetch_offers(conn, reader.person_key)
+        meetings = fetch_touchpoints(conn, reader.person_key, EVERY_MEETING)
+    hidden = {"made_by", "policy_key"}
+    return {
+        name: [{field: value for field, value in asdict(one).items() if field not in hidden} for one in rows]
+        for name, rows in (("consents.json", consents), ("offers.json", offers), ("meetings.json", meetings))
+    }
 
 
 def _agreed(conn: Conn, policy: Policy) -> dict[str, Any]:

@@ -13,7 +13,10 @@ from api.privacy_store import fetch_held, fetch_spans
 from api.problems import PROBLEMS
 from api.rendering import page
 from api.roles import Now, Policyholder, Store
+from api.store import Account
 from api.wording import day, local
+from portfolio.consents import standings
+from storage.pool import Database
 
 router = APIRouter()
 READINGS_DAYS = 90  # the default of `wayrate expire`, counted from the end of a reading's week
@@ -45,6 +48,7 @@ def show_privacy(request: Request, reader: Policyholder, database: Store, now: N
         goes_on=day(goes_on) if goes_on else None,
         days_left=max((goes_on - now).days, 0) if goes_on else 0,
         readings_days=READINGS_DAYS,
+        consents=consent_rows(database, reader, zone),
         looks=[
             {
                 "who": f"An {seen.role}" if seen.role[0] in "aeiou" else f"A {seen.role.replace('_', ' ')}",
@@ -66,6 +70,25 @@ def read_export(reader: Policyholder, database: Store, now: Now) -> Response:
         media_type="application/zip",
         headers={"Content-Disposition": f'attachment; filename="{name}"'},
     )
+
+
+def consent_rows(database: Database, reader: Account, zone: str) -> list[dict[str, object]]:
+    """Every purpose with its words and where the person stands."""
+    if reader.person_key is None:
+        return []
+    with database.role("policy") as conn:
+        found = standings(conn, reader.person_key)
+    return [
+        {
+            "purpose": one.purpose.name,
+            "title": one.purpose.title,
+            "words": one.purpose.words,
+            "text_hash": one.purpose.text_hash,
+            "granted": one.granted,
+            "said": f"since {day(local(one.said.said_at, zone))}" if one.said else "",
+        }
+        for one in found
+    ]
 
 
 def deletable_on(fix_time: datetime) -> datetime:

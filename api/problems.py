@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from api.errors import ApiError, NotFound, NotSignedIn
 from api.rendering import page
 from api.roles import account_of
-from portfolio.errors import KeyUsedTwice, PortfolioError
+from portfolio.errors import AlreadyAnswered, KeyUsedTwice, OtherWords, PortfolioError
 from pricing.errors import (
     AlreadyContested,
     ClaimInTheWay,
@@ -81,7 +81,7 @@ def install_problems(app: FastAPI) -> None:
 
     @app.exception_handler(PortfolioError)
     def _unfit(request: Request, error: PortfolioError) -> Response:
-        status = 409 if isinstance(error, KeyUsedTwice) else 422
+        status = 409 if isinstance(error, AlreadyAnswered | KeyUsedTwice | OtherWords) else 422
         title = "Not as things stand" if status == 409 else "The request does not fit"
         return _answer(request, Problem(title=title, status=status, detail=f"{error}.", what_to_do=CORRECT))
 

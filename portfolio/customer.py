@@ -33,6 +33,7 @@ class Known:
     contacts: int  # outbound and unasked, within CONTACT_WINDOW_DAYS
     coaching_consent: bool | None
     coaching: str | None  # what change of driving would be worth most
+    not_wanted: frozenset[str] = frozenset()  # offers they said no to, or did not answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +79,15 @@ def _owed(known: Known) -> Step | None:
 
 def _helpful(known: Known) -> Step | None:
     driven, declared = known.driven_km_per_year, known.declared_km_per_year
-    if driven is not None and declared and abs(driven - declared) > KM_OFF * declared:
+    if (
+        "declared_km" not in known.not_wanted
+        and driven is not None
+        and declared
+        and abs(driven - declared) > KM_OFF * declared
+    ):
         why = f"Declared are {declared:,} km a year; at the pace so far it will be {driven:,.0f}."
         return Step("declared_km", "Offer to correct the declared kilometres", why)
-    if known.coaching and known.coaching_consent:
+    if known.coaching and known.coaching_consent and "coaching" not in known.not_wanted:
         return Step(
             "coaching", "Offer coaching", f"What would be worth most: {known.coaching}. They agreed to coaching."
         )

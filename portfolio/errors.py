@@ -52,3 +52,45 @@ class BadBook(PortfolioError):
 
     def __str__(self) -> str:
         return f"{self.table}, {self.field}: {self.problem}"
+
+
+@dataclass(eq=False)
+class OtherWords(PortfolioError):
+    """Agreed to words that are not today's."""
+
+    purpose: str
+
+    def __str__(self) -> str:
+        return f"the words of {self.purpose!r} have changed since they were shown; read them again, then agree"
+
+
+@dataclass(eq=False)
+class OfferRefused(PortfolioError):
+    """An offer that would step over the line."""
+
+    template: str
+    reasons: Sequence[str]
+
+    def __str__(self) -> str:
+        return f"offer {self.template!r} is not sent: {'; '.join(self.reasons)}"
+
+
+@dataclass(eq=False)
+class NothingToOffer(PortfolioError):
+    """An offer whose words need what is not known of this customer."""
+
+    template: str
+    missing: Sequence[str]
+
+    def __str__(self) -> str:
+        return f"offer {self.template!r} needs {', '.join(self.missing)}, which is not known of this customer"
+
+
+@dataclass(eq=False)
+class AlreadyAnswered(PortfolioError):
+    """An answer to an offer that has one."""
+
+    offer: str
+
+    def __str__(self) -> str:
+        return f"offer {self.offer} was answered before"

@@ -83,6 +83,15 @@ ROW_OF = {
     "GET /api/v1/policies/{policy_id}/touchpoints": _TOUCHPOINTS,
     "POST /api/v1/policies/{policy_id}/touchpoints": _TOUCHPOINTS,
     "GET /api/v1/touchpoint-costs": _TOUCHPOINTS,
+    "GET /api/v1/consents": "Consents",
+    "PUT /api/v1/consents/{purpose}": "Consents",
+    "POST /privacy/consents/{purpose}": "Consents",
+    "GET /api/v1/customers/{policy_id}/consents": "Consents",
+    "GET /api/v1/offers": _TOUCHPOINTS,
+    "POST /api/v1/offers/{offer_id}/answer": _TOUCHPOINTS,
+    "POST /offers/{offer_id}": _TOUCHPOINTS,
+    "GET /api/v1/customers/{policy_id}/offers": _TOUCHPOINTS,
+    "POST /api/v1/customers/{policy_id}/offers": _TOUCHPOINTS,
 }
 
 # Routes for staff beside a person's own one to the same thing: not the whole row.
@@ -134,6 +143,12 @@ REQUEST = {
         json={"vehicles": 2, "km_per_year": 20000, "covers": ["liability"]}
     ),
     "POST /api/v1/policies/{policy_id}/touchpoints": Asked(json={"channel": "app", "kind": "question"}),
+    "PUT /api/v1/consents/{purpose}": Asked(json={"granted": False}),
+    "POST /privacy/consents/{purpose}": Asked(form={"granted": "false"}),
+    "POST /api/v1/offers/{offer_id}/answer": Asked(json={"taken": False}),
+    "POST /offers/{offer_id}": Asked(form={"taken": "false"}),
+    "GET /api/v1/customers/{policy_id}/offers": Asked(query={"template": "coaching"}),
+    "POST /api/v1/customers/{policy_id}/offers": Asked(json={"template": "coaching"}),
 }
 
 # An administrator's code enrols a device that was not there.

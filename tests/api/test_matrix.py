@@ -134,7 +134,7 @@ def asking(world: World, server_dsn: str) -> Iterator[Asking]:
         objects = {person: _objects(client, callers, person) for person in (ANNA, BEN)}
         objects[NOBODY] = {
             "policy_id": "T-0000", "trip_id": str(uuid4()), "contest_id": str(uuid4()), "device_id": "car-nobody",
-            "quarantine_id": "999999999", "period": PERIOD,
+            "quarantine_id": "999999999", "period": PERIOD, "purpose": "coaching", "offer_id": str(uuid4()),
         }  # fmt: skip
         yield Asking(client, callers, objects)
 
@@ -152,6 +152,16 @@ def _objects(client: TestClient, callers: list[Caller], person: str) -> dict[str
     )
     assert contest.status_code == 201, contest.text
     kept = client.get("/api/v1/quarantine", headers=admin.headers).json()
+    support = next(one for one in callers if one.name == "support")
+    words = {one["purpose"]: one["text_hash"] for one in client.get("/api/v1/consents", headers=caller.headers).json()}
+    agreed = {"granted": True, "text_hash": words["coaching"]}
+    assert client.put("/api/v1/consents/coaching", json=agreed, headers=caller.headers).status_code == 200
+    offer = client.post(
+        f"/api/v1/customers/{policy}/offers",
+        json={"template": "coaching"},
+        headers={**support.headers, "Idempotency-Key": uuid4().hex},
+    )
+    assert offer.status_code == 201, offer.text
     return {
         "policy_id": policy,
         "trip_id": trips[0]["trip_id"],
@@ -159,6 +169,8 @@ def _objects(client: TestClient, callers: list[Caller], person: str) -> dict[str
         "device_id": "car-anna" if person == ANNA else "car-ben",
         "quarantine_id": str(kept[0]["quarantine_id"]),
         "period": PERIOD,
+        "purpose": "coaching",
+        "offer_id": offer.json()["offer_id"],
     }
 
 
@@ -169,7 +181,7 @@ def right_answer(operation: str, roles: set[str], caller: Caller, owner: str) ->
         return {401} if path.startswith("/api/") else {303}
     if caller.role not in roles:
         return {403}
-    names_an_object = "{" in path
+    names_an_object = "{" in path.replace("{purpose}", "")  # a purpose is nobody's: each says of it what they want
     foreign = caller.role in OF_A_PERSON and owner != caller.family
     if names_an_object and (foreign or owner == NOBODY) and operation not in MAKES_WHAT_IS_NOT_THERE:
         return {404}

@@ -75,6 +75,14 @@ ALLOWED = {
     "/api/v1/customers/{policy_id}/household": {"support"},
     "/api/v1/policies/{policy_id}/touchpoints": OWN | {"support"},
     "/api/v1/touchpoint-costs": {"actuary"},
+    "/api/v1/consents": OWN,
+    "/api/v1/consents/{purpose}": OWN,
+    "/privacy/consents/{purpose}": OWN,
+    "/api/v1/customers/{policy_id}/consents": {"support", "privacy_officer"},
+    "/api/v1/offers": OWN,
+    "/api/v1/offers/{offer_id}/answer": OWN,
+    "/offers/{offer_id}": OWN,
+    "/api/v1/customers/{policy_id}/offers": {"support"},
 }
 ANY_ACCOUNT = {"/sign-out", "/api/v1/me"}
 
