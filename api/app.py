@@ -10,6 +10,7 @@ from starlette.staticfiles import StaticFiles
 
 from api import (
     agreement_routes,
+    audit_routes,
     book_routes,
     contest_routes,
     customer_routes,
@@ -62,6 +63,7 @@ def create_api(database: Database, roads: RoadMap | None, clock: Callable[[], da
         menu_routes,
         offer_routes,
         privacy_routes,
+        audit_routes,
         book_routes,
         data_routes,
         device_routes,

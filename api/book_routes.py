@@ -6,6 +6,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, Response
 
 from api import book_view, wording
+from api.access import looked
 from api.explain import score_view
 from api.home_view import policy_view, quality_shares
 from api.policy_file import any_policy, open_file
@@ -63,6 +64,7 @@ def show_policy_file(request: Request, policy_id: str, reader: Underwriter, data
     """A policy: terms, premium, postings, score, data quality."""
     with database.role("policy") as conn:
         policy = any_policy(conn, policy_id)
+    looked(database, reader, "policy_read", now, policy_key=policy.policy_key)
     file = open_file(database, policy, now)
     return page(
         request,
@@ -84,6 +86,7 @@ def show_policy_statement(
     """A policy's statement of a month with every step of its worksheet."""
     with database.role("policy") as conn:
         policy = any_policy(conn, policy_id)
+    looked(database, reader, "policy_read", now, policy_key=policy.policy_key)
     file = open_file(database, policy, now)
     return page(
         request,
@@ -101,6 +104,7 @@ def download_policy_statement(policy_id: str, period: str, reader: Underwriter, 
     """The same statement as PDF."""
     with database.role("policy") as conn:
         policy = any_policy(conn, policy_id)
+    looked(database, reader, "policy_read", now, policy_key=policy.policy_key)
     return pdf_answer(open_file(database, policy, now), period)
 
 

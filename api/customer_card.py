@@ -12,12 +12,13 @@ from api.menu_view import policy_menu
 from api.receipt import changes_of
 from api.wording import local, money, words
 from portfolio import customer_store
-from portfolio.consents import agreed
+from portfolio.consent_store import agreed
 from portfolio.customer import CONTACT_WINDOW_DAYS, Known, Step, next_step
 from portfolio.customer_store import HeldPolicy, Person, PostedMonth, ReportedClaim
-from portfolio.households import Answer, Member, Share, fetch_answer, fetch_members, share_of_customer
-from portfolio.offers import fetch_offers, not_wanted
-from portfolio.touchpoints import CONTACTS, Touchpoint, fetch_touchpoints, open_complaint
+from portfolio.household_store import Answer, Member, Share, fetch_answer, fetch_members, share_of_customer
+from portfolio.offer_store import fetch_offers
+from portfolio.offers import not_wanted
+from portfolio.touchpoint_store import CONTACTS, Touchpoint, fetch_touchpoints, open_complaint
 from pricing.periods import months_before
 from pricing.policies import packaged_plan
 from pricing.rating import recompute

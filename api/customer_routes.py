@@ -9,6 +9,7 @@ from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from api.access import looked
 from api.customer_card import CustomerCard, open_card, person_of
 from api.customer_view import card_view
 from api.errors import NotFound, WrongRole
@@ -19,8 +20,8 @@ from api.problems import PROBLEMS
 from api.rendering import page
 from api.roles import Actuary, Now, Serving, Store, Support
 from api.store import Account
-from portfolio.households import Answer, household_of, join_household, say
-from portfolio.touchpoints import (
+from portfolio.household_store import Answer, household_of, join_household, say
+from portfolio.touchpoint_store import (
     CHANNELS,
     KINDS,
     OWN_KINDS,
@@ -121,7 +122,9 @@ def keep_household(
 @router.get("/api/v1/customers/{policy_id}", responses=PROBLEMS)
 def read_card(policy_id: str, reader: Support, database: Store, now: Now) -> dict[str, object]:
     """The customer card: who, policies, score trend, premium and why, last meetings, next step, what is not known."""
-    return _card_json(open_card(database, policy_id, now))
+    card = open_card(database, policy_id, now)
+    looked(database, reader, "card_opened", now, person_key=card.person.person_key)
+    return _card_json(card)
 
 
 @router.get("/api/v1/touchpoint-costs", responses=PROBLEMS)
@@ -154,6 +157,7 @@ def find_customer(
 def show_card(request: Request, policy_id: str, reader: Support, database: Store, now: Now) -> Response:
     """The card as a page, with the form that logs this call."""
     card = open_card(database, policy_id, now)
+    looked(database, reader, "card_opened", now, person_key=card.person.person_key)
     return page(request, "customer.html", reader, handle=policy_id, card=card_view(card, now), key=uuid4().hex)
 
 

@@ -9,7 +9,7 @@ from api import charts, wording
 from api.customer_card import CustomerCard
 from api.trip_view import Fact
 from portfolio.customer import Step
-from portfolio.touchpoints import Touchpoint
+from portfolio.touchpoint_store import Touchpoint
 
 SHOWN = 12  # of the last meetings
 

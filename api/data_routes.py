@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field
 
 from api import book_view, map_drawing, trip_view
+from api.access import looked
 from api.policy_file import any_policy, open_file, own_policies, own_policy
 from api.problems import PROBLEMS
 from api.roles import Anyone, Now, Policyholder, Store, Underwriter
@@ -262,6 +263,7 @@ def read_book_statements(policy_id: str, reader: Underwriter, database: Store, n
     """A policy's statements with every step of their worksheets."""
     with database.role("policy") as conn:
         policy = any_policy(conn, policy_id)
+    looked(database, reader, "policy_read", now, policy_key=policy.policy_key)
     return [statement.as_dict() for statement in open_file(database, policy, now).statements]
 
 

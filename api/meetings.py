@@ -4,7 +4,7 @@ from datetime import datetime
 from uuid import UUID
 
 from api.store import Account
-from portfolio.touchpoints import Meeting, log_of_policy
+from portfolio.touchpoint_store import Meeting, log_of_policy
 from storage.pool import Database
 
 VISIT, QUOTE, CHANGE, CONTEST = (Meeting("web", kind) for kind in ("visit", "quote", "change", "contest"))

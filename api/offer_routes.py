@@ -8,6 +8,7 @@ from fastapi import APIRouter, Form, Query, Response
 from fastapi.responses import RedirectResponse
 from pydantic import BaseModel, ConfigDict, Field
 
+from api.access import looked
 from api.customer_card import offer_values, person_of
 from api.errors import NotFound
 from api.forms import check_session_form
@@ -15,10 +16,11 @@ from api.idempotency import Key
 from api.problems import PROBLEMS
 from api.roles import ConsentReader, Now, Policyholder, Store, Support
 from api.store import Account
-from portfolio import consents
+from portfolio import consent_store as consents
 from portfolio.errors import OfferRefused
-from portfolio.offers import Offer, Preview, answer, fetch_offers, keep_refusal, make_offer, preview
-from portfolio.touchpoints import Meeting, log_touchpoint
+from portfolio.offer_store import Offer, fetch_offers
+from portfolio.offers import Preview, answer, keep_refusal, make_offer, preview
+from portfolio.touchpoint_store import Meeting, log_touchpoint
 from storage.pool import Database
 
 router = APIRouter()
@@ -134,9 +136,10 @@ def say_by_form(
 
 
 @router.get("/api/v1/customers/{policy_id}/consents", responses=PROBLEMS)
-def read_customers_consents(policy_id: str, reader: ConsentReader, database: Store) -> list[ConsentOut]:
+def read_customers_consents(policy_id: str, reader: ConsentReader, database: Store, now: Now) -> list[ConsentOut]:
     """What a customer agreed to."""
     person_key, _ = person_of(database, policy_id)
+    looked(database, reader, "consents_read", now, person_key=person_key)
     with database.role("policy") as conn:
         return [ConsentOut.of(one) for one in consents.standings(conn, person_key)]
 

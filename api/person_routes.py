@@ -30,7 +30,8 @@ from api.statement_pdf import pdf_answer
 from api.statement_view import statement_rows, statement_view
 from api.store import Account, Trip
 from api.trip_file import own_trip_file
-from portfolio.offers import Offer, still_allowed
+from portfolio.offer_store import Offer
+from portfolio.offers import still_allowed
 from pricing.contests import CONTEST_DAYS, REASONS
 from pricing.store import Policy, fetch_statement_of_period
 from scoring.classes import OVER_LIMIT_BANDS

@@ -21,9 +21,9 @@ from api.data_routes import PolicyOut
 from api.policy_file import open_file, own_policies
 from api.privacy_store import Look, copy_readings, fetch_looks, fetch_roles, fetch_spans
 from api.store import Account, Trip
-from portfolio.consents import history as consents_of
-from portfolio.offers import fetch_offers
-from portfolio.touchpoints import fetch_touchpoints
+from portfolio.consent_store import history as consents_of
+from portfolio.offer_store import fetch_offers
+from portfolio.touchpoint_store import fetch_touchpoints
 from pricing.agreements import history
 from pricing.store import Policy
 from scoring.store import EventRow, fetch_events, fetch_track

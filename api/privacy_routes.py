@@ -14,8 +14,9 @@ from api.problems import PROBLEMS
 from api.rendering import page
 from api.roles import Now, Policyholder, Store
 from api.store import Account
-from api.wording import day, local
-from portfolio.consents import standings
+from api.wording import day, local, words
+from portfolio.consent_store import standings
+from storage.audit import fetch_of_person
 from storage.pool import Database
 
 router = APIRouter()
@@ -49,6 +50,7 @@ def show_privacy(request: Request, reader: Policyholder, database: Store, now: N
         days_left=max((goes_on - now).days, 0) if goes_on else 0,
         readings_days=READINGS_DAYS,
         consents=consent_rows(database, reader, zone),
+        acts=act_rows(database, reader, zone),
         looks=[
             {
                 "who": f"An {seen.role}" if seen.role[0] in "aeiou" else f"A {seen.role.replace('_', ' ')}",
@@ -70,6 +72,35 @@ def read_export(reader: Policyholder, database: Store, now: Now) -> Response:
         media_type="application/zip",
         headers={"Content-Disposition": f'attachment; filename="{name}"'},
     )
+
+
+ACTS = {
+    "policy_read": "Your policy's file",
+    "card_opened": "Your customer card",
+    "consents_read": "What you agreed to",
+    "contest_decided": "Decided a contest of yours",
+    "policy_bind": "Wrote your policy",
+    "policy_endorse": "Changed your policy",
+    "policy_cancel": "Ended your policy",
+    "policy_renew": "Renewed your policy",
+}
+
+
+def act_rows(database: Database, reader: Account, zone: str) -> list[dict[str, str]]:
+    """Who else looked at what is theirs or decided about it; looks at evidence have rows of their own."""
+    if reader.person_key is None:
+        return []
+    with database.role("policy") as conn:
+        found = fetch_of_person(conn, reader.person_key, 50)
+    others = [one for one in found if one.actor != reader.account_key and one.action in ACTS]
+    return [
+        {
+            "what": ACTS[one.action],
+            "who": words(one.role),
+            "when": f"{day(local(one.noted_at, zone))}, {local(one.noted_at, zone):%H:%M}",
+        }
+        for one in others
+    ]
 
 
 def consent_rows(database: Database, reader: Account, zone: str) -> list[dict[str, object]]:

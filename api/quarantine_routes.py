@@ -11,6 +11,7 @@ from typing import Annotated, Self
 from fastapi import APIRouter, Query
 from pydantic import AwareDatetime, BaseModel, Field, model_validator
 
+from api.access import looked
 from api.errors import NotFound
 from api.problems import PROBLEMS
 from api.roles import Admin, Now, QuarantineReader, Store
@@ -115,12 +116,13 @@ def read_kept(
 
 
 @router.get("/{quarantine_id}")
-def read_one(quarantine_id: int, reader: Admin, database: Store) -> KeptBytes:
+def read_one(quarantine_id: int, reader: Admin, database: Store, now: Now) -> KeptBytes:
     """One of them with its bytes, masked."""
     with database.role("telemetry") as conn:
         kept = fetch_kept(conn, quarantine_id)
     if kept is None:
         raise NotFound("kept record", str(quarantine_id))
+    looked(database, reader, "quarantine_read", now, object_id=str(quarantine_id))
     seen = masked(kept)
     facts = {name: getattr(kept, name) for name in KeptBytes.model_fields if hasattr(kept, name)}
     facts |= {"detail": masked_text(kept.detail), "size_bytes": len(kept.raw)}

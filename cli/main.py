@@ -8,6 +8,7 @@ from rich.markup import escape
 
 from api.errors import ApiError
 from cli import (
+    audit,
     book,
     decode,
     demo,
@@ -87,6 +88,7 @@ app.command("expire", rich_help_panel=OPERATIONS)(expire.expire)
 app.command("security", rich_help_panel=OPERATIONS)(security.security)
 app.command("load", rich_help_panel=OPERATIONS)(load.load)
 app.command("verify", rich_help_panel=OPERATIONS)(verify.verify)
+app.add_typer(audit.audit, name="audit", rich_help_panel=OPERATIONS)
 app.add_typer(simulate.simulate, name="simulate", rich_help_panel=OPERATIONS)
 
 

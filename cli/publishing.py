@@ -48,11 +48,20 @@ def submit(
 
 def publish(plan: Named, approver: As, password: Password, data_dir: DataDir = None, as_of: AsOf = None) -> None:
     """Approve the very plan that another person submitted, and put it into the book for good."""
-    from pricing.publishing import approve_and_publish
+    from pricing.errors import PricingError
+    from pricing.publishing import approve_and_publish, keep_refusal
 
     found, now = plan_named(plan), moment(as_of)
-    with database_of(data_dir) as database, database.role("policy") as conn:
-        held = approve_and_publish(conn, found, _who(conn, approver, password, APPROVERS, now), now)
+    with database_of(data_dir) as database:
+        with database.role("policy") as conn:
+            who = _who(conn, approver, password, APPROVERS, now)
+        try:
+            with database.role("policy") as conn:
+                held = approve_and_publish(conn, found, who, now)
+        except PricingError as problem:
+            with database.role("policy") as conn:
+                keep_refusal(conn, found, who, problem, now)
+            raise
     messages.print(
         f"{found.name} version {found.version} is published, in effect from {found.effective_from}: submitted by "
         f"{held.author_email}, approved by {held.approver_email}. Its hash:"

@@ -10,44 +10,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
 from importlib.resources import files
-from uuid import UUID, uuid4
+from uuid import UUID
 
-from psycopg.rows import class_row, scalar_row
-
-from portfolio.consents import standings
+from portfolio import offer_store
+from portfolio.consent_store import standings
 from portfolio.errors import AlreadyAnswered, KeyUsedTwice, NothingToOffer, OfferRefused, UnknownWord
 from portfolio.guard import Verdict, judge
+from portfolio.offer_store import Offer, fetch_offers
 from storage.pool import Conn
 
 ASK_AGAIN = timedelta(days=365)
-SILENT_AFTER = timedelta(days=30)
-
-_OTHERS = """
-    select p.name from policy.household_member m
-      join policy.household_member own on own.household_key = m.household_key and own.person_key = %(person_key)s
-      join policy.person p on p.person_key = m.person_key
-     where m.person_key <> %(person_key)s
-"""
-_COLUMNS = """
-    select o.offer_id, o.template, o.words, o.reveals, o.made_at, a.taken, a.answered_at
-      from policy.offer o left join policy.offer_answer a using (offer_id)
-"""
-_OF_PERSON = _COLUMNS + " where o.person_key = %s order by o.made_at desc, o.offer_id"
-_BY_KEY = _COLUMNS + " where o.made_by = %s and o.idempotency_key = %s"
-_INSERT = """
-    insert into policy.offer (offer_id, person_key, policy_key, template, words, reveals, made_at, made_by,
-                              idempotency_key)
-    values (%s, %s, %s, %s, %s, %s, %s, %s, %s) on conflict (made_by, idempotency_key) do nothing
-"""
-_REFUSE = """
-    insert into policy.offer_refusal (person_key, template, words, reasons, refused_at, made_by)
-    values (%s, %s, %s, %s, %s, %s)
-"""
-_ANSWER = """
-    insert into policy.offer_answer (offer_id, taken, answered_at)
-    select offer_id, %s, %s from policy.offer where offer_id = %s and person_key = %s on conflict do nothing
-"""
-_MINE = "select 1 from policy.offer where offer_id = %s and person_key = %s"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,25 +30,6 @@ class Template:
     title: str
     uses: tuple[str, ...]
     words: str
-
-
-@dataclass(frozen=True, slots=True)
-class Offer:
-    """What a person was offered, in the words that they see; `taken` None: no answer yet."""
-
-    offer_id: UUID
-    template: str
-    words: str
-    reveals: list[str]
-    made_at: datetime
-    taken: bool | None
-    answered_at: datetime | None
-
-    def state(self, as_of: datetime) -> str:
-        """`taken`, `refused`, `open`, or `silent` where a month went by."""
-        if self.taken is not None:
-            return "taken" if self.taken else "refused"
-        return "silent" if as_of - self.made_at > SILENT_AFTER else "open"
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,10 +63,7 @@ def preview(conn: Conn, person_key: UUID, name: str, values: Mapping[str, str], 
         raise NothingToOffer(name, missing)
     words = template.words.format_map(values)
     agreed = {one.purpose.name for one in standings(conn, person_key) if one.granted}
-    with conn.cursor(row_factory=scalar_row) as cur:
-        others = [part for full in cur.execute(_OTHERS, {"person_key": person_key}) for part in str(full).split()]
-    own = conn.execute("select name from policy.person where person_key = %s", (person_key,)).fetchone()
-    names = set(others) - set(str(own[0]).split() if own else ())
+    names = offer_store.fetch_names_of_others(conn, person_key)
     verdict = judge(words, {*template.uses, *wanted}, agreed, names)
     refused = [one for one in fetch_offers(conn, person_key) if one.template == name and one.taken is False]
     if any(one.answered_at and as_of - one.answered_at < ASK_AGAIN for one in refused):
@@ -131,11 +81,17 @@ def make_offer(
     """
     if not shown.verdict.allowed:
         raise OfferRefused(shown.template.name, shown.verdict.reasons)
-    offer_id, reveals = uuid4(), list(shown.verdict.reveals)
-    row = (offer_id, person_key, policy_key, shown.template.name, shown.words, reveals, as_of, made_by, key)
-    conn.execute(_INSERT, row)
-    with conn.cursor(row_factory=class_row(Offer)) as cur:
-        kept = cur.execute(_BY_KEY, (made_by, key)).fetchone()
+    kept = offer_store.insert_offer(
+        conn,
+        person_key,
+        policy_key,
+        shown.template.name,
+        shown.words,
+        reveals=shown.verdict.reveals,
+        made_by=made_by,
+        key=key,
+        as_of=as_of,
+    )
     if kept is None or (kept.template, kept.words) != (shown.template.name, shown.words):
         raise KeyUsedTwice(key)
     return kept
@@ -143,23 +99,24 @@ def make_offer(
 
 def keep_refusal(conn: Conn, person_key: UUID, shown: Preview, *, made_by: UUID, as_of: datetime) -> None:
     """Logs what was not sent, and why."""
-    row = (person_key, shown.template.name, shown.words, list(shown.verdict.reasons), as_of, made_by)
-    conn.execute(_REFUSE, row)
+    offer_store.insert_refusal(
+        conn,
+        person_key,
+        shown.template.name,
+        shown.words,
+        reasons=shown.verdict.reasons,
+        made_by=made_by,
+        as_of=as_of,
+    )
 
 
 def answer(conn: Conn, person_key: UUID, offer_id: UUID, taken: bool, as_of: datetime) -> bool:
     """Keeps a person's answer; False where there is no such offer of theirs. Raises AlreadyAnswered."""
-    if conn.execute(_MINE, (offer_id, person_key)).fetchone() is None:
+    if not offer_store.is_of(conn, person_key, offer_id):
         return False
-    if conn.execute(_ANSWER, (taken, as_of, offer_id, person_key)).rowcount == 0:
+    if not offer_store.insert_answer(conn, person_key, offer_id, taken, as_of):
         raise AlreadyAnswered(str(offer_id))
     return True
-
-
-def fetch_offers(conn: Conn, person_key: UUID) -> list[Offer]:
-    """What a person was offered, the latest first."""
-    with conn.cursor(row_factory=class_row(Offer)) as cur:
-        return cur.execute(_OF_PERSON, (person_key,)).fetchall()
 
 
 def still_allowed(conn: Conn, person_key: UUID, as_of: datetime) -> list[Offer]:

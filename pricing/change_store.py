@@ -8,6 +8,7 @@ from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from pricing.terms import PolicyChange
+from storage.audit import Act, note
 from storage.pool import Conn
 
 _COLUMNS = """
@@ -58,7 +59,11 @@ def insert_change(conn: Conn, change: PolicyChange) -> bool:
         Jsonb(change.terms), change.reason, change.made_by, change.made_at, change.idempotency_key,
         change.request_digest,
     )  # fmt: skip
-    return conn.execute(_INSERT, values).rowcount == 1
+    if conn.execute(_INSERT, values).rowcount != 1:
+        return False
+    act = Act(f"policy_{change.kind}", change.made_by, policy_key=change.policy_key, object=str(change.change_id))
+    note(conn, act, change.made_at)
+    return True
 
 
 def fetch_policy_id(conn: Conn, policy_key: UUID) -> str:

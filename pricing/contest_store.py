@@ -1,12 +1,13 @@
 """The SQL of contests: facts about a device and a time that are never edited. Role: link."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 from psycopg.rows import class_row
 
+from storage.audit import Act, note
 from storage.pool import Conn
 
 _TRIP = """
@@ -165,6 +166,7 @@ def lock_contest(conn: Conn, contest_id: UUID) -> None:
 def insert_view(conn: Conn, contest_id: UUID, seen_by: UUID, seen_at: datetime, *, with_way: bool) -> None:
     """Somebody looks at the evidence."""
     conn.execute(_SEE, (contest_id, seen_by, seen_at, with_way))
+    _note(conn, "evidence_opened", seen_by, contest_id, seen_at, {"with_way": with_way})
 
 
 def has_seen(conn: Conn, contest_id: UUID, account_key: UUID) -> bool:
@@ -180,4 +182,13 @@ def insert_decision(
         return False
     if upheld:
         conn.execute(_NOTE_CHANGE, (decided_at, contest_id))
+    _note(conn, "contest_decided", decided_by, contest_id, decided_at, {"upheld": upheld})
     return True
+
+
+def _note(
+    conn: Conn, action: str, actor: UUID, contest_id: UUID, at: datetime, details: Mapping[str, str | int | bool | None]
+) -> None:
+    row = conn.execute("select policy_key from link.contest where contest_id = %s", (contest_id,)).fetchone()
+    policy_key = None if row is None else UUID(str(row[0]))
+    note(conn, Act(action, actor, policy_key=policy_key, object=str(contest_id), details=details), at)

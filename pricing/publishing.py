@@ -11,6 +11,7 @@ from pricing.policies import publish
 from pricing.profile import profile_named
 from pricing.publishing_errors import NoBiasTest, NotSubmitted, OwnApproval, WrongBiasTest
 from pricing.publishing_store import Submission
+from storage.audit import Act, note
 from storage.pool import Conn
 
 
@@ -24,6 +25,7 @@ def submit(conn: Conn, plan: RatePlan, author: UUID, bias_test: Mapping[str, Any
     if bias_test is not None:
         check_bias_test(plan, bias_test)
     store.insert_submission(conn, plan.plan_hash, plan.name, plan.version, plan.content, bias_test, author, as_of)
+    note(conn, Act("plan_submitted", author, object=plan.plan_hash, details=_named(plan)), as_of)
 
 
 def check_bias_test(plan: RatePlan, bias_test: Mapping[str, Any]) -> None:
@@ -48,7 +50,18 @@ def approve_and_publish(conn: Conn, plan: RatePlan, approver: UUID, as_of: datet
     publish(conn, plan, as_of, content=held.content, ships=False)
     approved = store.fetch_submission(conn, plan.plan_hash)
     assert approved is not None
+    note(conn, Act("plan_published", approver, object=plan.plan_hash, details=_named(plan)), as_of)
     return approved
+
+
+def keep_refusal(conn: Conn, plan: RatePlan, approver: UUID, problem: Exception, as_of: datetime) -> None:
+    """Notes an approval that was refused, in a transaction of its own (policy role)."""
+    details = _named(plan) | {"refused": type(problem).__name__}
+    note(conn, Act("plan_refused", approver, object=plan.plan_hash, details=details), as_of)
+
+
+def _named(plan: RatePlan) -> dict[str, str | int | bool | None]:
+    return {"plan": plan.name, "version": plan.version}
 
 
 def _latest_hash(conn: Conn, plan: RatePlan) -> str | None:

@@ -83,6 +83,8 @@ ROW_OF = {
     "GET /api/v1/policies/{policy_id}/touchpoints": _TOUCHPOINTS,
     "POST /api/v1/policies/{policy_id}/touchpoints": _TOUCHPOINTS,
     "GET /api/v1/touchpoint-costs": _TOUCHPOINTS,
+    "GET /api/v1/access-log": "Access and audit log",
+    "GET /api/v1/audit": "Access and audit log",
     "GET /api/v1/consents": "Consents",
     "PUT /api/v1/consents/{purpose}": "Consents",
     "POST /privacy/consents/{purpose}": "Consents",
@@ -97,7 +99,7 @@ ROW_OF = {
 # Routes for staff beside a person's own one to the same thing: not the whole row.
 _OF_STAFF = (
     "/book", "/contests", "/customers", "/api/v1/book", "/api/v1/contest-queue", "/api/v1/customers",
-    "/api/v1/touchpoint-costs",
+    "/api/v1/touchpoint-costs", "/api/v1/audit",
 )  # fmt: skip
 ONLY_STAFF = {operation for operation in ROW_OF if operation.split(" ")[1].startswith(_OF_STAFF)}
 

@@ -127,6 +127,19 @@ def test_no_trip_time_or_place_stands_on_a_card(client: TestClient) -> None:
         assert word not in text
 
 
+def test_who_opens_a_card_is_noted_and_the_person_sees_it(client: TestClient) -> None:
+    sign_in(client, SUPPORT)
+    client.get(f"/customers/{POLICY_OF[BEN]}")
+    client.get(f"/api/v1/policies/{POLICY_OF[BEN]}/touchpoints")
+    sign_in(client, BEN)
+    seen = client.get("/api/v1/access-log").json()
+    assert [(one["role"], one["action"]) for one in seen][:1] == [("support", "card_opened")]
+    assert "Your customer card" in client.get("/privacy").text
+    assert SUPPORT not in client.get("/privacy").text  # as what somebody looked, not who
+    sign_in(client, ANNA)
+    assert all(one["action"] != "consents_read" for one in client.get("/api/v1/access-log").json())
+
+
 def test_actuaries_see_costs_of_groups_of_five_at_least(client: TestClient, own_world: World) -> None:
     sign_in(client, ACTUARY)
     assert client.get("/api/v1/touchpoint-costs").json() == []  # two people are no group

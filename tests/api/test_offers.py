@@ -12,7 +12,7 @@ from httpx import Response
 
 from api.accounts import add_account
 from api.app import create_api
-from portfolio.offers import Offer
+from portfolio.offer_store import Offer
 from tests.api.conftest import copied, sign_in
 from tests.api.world import ANNA, BEN, NOW, PASSWORD, POLICY_OF, World
 

@@ -73,7 +73,7 @@ def test_a_look_at_evidence_is_shown_with_its_time(world: World, server_dsn: str
         ):
             sign_in(person, ANNA)
             sign_in(desk, DESK)
-            assert "Nobody has opened" in person.get("/privacy").text
+            assert "Evidence of a contest" not in person.get("/privacy").text
             trip = person.get(f"/api/v1/policies/{POLICY_OF[ANNA]}/trips").json()[0]["trip_id"]
             contest = person.post(
                 f"/api/v1/trips/{trip}/contests",

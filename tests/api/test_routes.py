@@ -75,6 +75,8 @@ ALLOWED = {
     "/api/v1/customers/{policy_id}/household": {"support"},
     "/api/v1/policies/{policy_id}/touchpoints": OWN | {"support"},
     "/api/v1/touchpoint-costs": {"actuary"},
+    "/api/v1/access-log": OWN,
+    "/api/v1/audit": {"privacy_officer", "admin"},
     "/api/v1/consents": OWN,
     "/api/v1/consents/{purpose}": OWN,
     "/privacy/consents/{purpose}": OWN,
