@@ -11,7 +11,15 @@ from starlette.exceptions import HTTPException
 from api.errors import ApiError, NotFound, NotSignedIn
 from api.rendering import page
 from api.roles import account_of
-from portfolio.errors import AlreadyAnswered, KeyUsedTwice, OtherWords, PortfolioError
+from portfolio.errors import (
+    AlreadyAnswered,
+    ExperimentExists,
+    KeyUsedTwice,
+    NoExperiment,
+    OtherWords,
+    PortfolioError,
+    StepOutOfOrder,
+)
 from pricing.errors import (
     AlreadyContested,
     ClaimInTheWay,
@@ -32,6 +40,7 @@ from storage.errors import StorageError
 
 PROBLEM_TYPE = "application/problem+json"
 CORRECT = "Correct that part and send it again."
+NOT_AS_THINGS_STAND = (AlreadyAnswered, ExperimentExists, KeyUsedTwice, OtherWords, StepOutOfOrder)
 NOT_THERE = (UnknownPolicy, UnknownContest, NothingToContest)
 NOT_NOW = (
     AlreadyContested, ClaimInTheWay, ContestDecided, DeviceTaken, EvidenceNotSeen, KeyReused, NothingChanges,
@@ -81,8 +90,8 @@ def install_problems(app: FastAPI) -> None:
 
     @app.exception_handler(PortfolioError)
     def _unfit(request: Request, error: PortfolioError) -> Response:
-        status = 409 if isinstance(error, AlreadyAnswered | KeyUsedTwice | OtherWords) else 422
-        title = "Not as things stand" if status == 409 else "The request does not fit"
+        status = 404 if isinstance(error, NoExperiment) else 409 if isinstance(error, NOT_AS_THINGS_STAND) else 422
+        title = {404: "Not found", 409: "Not as things stand", 422: "The request does not fit"}[status]
         return _answer(request, Problem(title=title, status=status, detail=f"{error}.", what_to_do=CORRECT))
 
     @app.exception_handler(RequestValidationError)

@@ -60,6 +60,7 @@ QuarantineReader = Annotated[Account, Depends(SignedInAs("underwriter", "admin")
 Support = Annotated[Account, Depends(SignedInAs("support"))]  # the card of the customer on the phone
 ConsentReader = Annotated[Account, Depends(SignedInAs("support", "privacy_officer"))]
 AuditReader = Annotated[Account, Depends(SignedInAs("privacy_officer", "admin"))]
+PortfolioReader = Annotated[Account, Depends(SignedInAs("actuary", "underwriter"))]  # groups, never one person
 Actuary = Annotated[Account, Depends(SignedInAs("actuary"))]  # groups, never one person
 Serving = Annotated[Account, Depends(SignedInAs("policyholder", "driver", "support"))]  # a person own ones only
 Admin = Annotated[Account, Depends(SignedInAs("admin"))]

@@ -13,7 +13,13 @@ from api.rendering import page
 from api.roles import SESSION_COOKIE, Anyone, Now, Store, account_of
 
 router = APIRouter(include_in_schema=False)
-HOME = {"policyholder": "/home", "driver": "/home", "underwriter": "/book", "support": "/customers"}
+HOME = {
+    "policyholder": "/home",
+    "driver": "/home",
+    "underwriter": "/book",
+    "support": "/customers",
+    "actuary": "/experiments",
+}
 
 
 @router.get("/", response_class=HTMLResponse)
@@ -27,7 +33,7 @@ def show_sign_in(request: Request) -> Response:
             title="No pages yet for this role",
             status=200,
             detail=f"{account.email} is signed in as {account.role}.",
-            what_to_do="Sign out, and sign in with a policyholder's, an underwriter's or a support account.",
+            what_to_do="Sign out, and sign in with an account of another role.",
         )
         return page(request, "problem.html", account, problem=problem)
     return _sign_in_page(request)

@@ -133,6 +133,47 @@ def aa(
     _say({"runs": runs, "stated": plan.level} | found, as_json)
 
 
+@portfolio.command("rehearse")
+def rehearse(
+    action: Annotated[str, typer.Option("--action", help="letter, coaching, call or personal_offer.")] = "call",
+    customers: Annotated[int, typer.Option("--customers", min=1000, help="Renewals that may come.")] = 50_000,
+    share: Annotated[float, typer.Option("--share", help="Share treated, between 0 and 1.")] = 0.5,
+    least_effect: Annotated[float, typer.Option("--least-effect", help="The smallest effect that matters.")] = 0.01,
+    every: Annotated[int, typer.Option("--every", min=50, help="Customers between two looks.")] = 500,
+    seed: Seed = 1,
+    as_json: AsJson = False,
+) -> None:
+    """An experiment run on a simulated market before it is run on people: when it would end, and how."""
+    from portfolio.experiments import Plan
+    from portfolio.rehearsal import rehearse as run
+    from simulator.book.behaviour import read_behaviour
+    from simulator.book.competition import make_round
+    from simulator.book.formula import read_formula
+
+    formula = read_formula()
+    if action not in formula.actions or action == "nothing":
+        raise typer.BadParameter(
+            f"{action!r}; use one of {', '.join(name for name in formula.actions if name != 'nothing')}"
+        )
+    if not 0.0 < share < 1.0 or least_effect <= 0.0:
+        raise typer.BadParameter("--share lies between 0 and 1, --least-effect above 0")
+    plan = Plan(f"rehearsal-{action}", f"{action} keeps customers", "stays", share, customers, least_effect)
+    market = make_round(seed, customers, 2, formula, read_behaviour(), 4000).market
+    found = run(market, list(formula.actions).index(action), plan, every, seed)
+    last = found.looks[-1]
+    _say(
+        {
+            "verdict": found.verdict,
+            "ended_after_customers": found.stopped_at or customers,
+            "looks": len(found.looks),
+            "effect": {"value": last.effect, "low": last.low, "high": last.high},
+            "true_effect": found.true_effect,
+            "cost_euro": found.cost,
+        },
+        as_json,
+    )
+
+
 @portfolio.command("segments")
 def segments(
     book: Annotated[Path, typer.Argument(metavar="DIR", help="A book's folder of Parquet files.")],

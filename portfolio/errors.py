@@ -94,3 +94,46 @@ class AlreadyAnswered(PortfolioError):
 
     def __str__(self) -> str:
         return f"offer {self.offer} was answered before"
+
+
+@dataclass(eq=False)
+class BadExperiment(PortfolioError):
+    """A plan or an outcome that is none."""
+
+    name: str
+    field: str
+
+    def __str__(self) -> str:
+        return f"experiment {self.name!r}, {self.field}: cannot be; docs/portfolio.md says what can"
+
+
+@dataclass(eq=False)
+class NoExperiment(PortfolioError):
+    """No experiment of that name."""
+
+    name: str
+
+    def __str__(self) -> str:
+        return f"there is no experiment {self.name!r}"
+
+
+@dataclass(eq=False)
+class ExperimentExists(PortfolioError):
+    """A plan is fixed: another one needs another name."""
+
+    name: str
+
+    def __str__(self) -> str:
+        return f"experiment {self.name!r} is planned already; a plan is not changed, give another name"
+
+
+@dataclass(eq=False)
+class StepOutOfOrder(PortfolioError):
+    """Plan, build, execute, assess: each once, in this order."""
+
+    name: str
+    step: str
+    wanted: str
+
+    def __str__(self) -> str:
+        return f"experiment {self.name!r}: {self.step} does not come now; next is {self.wanted}"

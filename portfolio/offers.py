@@ -13,6 +13,7 @@ from importlib.resources import files
 from uuid import UUID
 
 from portfolio import offer_store
+from portfolio.board import held_out
 from portfolio.consent_store import standings
 from portfolio.errors import AlreadyAnswered, KeyUsedTwice, NothingToOffer, OfferRefused, UnknownWord
 from portfolio.guard import Verdict, judge
@@ -65,6 +66,9 @@ def preview(conn: Conn, person_key: UUID, name: str, values: Mapping[str, str], 
     agreed = {one.purpose.name for one in standings(conn, person_key) if one.granted}
     names = offer_store.fetch_names_of_others(conn, person_key)
     verdict = judge(words, {*template.uses, *wanted}, agreed, names)
+    if (experiment := held_out(conn, name, person_key)) is not None:
+        reasons = (*verdict.reasons, f"the lot of experiment {experiment!r} holds them out")
+        verdict = Verdict(False, verdict.reveals, reasons)
     refused = [one for one in fetch_offers(conn, person_key) if one.template == name and one.taken is False]
     if any(one.answered_at and as_of - one.answered_at < ASK_AGAIN for one in refused):
         reasons = (*verdict.reasons, "they said no to it less than a year ago")

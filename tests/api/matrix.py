@@ -83,6 +83,12 @@ ROW_OF = {
     "GET /api/v1/policies/{policy_id}/touchpoints": _TOUCHPOINTS,
     "POST /api/v1/policies/{policy_id}/touchpoints": _TOUCHPOINTS,
     "GET /api/v1/touchpoint-costs": _TOUCHPOINTS,
+    "GET /experiments": _PORTFOLIO,
+    "POST /experiments/{name}": _PORTFOLIO,
+    "GET /api/v1/experiments": _PORTFOLIO,
+    "POST /api/v1/experiments/{name}": _PORTFOLIO,
+    "POST /api/v1/experiments/{name}/steps": _PORTFOLIO,
+    "POST /api/v1/experiments/{name}/outcomes": _PORTFOLIO,
     "GET /api/v1/access-log": "Access and audit log",
     "GET /api/v1/audit": "Access and audit log",
     "GET /api/v1/consents": "Consents",
@@ -117,7 +123,7 @@ class Asked:
 
     query: dict[str, str] = field(default_factory=dict)
     form: dict[str, str] | None = None
-    json: dict[str, object] | None = None
+    json: dict[str, object] | list[object] | None = None
 
 
 REQUEST = {
@@ -145,6 +151,18 @@ REQUEST = {
         json={"vehicles": 2, "km_per_year": 20000, "covers": ["liability"]}
     ),
     "POST /api/v1/policies/{policy_id}/touchpoints": Asked(json={"channel": "app", "kind": "question"}),
+    "POST /experiments/{name}": Asked(form={"step": "build"}),
+    "POST /api/v1/experiments/{name}": Asked(
+        json={
+            "hypothesis": "It helps.",
+            "measure": "stays",
+            "treated_share": 0.5,
+            "horizon": 1000,
+            "least_effect": 0.01,
+        }
+    ),
+    "POST /api/v1/experiments/{name}/steps": Asked(json={"step": "build", "words": "Made."}),
+    "POST /api/v1/experiments/{name}/outcomes": Asked(json=[]),
     "PUT /api/v1/consents/{purpose}": Asked(json={"granted": False}),
     "POST /privacy/consents/{purpose}": Asked(form={"granted": "false"}),
     "POST /api/v1/offers/{offer_id}/answer": Asked(json={"taken": False}),

@@ -134,7 +134,8 @@ def asking(world: World, server_dsn: str) -> Iterator[Asking]:
         objects = {person: _objects(client, callers, person) for person in (ANNA, BEN)}
         objects[NOBODY] = {
             "policy_id": "T-0000", "trip_id": str(uuid4()), "contest_id": str(uuid4()), "device_id": "car-nobody",
-            "quarantine_id": "999999999", "period": PERIOD, "purpose": "coaching", "offer_id": str(uuid4()),
+            "quarantine_id": "999999999", "period": PERIOD, "purpose": "coaching", "name": "another",
+            "offer_id": str(uuid4()),
         }  # fmt: skip
         yield Asking(client, callers, objects)
 
@@ -170,8 +171,14 @@ def _objects(client: TestClient, callers: list[Caller], person: str) -> dict[str
         "quarantine_id": str(kept[0]["quarantine_id"]),
         "period": PERIOD,
         "purpose": "coaching",
+        "name": "another",
         "offer_id": offer.json()["offer_id"],
     }
+
+
+def is_owned(path: str) -> bool:
+    """Whether it names an object of a family's: purposes and experiments are nobody's."""
+    return "{" in re.sub(r"{(purpose|name)}", "", path)
 
 
 def right_answer(operation: str, roles: set[str], caller: Caller, owner: str) -> set[int]:
@@ -181,7 +188,7 @@ def right_answer(operation: str, roles: set[str], caller: Caller, owner: str) ->
         return {401} if path.startswith("/api/") else {303}
     if caller.role not in roles:
         return {403}
-    names_an_object = "{" in path.replace("{purpose}", "")  # a purpose is nobody's: each says of it what they want
+    names_an_object = is_owned(path)
     foreign = caller.role in OF_A_PERSON and owner != caller.family
     if names_an_object and (foreign or owner == NOBODY) and operation not in MAKES_WHAT_IS_NOT_THERE:
         return {404}
@@ -212,7 +219,7 @@ def test_every_cell_of_the_matrix_answers_as_it_says(asking: Asking, world: Worl
         found, key=lambda name: (not name.startswith("GET "), *(name.endswith(word) for word in reversed(late)))
     )
     for operation in in_order:
-        owners = (NOBODY, ANNA, BEN) if "{" in operation else (NOBODY,)
+        owners = (NOBODY, ANNA, BEN) if is_owned(operation) else (NOBODY,)
         pairs = [(caller, owner) for caller in asking.callers for owner in owners]
         for caller, owner in sorted(pairs, key=lambda pair: pair[0].family == pair[1]):
             answer = asking.answer(caller, operation, owner)

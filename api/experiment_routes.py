@@ -1,0 +1,187 @@
+"""The experiment board: actuaries plan, run and assess; underwriters look."""
+
+from dataclasses import asdict
+from math import isfinite
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Form, Request, Response
+from fastapi.responses import HTMLResponse, RedirectResponse
+from pydantic import BaseModel, ConfigDict, Field
+
+from api import wording
+from api.customer_card import person_of
+from api.forms import check_session_form
+from api.problems import PROBLEMS
+from api.rendering import page
+from api.roles import Actuary, Now, PortfolioReader, Store
+from portfolio.board import STEPS, Board, Card, keep_outcomes, plan_experiment, read_board, take_step
+from portfolio.experiments import Assessment, Plan
+
+router = APIRouter()
+NEXT = {"plan": "build", "build": "execute", "execute": "assess"}
+DONE = {
+    "build": "Built: who is held out is known",
+    "execute": "Executed: nobody more is treated",
+    "assess": "Assess it",
+}
+
+
+class PlanIn(BaseModel):
+    """What is tried, fixed before anybody is treated."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    template: str | None = Field(default=None, max_length=40, description="The offer that is tried")
+    hypothesis: str = Field(max_length=1000)
+    measure: str = Field(max_length=200, examples=["stays at renewal (0 or 1)"])
+    treated_share: float
+    horizon: int = Field(le=100_000_000, description="Customers at which the interval is to be shortest")
+    least_effect: float = Field(description="The smallest difference that would matter")
+    level: float = Field(default=0.05, description="Chance of ever calling a difference where there is none")
+    guard_below: float | None = Field(default=None, description="How far the guarded measure may fall")
+
+
+class StepIn(BaseModel):
+    """A step that is done."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    step: str = Field(examples=list(NEXT.values()))
+    words: str = Field(max_length=2000, description="Of assess: what this turn taught")
+
+
+class OutcomeIn(BaseModel):
+    """What became of one customer, by policy number."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    policy: str = Field(max_length=64)
+    outcome: float
+    guarded: float | None = None
+
+
+@router.get("/api/v1/experiments", responses=PROBLEMS)
+def read_experiments(reader: PortfolioReader, database: Store, now: Now) -> dict[str, Any]:
+    """The board: every experiment with its state, days by step, cycles a quarter."""
+    with database.role("policy") as conn:
+        board = read_board(conn, now)
+    return {
+        "experiments": [_card_json(card) for card in board.cards],
+        "median_days": board.median_days,
+        "cycles_by_quarter": board.cycles_by_quarter,
+    }
+
+
+@router.post("/api/v1/experiments/{name}", status_code=201, responses=PROBLEMS)
+def plan(name: str, wanted: PlanIn, reader: Actuary, database: Store, now: Now) -> dict[str, str]:
+    """Plans one, for good: the name (lower-case letters, digits, -) decides who is held out."""
+    fields = wanted.model_dump()
+    template = fields.pop("template")
+    with database.role("policy") as conn:
+        plan_experiment(conn, Plan(name=name, **fields), template, by=reader.account_key, as_of=now)
+    return {"name": name, "next": "build"}
+
+
+@router.post("/api/v1/experiments/{name}/steps", responses=PROBLEMS)
+def step(name: str, wanted: StepIn, reader: Actuary, database: Store, now: Now) -> dict[str, Any]:
+    """Ends a step; `assess` answers with the verdict."""
+    with database.role("policy") as conn:
+        verdict = take_step(conn, name, wanted.step, wanted.words, by=reader.account_key, as_of=now)
+    return {"step": wanted.step, "verdict": None if verdict is None else _finite(verdict)}
+
+
+@router.post("/api/v1/experiments/{name}/outcomes", responses=PROBLEMS)
+def outcomes(
+    name: str, wanted: Annotated[list[OutcomeIn], Field(max_length=10_000)], reader: Actuary, database: Store, now: Now
+) -> dict[str, int]:
+    """Keeps what became of customers; the first outcome of each stands."""
+    rows = [(person_of(database, one.policy)[0], one.outcome, one.guarded) for one in wanted]
+    with database.role("policy") as conn:
+        return {"kept": keep_outcomes(conn, name, rows, now)}
+
+
+@router.get("/experiments", response_class=HTMLResponse, include_in_schema=False)
+def show_board(request: Request, reader: PortfolioReader, database: Store, now: Now) -> Response:
+    """The board as a page."""
+    with database.role("policy") as conn:
+        board = read_board(conn, now)
+    return page(
+        request,
+        "experiments.html",
+        reader,
+        cards=[_card_view(card) for card in board.cards],
+        speed=_speed(board),
+        may_act=reader.role == "actuary",
+    )
+
+
+@router.post("/experiments/{name}", include_in_schema=False)
+def step_by_form(
+    name: str,
+    reader: Actuary,
+    database: Store,
+    now: Now,
+    *,
+    step: Annotated[str, Form(max_length=20)],
+    words: Annotated[str, Form(max_length=2000)] = "",
+    form_token: Annotated[str, Form(max_length=200)] = "",
+) -> Response:
+    """Ends a step, and goes back to the board."""
+    check_session_form(reader, form_token)
+    with database.role("policy") as conn:
+        take_step(conn, name, step, words, by=reader.account_key, as_of=now)
+    return RedirectResponse("/experiments", status_code=303)
+
+
+def _finite(state: Assessment) -> dict[str, Any]:
+    return {
+        name: None if isinstance(value, float) and not isfinite(value) else value
+        for name, value in asdict(state).items()
+    }
+
+
+def _card_json(card: Card) -> dict[str, Any]:
+    return {
+        "name": card.experiment.name,
+        "template": card.experiment.template,
+        "plan": card.experiment.plan,
+        "stands_at": card.stands_at,
+        "days": card.days,
+        "now": _finite(card.now),
+        "taught": card.taught,
+    }
+
+
+def _card_view(card: Card) -> dict[str, Any]:
+    plan, now = card.experiment.planned, card.now
+    known = isfinite(now.low) and isfinite(now.high)
+    return {
+        "name": card.experiment.name,
+        "hypothesis": plan.hypothesis,
+        "measure": plan.measure,
+        "tried": f"offer {card.experiment.template}" if card.experiment.template else "something beside offers",
+        "steps": [
+            {"name": wording.words(name), "done": STEPS.index(name) <= STEPS.index(card.stands_at),
+             "days": _days(card.days.get(name))}
+            for name in STEPS
+        ],
+        "verdict": now.verdict,
+        "effect": f"{now.effect:+.3f} ({now.low:+.3f} to {now.high:+.3f})" if known else "too few customers to say",
+        "customers": f"{now.customers:,} customers, {now.treated:,} treated",
+        "taught": card.taught,
+        "next": NEXT.get(card.stands_at),
+        "next_words": DONE.get(NEXT.get(card.stands_at, ""), ""),
+    }  # fmt: skip
+
+
+def _days(days: float | None) -> str:
+    return "" if days is None else f"{days:.0f} d" if days >= 1 else "under a day"
+
+
+def _speed(board: Board) -> list[dict[str, str]]:
+    steps = [
+        {"name": wording.words(step), "value": _days(days), "note": "median"}
+        for step, days in board.median_days.items()
+    ]
+    quarters = sorted(board.cycles_by_quarter.items())[-4:]
+    return [*steps, *({"name": name, "value": str(count), "note": "cycles ended"} for name, count in quarters)]

@@ -1,0 +1,124 @@
+"""The SQL of experiments: plans, steps and outcomes, added and never edited. Role: policy."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from psycopg.rows import class_row, tuple_row
+from psycopg.types.json import Jsonb
+
+from portfolio.experiments import Assessment, Plan
+from storage.pool import Conn
+
+_INSERT = """
+    insert into policy.experiment (name, template, plan, planned_by, planned_at) values (%s, %s, %s, %s, %s)
+    on conflict do nothing
+"""
+_STEP = """
+    insert into policy.experiment_step (name, step, words, done_by, done_at, verdict) values (%s, %s, %s, %s, %s, %s)
+    on conflict do nothing
+"""
+_ALL = "select name, template, plan, planned_by, planned_at from policy.experiment order by planned_at desc, name"
+_ONE = "select name, template, plan, planned_by, planned_at from policy.experiment where name = %s"
+_STEPS = "select name, step, words, done_by, done_at, verdict from policy.experiment_step order by done_at"
+_OUTCOME = """
+    insert into policy.experiment_outcome (name, person_key, outcome, guarded, known_at) values (%s, %s, %s, %s, %s)
+    on conflict do nothing
+"""
+_OUTCOMES = """
+    select person_key, outcome, guarded from policy.experiment_outcome where name = %s order by known_at, person_key
+"""
+_RUNNING = """
+    select e.name, e.template, e.plan, e.planned_by, e.planned_at from policy.experiment e
+     where e.template = %s
+       and exists (select 1 from policy.experiment_step s where s.name = e.name and s.step = 'build')
+       and not exists (select 1 from policy.experiment_step s where s.name = e.name and s.step = 'assess')
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Experiment:
+    """What is tried, as it was planned."""
+
+    name: str
+    template: str | None
+    plan: dict[str, Any]
+    planned_by: UUID
+    planned_at: datetime
+
+    @property
+    def planned(self) -> Plan:
+        """The plan."""
+        return Plan(**self.plan)
+
+
+@dataclass(frozen=True, slots=True)
+class StepRow:
+    """A step that was done."""
+
+    name: str
+    step: str
+    words: str
+    done_by: UUID
+    done_at: datetime
+    verdict: dict[str, Any] | None
+
+
+def insert_experiment(conn: Conn, plan: Plan, template: str | None, by: UUID, as_of: datetime) -> bool:
+    """False where the name is taken."""
+    return conn.execute(_INSERT, (plan.name, template, Jsonb(asdict(plan)), by, as_of)).rowcount == 1
+
+
+def insert_step(
+    conn: Conn, name: str, step: str, words: str, *, by: UUID, as_of: datetime, verdict: Assessment | None = None
+) -> bool:
+    """False where it was done before."""
+    kept = None if verdict is None else Jsonb(_finite(asdict(verdict)))
+    return conn.execute(_STEP, (name, step, words, by, as_of, kept)).rowcount == 1
+
+
+def fetch_experiments(conn: Conn) -> list[Experiment]:
+    """All, the latest planned first."""
+    with conn.cursor(row_factory=class_row(Experiment)) as cur:
+        return cur.execute(_ALL).fetchall()
+
+
+def fetch_experiment(conn: Conn, name: str) -> Experiment | None:
+    """One of them."""
+    with conn.cursor(row_factory=class_row(Experiment)) as cur:
+        return cur.execute(_ONE, (name,)).fetchone()
+
+
+def fetch_running(conn: Conn, template: str) -> list[Experiment]:
+    """Those that are built and not yet assessed, of one offer: their held-out people do not get it."""
+    with conn.cursor(row_factory=class_row(Experiment)) as cur:
+        return cur.execute(_RUNNING, (template,)).fetchall()
+
+
+def fetch_steps(conn: Conn) -> list[StepRow]:
+    """Every step of every experiment, in order of time."""
+    with conn.cursor(row_factory=class_row(StepRow)) as cur:
+        return cur.execute(_STEPS).fetchall()
+
+
+def insert_outcomes(conn: Conn, name: str, rows: Sequence[tuple[UUID, float, float | None]], as_of: datetime) -> int:
+    """How many were new; a person's first outcome stands."""
+    with conn.cursor() as cur:
+        cur.executemany(_OUTCOME, [(name, person, outcome, guarded, as_of) for person, outcome, guarded in rows])
+        return max(cur.rowcount, 0)
+
+
+def fetch_outcomes(conn: Conn, name: str) -> list[tuple[UUID, float, float | None]]:
+    """Person, outcome, guarded, in the order in which they became known."""
+    with conn.cursor(row_factory=tuple_row) as cur:
+        return [(UUID(str(row[0])), row[1], row[2]) for row in cur.execute(_OUTCOMES, (name,)).fetchall()]
+
+
+def _finite(values: Mapping[str, Any]) -> dict[str, Any]:
+    """JSON knows no infinity: an interval that says nothing yet has no ends."""
+    return {
+        name: None if isinstance(value, float) and value in (float("inf"), float("-inf")) else value
+        for name, value in values.items()
+    }
