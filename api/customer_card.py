@@ -7,6 +7,7 @@ from decimal import Decimal
 from uuid import UUID
 
 from api.errors import NotFound
+from api.explain import NAMES
 from api.home_view import pay_plan_name
 from api.menu_view import policy_menu
 from api.receipt import changes_of
@@ -186,7 +187,10 @@ def best_change(database: Database, policy: HeldPolicy, now: datetime) -> str | 
     with database.role("policy") as conn:
         trips = fetch_trips(conn, policy.policy_key, first, month)
     changes = coach(sum_totals(trip.totals for trip in trips if trip.excluded is None))
-    return f"{words(changes[0].feature).lower()} ({changes[0].points:+.1f} points)" if changes else None
+    if not changes:
+        return None
+    name = NAMES.get(changes[0].feature, words(changes[0].feature))
+    return f"{name[0].lower()}{name[1:]} ({changes[0].points:+.1f} points)"
 
 
 def offer_values(database: Database, text: str, now: datetime) -> dict[str, str]:
