@@ -3,6 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
+from api.accounts import PERSON_ROLES
 from api.store import Account
 from storage.audit import Act, note
 from storage.pool import Database
@@ -19,7 +20,7 @@ def looked(
     object_id: str = "",
 ) -> None:
     """Notes that this account looked. Who looks at their own needs no note."""
-    if reader.person_key is None:
+    if reader.role not in PERSON_ROLES:
         act = Act(action, reader.account_key, reader.role, person_key, policy_key, object_id)
         with database.role("policy") as conn:
             note(conn, act, now)

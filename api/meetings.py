@@ -3,6 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
+from api.accounts import PERSON_ROLES
 from api.store import Account
 from portfolio.touchpoint_store import Meeting, log_of_policy
 from storage.pool import Database
@@ -13,7 +14,7 @@ DECISION = Meeting("web", "decision", outbound=True)
 
 def met(database: Database, reader: Account, policy_key: UUID, meeting: Meeting, key: str, now: datetime) -> None:
     """Logs one under a key, by which it is logged once however often it comes. What staff open is no meeting."""
-    if meeting.outbound or reader.person_key is not None:
+    if meeting.outbound or reader.role in PERSON_ROLES:
         with database.role("policy") as conn:
             log_of_policy(conn, policy_key, meeting, made_by=reader.account_key, key=f"{meeting.kind} {key}", as_of=now)
 

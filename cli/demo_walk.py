@@ -108,6 +108,8 @@ def _people_and_devices(database: Database) -> dict[int, str]:
                 tokens[index] = rotate(conn, participant.device_id, world.UPLOADED_AT).token
         assign_device(database, participant.policy_id, participant.device_id)
     _add_account(database, world.UNDERWRITER, "underwriter", "Demo underwriter")
+    _add_account(database, world.SUPPORT, "support", "Demo support")
+    _add_account(database, world.ACTUARY, "actuary", "Demo actuary")
     return tokens
 
 
@@ -168,6 +170,7 @@ def _print_statements(database: Database) -> None:
 def _invite(address: str) -> None:
     messages.print(f"\nPages at [bold]{address}[/] (this machine only). Sign in as")
     messages.print(f"  {world.PARTICIPANTS[0].email}, policyholder, or {world.UNDERWRITER}, underwriter")
+    messages.print(f"  {world.SUPPORT}, support (customer cards), or {world.ACTUARY}, actuary (experiments)")
     messages.print(f"  password: {world.PASSWORD}   Ctrl-C stops.")
 
 

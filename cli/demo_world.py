@@ -14,6 +14,8 @@ LATE_AT = datetime(2026, 11, 9, 9, tzinfo=UTC)
 PASSWORD = "simulated-month"  # noqa: S105  of a throw-away database on this machine, printed for whoever runs it
 LATE_DRIVER = 0
 UNDERWRITER = "underwriter@demo.example"
+SUPPORT = "support@demo.example"
+ACTUARY = "actuary@demo.example"
 
 PAY_PLANS = ("autograph", "per_km", "flat")
 AGES = (24, 31, 38, 45, 52, 67, 29)
