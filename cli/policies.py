@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from datetime import datetime
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,7 +13,7 @@ from rich.table import Table
 
 from cli.errors import WrongSetting
 from cli.options import AsOf, DataDir, database_of, messages, moment, output
-from pricing.agreements import Agreed, Asked, cancel, endorse, history, keep_claim, renew
+from pricing.agreements import Agreed, Asked, assess_claim, cancel, endorse, history, keep_claim, renew
 from pricing.policies import add_policy, read_policy_file
 from pricing.terms import AT_THE_HOST, TERM_FIELDS
 
@@ -142,6 +143,27 @@ def claim(
     with database_of(data_dir) as database:
         keep_claim(database, policy, claim_id, cover, on.date(), moment(as_of))
     messages.print(f"Claim {claim_id} of {on:%Y-%m-%d} is kept for policy {policy}.")
+
+
+@policies.command("assess")
+def assess(
+    claim_id: Annotated[str, typer.Argument(metavar="CLAIM", help="The claim's id.")],
+    incurred: Annotated[
+        str, typer.Argument(metavar="AMOUNT", help="Paid and reserved so far, in the currency of the policy's plan.")
+    ],
+    *,
+    settled: Annotated[bool, typer.Option("--settled", help="Nothing more is expected: the claim is closed.")] = False,
+    data_dir: DataDir = None,
+    as_of: AsOf = None,
+) -> None:
+    """Keep what a claim costs as far as it is known; the latest stands. The same again changes nothing."""
+    try:
+        amount = Decimal(incurred)
+    except InvalidOperation:
+        raise typer.BadParameter(f"AMOUNT {incurred!r} is no number such as 1234.50") from None
+    with database_of(data_dir) as database:
+        kept = assess_claim(database, claim_id, amount, settled, moment(as_of))
+    messages.print(f"Claim {claim_id} {'stands at' if kept else 'stood already at'} {amount}.")
 
 
 def read_settings(settings: Sequence[str]) -> dict[str, Any]:

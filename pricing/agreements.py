@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Any
 from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
@@ -27,6 +28,7 @@ from pricing.errors import (
     OutsideTerm,
     OverlappingPeriods,
     PolicyCancelled,
+    UnknownClaim,
     UnknownPolicy,
 )
 from pricing.policies import (
@@ -171,6 +173,17 @@ def keep_claim(
         change_store.insert_claim(conn, claim_id, policy.policy_key, cover, occurred_on, as_of)
         if change_store.fetch_claim(conn, claim_id) != (policy.policy_key, cover, occurred_on):
             raise ClaimDiffers(claim_id)
+
+
+def assess_claim(database: Database, claim_id: str, incurred: Decimal, settled: bool, as_of: datetime) -> bool:
+    """Keep what a claim costs as far as is known; False where it stands so already. Raises UnknownClaim, BadPolicy."""
+    with database.role("policy") as conn:
+        kept = change_store.fetch_claim(conn, claim_id)
+        if kept is None:
+            raise UnknownClaim(claim_id)
+        if not incurred.is_finite() or incurred < 0:
+            raise BadPolicy(claim_id, "incurred", f"{incurred} is no amount")
+        return change_store.insert_assessment(conn, claim_id, incurred, settled, as_of)
 
 
 def _check_covered(policy: Policy, claim_id: str, cover: str, day: date, spans: tuple[Span, ...]) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import date, datetime
+from decimal import Decimal
 from uuid import UUID
 
 from psycopg.rows import class_row
@@ -35,6 +36,13 @@ _INSERT_CLAIM = """
     on conflict do nothing
 """
 _CLAIM = "select policy_key, cover, occurred_on from policy.claim where claim_id = %s"
+_ASSESS = """
+    insert into policy.claim_assessment (claim_id, incurred, settled, known_at)
+    select %(claim_id)s, %(incurred)s, %(settled)s, %(as_of)s
+     where (%(incurred)s::numeric, %(settled)s::boolean) is distinct from
+           (select row(incurred, settled) from policy.claim_assessment where claim_id = %(claim_id)s
+             order by claim_assessment_id desc limit 1)
+"""
 _CLAIM_FROM = (
     "select claim_id from policy.claim where policy_key = %s and occurred_on >= %s order by occurred_on limit 1"
 )
@@ -111,6 +119,12 @@ def fetch_claim(conn: Conn, claim_id: str) -> tuple[UUID, str, date] | None:
     assert isinstance(policy_key, UUID)
     assert isinstance(occurred_on, date)
     return policy_key, str(cover), occurred_on
+
+
+def insert_assessment(conn: Conn, claim_id: str, incurred: Decimal, settled: bool, as_of: datetime) -> bool:
+    """False where the claim stands so already."""
+    values = {"claim_id": claim_id, "incurred": incurred, "settled": settled, "as_of": as_of}
+    return conn.execute(_ASSESS, values).rowcount == 1
 
 
 def fetch_claim_from(conn: Conn, policy_key: UUID, day: date) -> str | None:

@@ -314,6 +314,16 @@ class ClaimDiffers(PricingError):
 
 
 @dataclass(eq=False)
+class UnknownClaim(PricingError):
+    """A claim id that was never kept."""
+
+    claim: str
+
+    def __str__(self) -> str:
+        return f"no claim {self.claim!r}: keep it with `wayrate policy claim` first"
+
+
+@dataclass(eq=False)
 class ClaimInTheWay(PricingError):
     """A cancellation from a day before a claim that was kept for the policy."""
 

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 from psycopg import errors
 
-from pricing.agreements import Agreed, Asked, bind, cancel, endorse, history, keep_claim, renew
+from pricing.agreements import Agreed, Asked, assess_claim, bind, cancel, endorse, history, keep_claim, renew
 from pricing.close import close_period, post_adjustments
 from pricing.errors import (
     Backdated,
@@ -28,6 +28,7 @@ from pricing.errors import (
     OverlappingPeriods,
     PolicyCancelled,
     PricingError,
+    UnknownClaim,
     UnknownPolicy,
 )
 from pricing.policies import add_policy, assign_device
@@ -243,6 +244,20 @@ def test_a_claim_is_kept_once_and_no_cancellation_goes_behind_it(database: Datab
     with pytest.raises(ClaimInTheWay, match="C-1"):
         cancel(database, "P-1", date(2026, 6, 3), asked("c"))
     cancel(database, "P-1", date(2026, 6, 4), asked("c"))
+
+
+def test_what_a_claim_costs_is_kept_beside_what_was_said_before(database: Database) -> None:
+    add_with_device(database)
+    with pytest.raises(UnknownClaim, match="C-1"):
+        assess_claim(database, "C-1", D(10), False, LATER)
+    keep_claim(database, "P-1", "C-1", "collision", date(2026, 6, 3), LATER)
+    with pytest.raises(BadPolicy, match="no amount"):
+        assess_claim(database, "C-1", D("NaN"), False, LATER)
+    said = [(D(900), False), (D("900.00"), False), (D("1250.40"), True)]
+    assert [assess_claim(database, "C-1", *one, LATER) for one in said] == [True, False, True]
+    with database.role("policy") as conn:
+        rows = conn.execute("select incurred, settled from policy.claim_assessment order by 1").fetchall()
+    assert rows == [(D(900), False), (D("1250.40"), True)]
 
 
 def test_a_device_moves_to_another_policy_when_the_cover_of_the_first_is_over(database: Database) -> None:
