@@ -97,7 +97,7 @@ def show_statement(
         "statement.html",
         reader,
         policy=policy_view(policy, file.plan),
-        statement=statement_view(file.statement(period), policy.time_zone, {str(trip.trip_id) for trip in file.trips}),
+        statement=statement_view(file.statement(period), policy.time_zone, file.trip_starts),
         pdf=f"/policies/{policy.policy_id}/statements/{period}/pdf",
         crumbs=[{"href": f"/home?policy={policy.policy_id}", "name": "Overview"}],
     )
@@ -109,7 +109,7 @@ def download_statement(policy_id: str, period: str, reader: Policyholder, databa
     with database.role("policy") as conn:
         policy = own_policy(conn, reader, policy_id)
     file = open_file(database, policy, now)
-    return pdf_answer(file, period, {str(trip.trip_id) for trip in file.trips})
+    return pdf_answer(file, period, file.trip_starts)
 
 
 @router.get("/trips/{trip_id}", response_class=HTMLResponse)

@@ -40,6 +40,11 @@ class PolicyFile:
         """The trips of `period`."""
         return [trip for trip in self.trips if trip.local_month == self.period]
 
+    @property
+    def trip_starts(self) -> dict[str, datetime]:
+        """When each trip began, by its id."""
+        return {str(trip.trip_id): trip.started_at for trip in self.trips}
+
     def statement(self, period: str) -> PeriodStatement:
         """The statement of a period. Raises NotFound."""
         found = next((statement for statement in self.statements if statement.period == period), None)

@@ -1,6 +1,7 @@
 """A statement as PDF: the same figures as its page, from the same view, and the same bytes for the same statement."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from functools import cache
 from html import escape
 from importlib.util import find_spec
@@ -74,7 +75,7 @@ def statement_pdf(policy: PolicyView, statement: StatementView) -> bytes:
     return held.getvalue()
 
 
-def pdf_answer(file: PolicyFile, period: str, own_trips: Collection[str] | None = None) -> Response:
+def pdf_answer(file: PolicyFile, period: str, own_trips: Mapping[str, datetime] | None = None) -> Response:
     """The statement of a policy's file as a download. Raises NotFound."""
     view = statement_view(file.statement(period), file.policy.time_zone, own_trips)
     name = f"statement-{file.policy.policy_id}-{view.period}.pdf"

@@ -1,8 +1,8 @@
 """The trips behind a statement: what each one added to the covers, and how days and trips together are the covers."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import groupby
 
@@ -73,19 +73,20 @@ class Covers:
 
 
 def trips_behind(
-    statement: PeriodStatement, time_zone: str, own_trips: Collection[str] | None = None
+    statement: PeriodStatement, time_zone: str, own_trips: Mapping[str, datetime] | None = None
 ) -> TripsBehind | None:
     """The section of a statement; None where the posting holds no trips' inputs.
 
-    `own_trips` are the ids that the reader can open. None is an underwriter: kilometres, cost and reason, but
-    neither when the person drove nor a way to where.
+    `own_trips` are the ids that the reader can open, with when each began: a posting does not hold that. None is an
+    underwriter: kilometres, cost and reason, but neither when the person drove nor a way to where.
     """
     first, latest = statement.postings[0], statement.postings[-1]
     if not isinstance(latest.inputs.get("trips"), list):
         return None
     now, before = _trips(latest), _trips(first)
     # What an adjustment touched comes first: in a list of seventy it would not be found.
-    listed = sorted((before | now).values(), key=lambda trip: (not _mark(_key(trip), now, before), _started_at(trip)))
+    both, began = before | now, own_trips or {}
+    listed = sorted(both.values(), key=lambda trip: (not _mark(_key(trip), now, before), _began(trip, began)))
     costs, first_costs = _costs(latest), _costs(first)
     covers = covers_of(latest)
     exact = [costs.get(_key(trip), Decimal(0)) for trip in listed]
@@ -97,10 +98,10 @@ def trips_behind(
     rows = []
     for number, (trip, part) in enumerate(zip(listed, parts, strict=True), 1):
         key = _key(trip)
-        openable = own_trips is not None and key in own_trips and key in now
+        openable = key in began and key in now
         rows.append(
             TripPart(
-                name=f"Trip {number}" if own_trips is None else _when(trip, time_zone),
+                name=_when(began[key], time_zone) if key in began else f"Trip {number}",
                 href=f"/trips/{key}" if openable else "",
                 mark=_mark(key, now, before),
                 remarks=_remarks(key, now, before, first_costs, statement.currency),
@@ -248,13 +249,14 @@ def _key(trip: PostedTrip) -> str:
     return str(trip["trip_id"])
 
 
-def _when(trip: PostedTrip, time_zone: str) -> str:
-    start = wording.local(_started_at(trip), time_zone)
+def _when(began: datetime, time_zone: str) -> str:
+    start = wording.local(began, time_zone)
     return f"{wording.day(start)}, {wording.clock(start)}"
 
 
-def _started_at(trip: PostedTrip) -> datetime:
-    return datetime.fromisoformat(str(trip["started_at"]))
+def _began(trip: PostedTrip, began: Mapping[str, datetime]) -> datetime:
+    """For the order of rows: trips that are no longer there come last, as they stand in the posting."""
+    return began.get(_key(trip), datetime.max.replace(tzinfo=UTC))
 
 
 def _metres(trip: PostedTrip, name: str) -> int:

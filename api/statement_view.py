@@ -1,7 +1,8 @@
 """A statement with its adjustments, lines, inputs and worksheet, as its page shows it."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 
 from api import wording
@@ -63,7 +64,7 @@ class StatementView:
 
 
 def statement_view(
-    statement: PeriodStatement, time_zone: str, own_trips: Collection[str] | None = None
+    statement: PeriodStatement, time_zone: str, own_trips: Mapping[str, datetime] | None = None
 ) -> StatementView:
     """The statement as it stands, with what each posting added; `own_trips` as in `trips_behind`."""
     first, latest = statement.postings[0], statement.postings[-1]

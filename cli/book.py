@@ -68,7 +68,7 @@ def _write_pdf(database: Database, policy: Policy, period: str, path: Path) -> N
     from api.statement_view import statement_view
 
     file = open_file(database, policy, datetime.now(UTC))
-    view = statement_view(file.statement(period), policy.time_zone, set())
+    view = statement_view(file.statement(period), policy.time_zone, file.trip_starts)
     try:
         path.write_bytes(statement_pdf(policy_view(policy, file.plan), view))
     except OSError as error:
@@ -109,12 +109,12 @@ def _show_trips(posting: Posting) -> None:
     assert isinstance(costs, dict)
     if not trips:
         return
-    table = Table("trip", "began (UTC)", "km", "estimated km", f"adds {posting.currency}", title="The trips behind it")
-    for column in table.columns[2:]:
+    table = Table("trip", "km", "estimated km", f"adds {posting.currency}", title="The trips behind it")
+    for column in table.columns[1:]:
         column.justify = "right"
     for trip in trips:
         cost = costs.get(trip["trip_id"])
         adds = trip["not_charged"] or (f"{Decimal(cost):.4f}" if cost else "0")
         gap = f"{trip['gap_m'] / 1000:.3f}" if trip["gap_m"] else ""
-        table.add_row(trip["trip_id"][:8], trip["started_at"][:16], f"{trip['distance_m'] / 1000:.3f}", gap, adds)
+        table.add_row(trip["trip_id"][:8], f"{trip['distance_m'] / 1000:.3f}", gap, adds)
     output.print(table)

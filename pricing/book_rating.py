@@ -153,7 +153,7 @@ def inputs_of(compiled_plan: CompiledPlan, book: RatingBook, row: int) -> Inputs
     frequency = book.frequency[row]
     cells = tuple((*cell, int(metres[row])) for cell, metres in book.cell_m.items() if metres[row])
     return Inputs(
-        policy_id=book.policy[row],
+        policy=book.policy[row],
         period="",
         days=int(book.days[row]),
         terms=Terms(
@@ -162,7 +162,7 @@ def inputs_of(compiled_plan: CompiledPlan, book: RatingBook, row: int) -> Inputs
             {name: values[row] for name, values in book.declared.items()},
             int(book.declared_km[row]),
         ),
-        trips=(DrivenTrip("all", "", int(book.distance_m[row]), int(book.gap_m[row]), None, cells),),
+        trips=(DrivenTrip("all", int(book.distance_m[row]), int(book.gap_m[row]), None, cells),),
         behaviour=None if frequency is None else _behaviour(frequency, book.class_mean),
     )
 

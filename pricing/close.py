@@ -96,7 +96,7 @@ def inputs_of(conn: Conn, policy: Policy, plan: RatePlan, period: str) -> tuple[
     parts = []
     for span, trips in zip(spans, driven, strict=True):
         inputs = Inputs(
-            policy_id=policy.policy_id,
+            policy=str(policy.policy_key),
             period=period,
             days=(span.to_day - span.from_day).days,
             terms=span.terms,
@@ -123,7 +123,7 @@ def driving_of(conn: Conn, policy: Policy, plan: RatePlan, period: str) -> Input
     whole = (Span(first, after, terms, policy.sharing),)
     (trips,) = _by_span([row for row in rows if row.local_month == period], whole, policy)
     behaviour = _behaviour(rows, policy, window_start, period)
-    return Inputs(policy.policy_id, period, (after - first).days, terms, trips, behaviour)
+    return Inputs(str(policy.policy_key), period, (after - first).days, terms, trips, behaviour)
 
 
 def _no_days(policy: Policy, period: str) -> tuple[Span, ...]:
@@ -142,7 +142,6 @@ def _by_span(rows: Iterable[TripRow], spans: Sequence[Span], policy: Policy) -> 
         cells = row.cells if spans[at].sharing == SHARING[-1] else []
         trip = DrivenTrip(
             trip_id=str(row.trip_id),
-            started_at=row.started_at.isoformat(),
             distance_m=row.distance_m,
             gap_m=row.gap_m,
             not_charged=not_charged(row, policy),

@@ -72,11 +72,11 @@ def inputs_of(asked: Asked) -> Inputs:
     driving = asked.driving
     frequency = driving.claims_per_100000_km
     return Inputs(
-        policy_id=asked.policy,
+        policy=asked.policy,
         period="",
         days=asked.days,
         terms=Terms(asked.pay_plan, asked.covers, asked.factors, asked.declared_km_per_year),
-        trips=(DrivenTrip("all", "", driving.distance_m, driving.gap_m, None, driving.cells),),
+        trips=(DrivenTrip("all", driving.distance_m, driving.gap_m, None, driving.cells),),
         behaviour=None if frequency is None else _behaviour(frequency, driving),
     )
 

@@ -40,10 +40,9 @@ class Terms:
 
 @dataclass(frozen=True, slots=True)
 class DrivenTrip:
-    """What pricing sees of a trip: whole metres by (road class, hour band), never a place."""
+    """What pricing sees of a trip: whole metres by (road class, hour band), never a place and never the time."""
 
     trip_id: str
-    started_at: str
     distance_m: int
     gap_m: int
     not_charged: str | None  # one of TRIPS_NOT_CHARGED with its detail, or None: it is charged
@@ -66,7 +65,7 @@ class BehaviourInput:
 class Inputs:
     """Everything a premium is a function of, beside the plan."""
 
-    policy_id: str
+    policy: str  # of what is posted the random key: no number that names somebody
     period: str
     days: int
     terms: Terms
@@ -84,7 +83,7 @@ class Inputs:
         terms, behaviour = stored["terms"], stored["behaviour"]
         decimals = ("claims_per_100000_km", "class_mean", "km")
         return cls(
-            policy_id=stored["policy_id"],
+            policy=stored["policy"],
             period=stored["period"],
             days=stored["days"],
             terms=Terms(**terms | {"covers": tuple(terms["covers"])}),

@@ -13,7 +13,7 @@ CELLS = (("primary", "morning", 8_000), ("motorway", "night", 30_000), ("unmatch
 
 def shown(pay_plan: str, not_charged: str | None = None, gap_m: int = 1_200) -> tuple[Decimal, Cost]:
     """The exact cost by pricing (0 when none), and the view of it."""
-    trip = DrivenTrip("t", "2026-10-03T08:00:00Z", 38_500, gap_m, not_charged, CELLS)
+    trip = DrivenTrip("t", 38_500, gap_m, not_charged, CELLS)
     behaviour = BehaviourInput(Decimal("0.9"), Decimal("0.8"), "m", "2026-08", "2026-10", Decimal("412.3"))
     inputs = Inputs(
         "P-1", "2026-10", 31, Terms(pay_plan, ("liability", "collision"), FACTORS, 12_000), (trip,), behaviour

@@ -20,7 +20,7 @@ FACTORS = {"vehicle_class": "suv", "territory": "urban", "driver_age": 30}
 
 
 def premium_of(metres: int, claims: str = "0.9137", pay_plan: str = "autograph") -> Premium:
-    trip = DrivenTrip("t", "2026-10-03T08:00:00Z", metres, 0, None, (("primary", "morning", metres),))
+    trip = DrivenTrip("t", metres, 0, None, (("primary", "morning", metres),))
     behaviour = BehaviourInput(Decimal(claims), Decimal("0.8"), "m", "2026-08", "2026-10", Decimal("412.3"))
     terms = Terms(pay_plan, ("liability", "collision"), FACTORS, 12_000)
     return rate_period(PLAN, Inputs("P-1", "2026-10", 31, terms, (trip,), behaviour))

@@ -1,6 +1,8 @@
 """The trips behind a statement add up with the days to its covers, and each row says what pricing charged."""
 
+from collections.abc import Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
@@ -15,9 +17,9 @@ from tests.api.test_receipt import FACTORS, PLAN_FILE, posting, shown_sum
 
 PLAN = parse_plan(PLAN_FILE.read_text(), PLAN_FILE.name)
 ZONE = "Europe/Helsinki"
-COMMUTE = DrivenTrip("a", "2026-10-05T05:40:00+00:00", 8_000, 0, None, (("primary", "morning", 8_000),))
-NIGHT = DrivenTrip("b", "2026-10-31T22:10:00+00:00", 30_000, 1_200, None, (("motorway", "night", 30_000),))
-TOWED = DrivenTrip("c", "2026-10-07T05:40:00+00:00", 2_300, 0, "excluded: towed", (("primary", "morning", 2_300),))
+COMMUTE = DrivenTrip("a", 8_000, 0, None, (("primary", "morning", 8_000),))
+NIGHT = DrivenTrip("b", 30_000, 1_200, None, (("motorway", "night", 30_000),))
+TOWED = DrivenTrip("c", 2_300, 0, "excluded: towed", (("primary", "morning", 2_300),))
 
 
 def rated(trips: tuple[DrivenTrip, ...], pay_plan: str, claims: str) -> tuple[Inputs, Premium]:
@@ -34,7 +36,15 @@ def posted(*trips: DrivenTrip, pay_plan: str = "autograph", claims: str = "0.913
     return replace(posting(premium, premium.amount, revision), inputs=inputs.as_json() | {"trip_costs": costs})
 
 
-def view(*postings: Posting, own: frozenset[str] | None = frozenset("abc")) -> TripsBehind:
+BEGAN = {
+    "a": datetime(2026, 10, 5, 5, 40, tzinfo=UTC),
+    "b": datetime(2026, 10, 31, 22, 10, tzinfo=UTC),
+    "c": datetime(2026, 10, 7, 5, 40, tzinfo=UTC),
+    "d": datetime(2026, 10, 1, 5, 40, tzinfo=UTC),
+}
+
+
+def view(*postings: Posting, own: Mapping[str, datetime] | None = BEGAN) -> TripsBehind:
     found = trips_behind(PeriodStatement("P-1", "2026-10", "EUR", postings), ZONE, own)
     assert found is not None
     return found
@@ -48,8 +58,7 @@ def rows_of(shown: TripsBehind) -> list[TripPart]:
 @given(metres=st.lists(st.integers(0, 400_000), max_size=70), claims=st.decimals("0.5", "1.2", places=4))
 def test_days_and_trips_are_the_covers_exactly_and_as_shown(pay_plan: str, metres: list[int], claims: Decimal) -> None:
     trips = tuple(
-        DrivenTrip(str(number), "2026-10-05T05:40:00+00:00", m, m // 9, None, (("primary", "morning", m),))
-        for number, m in enumerate(metres)
+        DrivenTrip(str(number), m, m // 9, None, (("primary", "morning", m),)) for number, m in enumerate(metres)
     )
     _, premium = rated(trips, pay_plan, str(claims))
     made = posted(*trips, pay_plan=pay_plan, claims=str(claims))
@@ -104,7 +113,7 @@ def test_a_plan_by_the_day_charges_no_trip_and_says_so() -> None:
 
 def test_an_adjustment_marks_what_it_added_changed_and_took_out() -> None:
     longer = replace(COMMUTE, distance_m=9_500, cells=(("primary", "morning", 9_500),))
-    early = replace(COMMUTE, trip_id="d", started_at="2026-10-01T05:40:00+00:00")
+    early = replace(COMMUTE, trip_id="d")
     first = posted(early, replace(COMMUTE, gap_m=600), TOWED)
     shown = view(first, posted(early, longer, NIGHT, revision=1))
     rows = rows_of(shown)

@@ -20,7 +20,7 @@ def trip(
     number: int, cells: Sequence[tuple[str, str, int]], *, gap_m: int = 0, not_charged: str | None = None
 ) -> DrivenTrip:
     metres = sum(cell[2] for cell in cells)
-    return DrivenTrip(f"trip-{number}", f"2026-10-{number:02}T08:00:00", metres, gap_m, not_charged, tuple(cells))
+    return DrivenTrip(f"trip-{number}", metres, gap_m, not_charged, tuple(cells))
 
 
 def inputs(

@@ -34,7 +34,7 @@ from pricing.errors import (
 from pricing.policies import add_policy, assign_device
 from pricing.store import fetch_policy, fetch_postings, fetch_statement_of_period
 from pricing.verify import verify_statements
-from storage.pool import Database
+from storage.pool import Conn, Database
 from tests.pricing.book import CLOSED_AT, add_with_device, document, put_trip
 
 WHO = UUID("7d7f7d1e-7a35-4a53-8f3a-20c54c3f2c11")
@@ -260,6 +260,15 @@ def test_what_a_claim_costs_is_kept_beside_what_was_said_before(database: Databa
     assert rows == [(D(900), False), (D("1250.40"), True)]
 
 
+def day_of(conn: Conn, trip_id: str) -> str:
+    """When a posted trip began, which its posting does not say."""
+    row = conn.execute(
+        "select started_at::date::text from link.trip_of_policy where trip_id = %s", (trip_id,)
+    ).fetchone()
+    assert row is not None
+    return str(row[0])
+
+
 def test_a_device_moves_to_another_policy_when_the_cover_of_the_first_is_over(database: Database) -> None:
     add_with_device(database)
     add_policy(database, document(policy="P-2", starts_on="2026-10-16"), LATER)
@@ -273,7 +282,7 @@ def test_a_device_moves_to_another_policy_when_the_cover_of_the_first_is_over(da
     with database.role("policy") as conn:
         days = {
             policy.policy_id: [
-                trip["started_at"][:10] for trip in fetch_postings(conn, policy.policy_key)[0].inputs["trips"]
+                day_of(conn, trip["trip_id"]) for trip in fetch_postings(conn, policy.policy_key)[0].inputs["trips"]
             ]  # type: ignore[attr-defined]
             for policy in filter(None, (fetch_policy(conn, name) for name in ("P-1", "P-2")))
         }

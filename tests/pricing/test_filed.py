@@ -24,7 +24,6 @@ def inputs_of(example: dict[str, Any]) -> Inputs:
     trips = [
         DrivenTrip(
             f"trip-{number}",
-            f"2026-10-{number + 1:02}T08:00:00+00:00",
             sum(cell[2] for cell in trip["cells"]),
             trip.get("gap_m", 0),
             trip.get("not_charged"),
@@ -106,6 +105,6 @@ def test_amounts_of_a_thousand_million_million_are_exact() -> None:
     """10^15 km at 0.021: 21,000,000,000,000 euro, and the 2 cents of 1 km more are not lost."""
     metres = 10**18
     terms = Terms("per_km", ("liability",), {"vehicle_class": "compact", "territory": "suburban", "driver_age": 40}, 0)
-    trip = DrivenTrip("t", "2026-10-01T08:00:00+00:00", metres, 1_000, None, (("primary", "day", metres),))
+    trip = DrivenTrip("t", metres, 1_000, None, (("primary", "day", metres),))
     premium = rate_period(PLAN, Inputs("P-1", "2026-10", 31, terms, (trip,), None))
     assert [str(line.amount) for line in premium.lines] == ["21000000000013.04", "1.50", "5040000000003.49"]
