@@ -16,6 +16,28 @@ from storage.pool import Database
 
 _NUMBERS = count(1)
 
+# Files that take longest, begun first, so that no processor ends the run waiting for the last of them.
+LONGEST_FIRST = (
+    "api/test_matrix.py",
+    "cli/test_demo.py",
+    "portfolio/test_value.py",
+    "browser/test_browser_journeys.py",
+    "chaos/test_any_history.py",
+    "faults/test_kills.py",
+    "chaos/test_postings.py",
+    "api/test_quarantine_routes.py",
+    "pricing/test_laws.py",
+    "scoring/test_real_drives.py",
+    "cli/test_commands.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files first; all others as they stand."""
+    folder = Path(__file__).parent
+    rank = {folder / name: number for number, name in enumerate(LONGEST_FIRST)}
+    items.sort(key=lambda item: rank.get(item.path, len(rank)))
+
 
 @pytest.fixture(scope="session")
 def server_dsn() -> Iterator[str]:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from ingest.rejection import Rejection
+from tests.conftest import LONGEST_FIRST
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -55,6 +56,10 @@ def top_level_packages() -> set[str]:
 
 def named(path: Path, line: int | None = None) -> str:
     return f"{path.relative_to(ROOT)}{f':{line}' if line else ''}"
+
+
+def test_the_files_that_are_begun_first_are_there() -> None:
+    assert [name for name in LONGEST_FIRST if not (ROOT / "tests" / name).is_file()] == []
 
 
 def test_every_top_level_package_is_in_every_list_of_packages() -> None:
