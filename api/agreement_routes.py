@@ -4,7 +4,7 @@ from datetime import date, datetime
 from typing import Any
 
 from fastapi import APIRouter, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StrictInt
 
 from api.idempotency import Key
 from api.policy_file import any_policy, own_policy
@@ -28,8 +28,8 @@ class Terms(BaseModel):
 
     pay_plan: str | None = None
     covers: list[str] | None = None
-    factors: dict[str, str | int] | None = Field(default=None, description="Only those that change")
-    declared_km_per_year: int | None = None
+    factors: dict[str, str | StrictInt] | None = Field(default=None, description="Only those that change")
+    declared_km_per_year: StrictInt | None = None
     sharing: str | None = Field(default=None, description="What of the driving leaves the device")
 
     def given(self) -> dict[str, Any]:
@@ -74,8 +74,8 @@ class BindIn(BaseModel):
     plan: str = DEFAULT_PLAN
     pay_plan: str
     covers: list[str]
-    factors: dict[str, str | int]
-    declared_km_per_year: int
+    factors: dict[str, str | StrictInt]
+    declared_km_per_year: StrictInt
     time_zone: str
     sharing: str = "full"
     devices: list[str] = []

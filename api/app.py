@@ -26,6 +26,7 @@ from api import (
     session_routes,
 )
 from api.accounts import Attempts
+from api.bounds import RequestBounds
 from api.errors import NotFound
 from api.problems import install_problems
 from api.rendering import STATIC, make_environment
@@ -73,7 +74,8 @@ def create_api(database: Database, roads: RoadMap | None, clock: Callable[[], da
     ):
         app.include_router(routes.router)
     _serve_files(app)
-    app.add_middleware(SecurityHeaders)
+    app.add_middleware(RequestBounds)
+    app.add_middleware(SecurityHeaders)  # outermost: what is out of bounds gets them too
     return app
 
 

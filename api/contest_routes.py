@@ -6,7 +6,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Form, Query, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt
 
 from api.contest_view import (
     any_trip,
@@ -42,10 +42,14 @@ class ContestIn(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    event: int | None = Field(default=None, description="The number of an event of the trip; null: the whole trip")
+    event: StrictInt | None = Field(
+        default=None, description="The number of an event of the trip; null: the whole trip"
+    )
     reason: str = Field(examples=["wrong_limit", "bad_data", "not_my_car", "emergency", "other"])
     words: str
-    show_way: bool = Field(default=False, description="An underwriter may see the way, without 300 m round its ends")
+    show_way: StrictBool = Field(
+        default=False, description="An underwriter may see the way, without 300 m round its ends"
+    )
 
 
 class DecisionIn(BaseModel):
@@ -53,7 +57,7 @@ class DecisionIn(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    upheld: bool
+    upheld: StrictBool
     words: str
 
 

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 
 from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt
 
 from api.access import looked
 from api.customer_card import CustomerCard, open_card, person_of
@@ -44,7 +44,7 @@ class TouchpointIn(BaseModel):
 
     channel: str = Field(examples=list(CHANNELS))
     kind: str = Field(examples=list(KINDS))
-    outbound: bool = Field(default=False, description="We began it")
+    outbound: StrictBool = Field(default=False, description="We began it")
     minutes: Decimal = Field(default=Decimal(0), ge=0, le=1440, description="Of somebody's work")
     words: str = Field(default="", max_length=2000)
 
@@ -81,8 +81,8 @@ class HouseholdIn(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    vehicles: int = Field(ge=0, le=50)
-    km_per_year: int = Field(ge=0, le=2_000_000)
+    vehicles: StrictInt = Field(ge=0, le=50)
+    km_per_year: StrictInt = Field(ge=0, le=2_000_000)
     covers: list[Annotated[str, Field(max_length=40)]] = Field(max_length=20)
     member: str | None = Field(default=None, max_length=320, description="E-mail address of one who lives there too")
     relation: str = Field(default="partner", examples=["partner", "child", "other"])

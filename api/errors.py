@@ -59,6 +59,98 @@ class DeviceEnded(ApiError):
 
 
 @dataclass(eq=False)
+class BodyTooLarge(ApiError):
+    """More than a request here may hold, announced or sent."""
+
+    most_bytes: int
+
+    status: ClassVar[int] = 413
+    title: ClassVar[str] = "The body is too large"
+    advice: ClassVar[str] = "Send less at once."
+
+    def __str__(self) -> str:
+        return f"The body is over {self.most_bytes // 1024} KiB."
+
+
+@dataclass(eq=False)
+class BodyTooSlow(ApiError):
+    """A body that trickles in."""
+
+    least_bytes_per_s: int
+
+    status: ClassVar[int] = 408
+    title: ClassVar[str] = "The body came too slowly"
+    advice: ClassVar[str] = "Send it again on a better connection."
+
+    def __str__(self) -> str:
+        return f"The body came slower than {self.least_bytes_per_s} bytes a second."
+
+
+@dataclass(eq=False)
+class UnknownBody(ApiError):
+    """A body of a kind, or in an encoding, that is not read here."""
+
+    header: str
+    sent: str
+    wanted: str
+
+    status: ClassVar[int] = 415
+    title: ClassVar[str] = "This kind of body is not read here"
+
+    @property
+    def advice(self) -> str:  # type: ignore[override]
+        """What to send."""
+        return f"Send it with {self.header}: {self.wanted}."
+
+    def __str__(self) -> str:
+        return f"The body came with {self.header}: {self.sent[:80] or 'none'}."
+
+
+@dataclass(eq=False)
+class BrokenBody(ApiError):
+    """A body that is no JSON, not in UTF-8, or nested beyond reason."""
+
+    detail: str
+
+    status: ClassVar[int] = 400
+    title: ClassVar[str] = "The body cannot be read"
+    advice: ClassVar[str] = "Send JSON (RFC 8259) in UTF-8."
+
+    def __str__(self) -> str:
+        return f"The body cannot be read: {self.detail}."
+
+
+@dataclass(eq=False)
+class AmbiguousBody(ApiError):
+    """What two readers could take for two things, or what no text of the database holds."""
+
+    part: str
+    detail: str
+    field: str | None
+
+    status: ClassVar[int] = 422
+    title: ClassVar[str] = "The request does not fit"
+    advice: ClassVar[str] = "Correct that part and send it again."
+
+    def __str__(self) -> str:
+        return f"{self.field or self.part}: {self.detail}."
+
+
+@dataclass(eq=False)
+class ForeignOrigin(ApiError):
+    """A change that a page of another site asks for."""
+
+    origin: str
+
+    status: ClassVar[int] = 403
+    title: ClassVar[str] = "Not from another site"
+    advice: ClassVar[str] = "Open the page here and do it there."
+
+    def __str__(self) -> str:
+        return f"The request comes from {self.origin[:80]}, which is another site."
+
+
+@dataclass(eq=False)
 class NotSignedIn(ApiError):
     """A route that needs an account was asked without a valid session."""
 

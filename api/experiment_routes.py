@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StrictFloat, StrictInt
 
 from api import wording
 from api.customer_card import person_of
@@ -34,11 +34,11 @@ class PlanIn(BaseModel):
     template: str | None = Field(default=None, max_length=40, description="The offer that is tried")
     hypothesis: str = Field(max_length=1000)
     measure: str = Field(max_length=200, examples=["stays at renewal (0 or 1)"])
-    treated_share: float
-    horizon: int = Field(le=100_000_000, description="Customers at which the interval is to be shortest")
-    least_effect: float = Field(description="The smallest difference that would matter")
-    level: float = Field(default=0.05, description="Chance of ever calling a difference where there is none")
-    guard_below: float | None = Field(default=None, description="How far the guarded measure may fall")
+    treated_share: StrictFloat
+    horizon: StrictInt = Field(le=100_000_000, description="Customers at which the interval is to be shortest")
+    least_effect: StrictFloat = Field(description="The smallest difference that would matter")
+    level: StrictFloat = Field(default=0.05, description="Chance of ever calling a difference where there is none")
+    guard_below: StrictFloat | None = Field(default=None, description="How far the guarded measure may fall")
 
 
 class StepIn(BaseModel):
@@ -56,8 +56,8 @@ class OutcomeIn(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     policy: str = Field(max_length=64)
-    outcome: float
-    guarded: float | None = None
+    outcome: StrictFloat
+    guarded: StrictFloat | None = None
 
 
 @router.get("/api/v1/experiments", responses=PROBLEMS)

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Form, Query, Response
 from fastapi.responses import RedirectResponse
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 from api.access import looked
 from api.customer_card import offer_values, person_of
@@ -57,7 +57,7 @@ class ConsentIn(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    granted: bool
+    granted: StrictBool
     text_hash: str = Field(
         default="", max_length=64, description="Of the words that were read; to withdraw, none needed"
     )
@@ -76,7 +76,7 @@ class AnswerIn(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    taken: bool
+    taken: StrictBool
 
 
 class OfferOut(BaseModel):

@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 from api.errors import ApiError, NotFound, NotSignedIn
 from api.rendering import page
 from api.roles import account_of
+from api.security import SECURITY_HEADERS
 from portfolio.errors import (
     AlreadyAnswered,
     ExperimentExists,
@@ -73,8 +74,7 @@ def install_problems(app: FastAPI) -> None:
     def _api_error(request: Request, error: ApiError) -> Response:
         if isinstance(error, NotSignedIn) and _wants_page(request):
             return RedirectResponse("/", status_code=303)
-        problem = Problem(title=error.title, status=error.status, detail=str(error), what_to_do=error.advice)
-        return _answer(request, problem)
+        return answer(request, error, known_reader=True)
 
     @app.exception_handler(PricingError)
     def _refused(request: Request, error: PricingError) -> Response:
@@ -128,6 +128,26 @@ def install_problems(app: FastAPI) -> None:
             what_to_do="Wait a moment, then try again.",
         )
         return _answer(request, problem, {"Retry-After": "5"}, known_reader=False)
+
+    @app.exception_handler(Exception)
+    def _broken(request: Request, error: Exception) -> Response:
+        """Our own mistake: said without its words, which may hold what is a person's; the log has them."""
+        problem = Problem(title=ApiError.title, status=500, detail="The request broke on our side.",
+                          what_to_do=ApiError.advice)  # fmt: skip
+        return _answer(request, problem, dict(SECURITY_HEADERS), known_reader=False)
+
+
+def answer(request: Request, error: ApiError, *, known_reader: bool = False) -> Response:
+    """The answer to one of our own errors; `known_reader`: a page's head shows who is signed in."""
+    problem = Problem(
+        title=error.title,
+        status=error.status,
+        detail=str(error),
+        what_to_do=error.advice,
+        field=getattr(error, "field", None),
+    )
+    wait_s = getattr(error, "wait_s", None)
+    return _answer(request, problem, {"Retry-After": str(wait_s)} if wait_s else None, known_reader=known_reader)
 
 
 def _wants_page(request: Request) -> bool:

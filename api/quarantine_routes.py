@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Annotated, Self
 
 from fastapi import APIRouter, Query
-from pydantic import AwareDatetime, BaseModel, Field, model_validator
+from pydantic import AwareDatetime, BaseModel, Field, StrictInt, model_validator
 
 from api.access import looked
 from api.errors import NotFound
@@ -61,7 +61,7 @@ class KeptBytes(KeptOut):
 class ReplayWanted(BaseModel):
     """Which rows to replay: ids, or all that wait of a reason, device and channel."""
 
-    ids: Annotated[list[int], Field(max_length=MOST_IDS)] | None = None
+    ids: Annotated[list[StrictInt], Field(max_length=MOST_IDS)] | None = None
     reason: Rejection | None = None
     device: str | None = None
     channel: str | None = None

@@ -1,7 +1,6 @@
-"""Headers of every answer (a strict content security policy: nothing inline or from elsewhere), and a body limit."""
+"""Headers of every answer: a strict content security policy (nothing inline or from elsewhere), nothing in caches."""
 
 from starlette.datastructures import MutableHeaders
-from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 CONTENT_SECURITY_POLICY = "; ".join(
@@ -28,7 +27,6 @@ SECURITY_HEADERS = {
     "Permissions-Policy": "geolocation=(), camera=(), microphone=()",
 }
 IMMUTABLE_PATHS = ("/vendor/", "/static/")
-MOST_BODY_BYTES = 64 * 1024  # forms only: devices post to the gateway
 
 
 class SecurityHeaders:
@@ -49,22 +47,9 @@ class SecurityHeaders:
                 headers = MutableHeaders(scope=message)
                 for name, value in SECURITY_HEADERS.items():
                     headers[name] = value
+                if scope["scheme"] == "https":
+                    headers["Strict-Transport-Security"] = "max-age=31536000"
                 headers.setdefault("Cache-Control", cache)
             await send(message)
 
-        await self.app(scope, _limited(receive), send_with_headers)
-
-
-def _limited(receive: Receive) -> Receive:
-    """Counts the body as it comes, declared or not; more than a form holds ends in 413 where the route reads it."""
-    read = 0
-
-    async def receive_limited() -> Message:
-        nonlocal read
-        message = await receive()
-        read += len(message.get("body", b""))
-        if read > MOST_BODY_BYTES:
-            raise HTTPException(413, f"The body is over {MOST_BODY_BYTES // 1024} KiB.")
-        return message
-
-    return receive_limited
+        await self.app(scope, receive, send_with_headers)
