@@ -10,6 +10,7 @@ COPY storage storage
 COPY ingest ingest
 COPY scoring scoring
 COPY pricing pricing
+COPY portfolio portfolio
 COPY api api
 COPY simulator simulator
 COPY cli cli

@@ -69,6 +69,7 @@ def test_every_top_level_package_is_in_every_list_of_packages() -> None:
         "import-linter": tool["importlinter"]["root_packages"],
         "mypy": tool["mypy"]["packages"],
         "wheel": tool["hatch"]["build"]["targets"]["wheel"]["packages"],
+        "image": re.findall(r"^COPY (\w+) \1$", (ROOT / "Dockerfile").read_text(), re.MULTILINE),
     }
     assert {name: set(packages) for name, packages in lists.items()} == dict.fromkeys(lists, top_level_packages())
 
