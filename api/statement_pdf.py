@@ -2,11 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from functools import cache
 from html import escape
-from importlib.util import find_spec
 from io import BytesIO
-from pathlib import Path
 
 from fastapi import Response
 from reportlab.lib.colors import HexColor
@@ -14,17 +11,15 @@ from reportlab.lib.enums import TA_RIGHT
 from reportlab.lib.pagesizes import A4
 from reportlab.lib.styles import ParagraphStyle
 from reportlab.lib.units import mm
-from reportlab.pdfbase import pdfmetrics
-from reportlab.pdfbase.ttfonts import TTFont
 from reportlab.pdfgen.canvas import Canvas
 from reportlab.platypus import Paragraph, SimpleDocTemplate, Spacer, Table
 
 from api.home_view import PolicyView, policy_view
 from api.policy_file import PolicyFile
 from api.statement_view import StatementView, statement_view
+from pricing.document import BOLD, PLAIN, load_fonts
 
 INK, QUIET, LINE = HexColor("#14201b"), HexColor("#5c6863"), HexColor("#cfd6d2")
-PLAIN, BOLD = "DejaVuSans", "DejaVuSans-Bold"
 WIDTH = A4[0] - 36 * mm
 
 type Rows = Sequence[Sequence[str]]
@@ -32,7 +27,7 @@ type Rows = Sequence[Sequence[str]]
 
 def statement_pdf(policy: PolicyView, statement: StatementView) -> bytes:
     """The document. Everything that is written in it stands on the statement's page, letter for letter."""
-    _load_fonts()
+    load_fonts()
     posted = f"posted {statement.posted}"
     parts: list[object] = [
         _text(f"Statement, {statement.period_name}", size=18, bold=True),
@@ -129,14 +124,3 @@ def _text(text: str, *, size: float = 9, bold: bool = False, quiet: bool = False
         **({"alignment": TA_RIGHT} if right else {}),
     )
     return Paragraph(escape(text), style)
-
-
-@cache
-def _load_fonts() -> None:
-    """DejaVu Sans has the letters of Europe, the minus and the multiplication sign; it lies in matplotlib's wheel."""
-    found = find_spec("matplotlib")  # it is not imported: that would take longer than the whole document
-    assert found is not None
-    assert found.origin is not None
-    folder = Path(found.origin).parent / "mpl-data" / "fonts" / "ttf"
-    for name in (PLAIN, BOLD):
-        pdfmetrics.registerFont(TTFont(name, str(folder / f"{name}.ttf")))

@@ -1,13 +1,13 @@
 """`wayrate plan`: is a rate plan whole, what differs between two, and what a change does to a book."""
 
 import json
-from html import escape
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from cli import publishing
+from cli.documents import read_evaluation, write_document
 from cli.errors import NotFound, NothingChosen
 from cli.options import messages
 from cli.rate import class_mean, plan_named
@@ -68,18 +68,19 @@ def impact(
     book: Book,
     as_json: AsJson = False,
     out: Annotated[
-        Path | None, typer.Option("--out", metavar="FILE.html", help="Write it as a page.", dir_okay=False)
+        Path | None, typer.Option("--out", metavar="FILE", help="Write it as a page (.html) or .pdf.", dir_okay=False)
     ] = None,
 ) -> None:
     """What a change of plan does to a book: who pays more, who less, by segment, and the off-balance."""
     found = _impact(old, new, book)
     if out is not None:
-        from pricing.filing import dislocation, document
+        from pricing.document import Heading
+        from pricing.filing import dislocation
 
         title = (
             f"From {found['old']['name']} {found['old']['version']} to {found['new']['name']} {found['new']['version']}"
         )
-        out.write_text(document(title, [f"<h1>{escape(title)}</h1>", *dislocation(found)]), "utf-8")
+        write_document(out, title, [Heading(1, title), *dislocation(found)])
         messages.print(f"The page is {out}.")
     if as_json:
         typer.echo(json.dumps(found, indent=2))
@@ -100,9 +101,15 @@ def _impact(old: str, new: str, book: Path) -> dict[str, Any]:
 @plans.command("filing")
 def filing(
     plan: Named,
-    out: Annotated[Path, typer.Option("-o", "--out", metavar="FILE.html", help="The page to write.", dir_okay=False)],
+    out: Annotated[
+        Path, typer.Option("-o", "--out", metavar="FILE", help="The page (.html) or .pdf to write.", dir_okay=False)
+    ],
     model: Annotated[
         Path | None, typer.Option("--model", help="What `wayrate fit` wrote.", exists=True, dir_okay=False)
+    ] = None,
+    evaluation: Annotated[
+        Path | None,
+        typer.Option("--evaluation", help="What `wayrate evaluate` printed of the model.", exists=True, dir_okay=False),
     ] = None,
     old: Annotated[str | None, typer.Option("--old", help="The plan before this one; with --book.")] = None,
     book: Annotated[
@@ -114,7 +121,7 @@ def filing(
     ] = None,
 ) -> None:
     """Write the filing pack: variables, rates, rules, worked examples, and model, change and audit where given."""
-    from pricing.filing import page
+    from pricing.filing import pack, title_of
     from pricing.publishing import check_bias_test
     from pricing.risk.artefact import load
 
@@ -125,7 +132,9 @@ def filing(
     if audit is not None:
         check_bias_test(found, audit)
     change = _impact(old, plan, book) if old and book else None
-    out.write_text(page(found, None if model is None else load(model), change, audit), "utf-8")
+    loaded = None if model is None else load(model)
+    judged = None if evaluation is None else read_evaluation(evaluation, loaded)
+    write_document(out, title_of(found), pack(found, loaded, judged, change, audit))
     messages.print(f"The pack is {out}.")
 
 

@@ -1,16 +1,16 @@
-"""A filing pack: one page from which somebody outside can check a rate plan with a pencil.
+"""A filing pack: a document from which somebody outside can check a rate plan with a pencil.
 
 What it reads, what it charges and by which rules, what its jurisdiction asks, worked examples; and as far as they are
 given the model behind it with intervals, what changing to it does to a book, and the audit of groups.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from decimal import Decimal
-from html import escape
 from typing import Any
 
 import numpy as np
 
+from pricing.document import Block, Heading, Points, Rows, Text
 from pricing.plan import Factor, PayPlan, RatePlan
 from pricing.profile import profile_named
 from pricing.quote import Asked, Driving, quote_of
@@ -24,85 +24,78 @@ EXAMPLE_CELLS = (("residential", "morning", 120_000), ("primary", "day", 260_000
 EXAMPLE_GAP_M = 1_500
 EXAMPLE_FREQUENCY = Decimal("0.95")
 MOST_EXAMPLE_COVERS = 2
-STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 980px; margin: 2rem auto; padding: 0 1rem; color: #1c1917 }
-.wide { overflow-x: auto } table { border-collapse: collapse; margin: .6rem 0; font-variant-numeric: tabular-nums }
-th, td { padding: .2rem .7rem; border-bottom: 1px solid #e7e5e4; text-align: right }
-th:first-child, td:first-child { text-align: left } code { overflow-wrap: anywhere }
-.bar { display: inline-block; height: .7em; background: #c2410c } .less { background: #0f766e }
-@media print { body { margin: 0; max-width: none } h2 { break-after: avoid } table { break-inside: avoid } }
-"""
 
 
-def page(
+def pack(
     plan: RatePlan,
     model: tuple[RiskModel, str] | None = None,
+    evaluation: dict[str, Any] | None = None,
     impact: dict[str, Any] | None = None,
     audit: dict[str, Any] | None = None,
-) -> str:
-    """The pack. `model` with its hash, `impact` of `plan_change.impact`, `audit` of `proxy_audit.audit`: all of this
-    plan, where they are given.
+) -> list[Block]:
+    """The pack. `model` with its hash, `evaluation` of `judging.evaluation`, `impact` of `plan_change.impact`, `audit`
+    of `proxy_audit.audit`: all of this plan and this model, where they are given.
     """
-    parts = [
-        f"<h1>Rate plan {escape(plan.name)}, version {escape(plan.version)}</h1>",
-        f"<p>In effect from {plan.effective_from}, in {plan.currency}. Content hash <code>{plan.plan_hash}</code>: "
-        f"a plan that differs anywhere has another.</p><p>{escape(plan.basis)}</p>",
+    return [
+        Heading(1, title_of(plan)),
+        Text(
+            f"In effect from {plan.effective_from}, in {plan.currency}. Content hash {plan.plan_hash}: "
+            "a plan that differs anywhere has another."
+        ),
+        Text(plan.basis),
         *_jurisdiction(plan),
         *_variables(plan),
         *_rates(plan),
         *_rules(plan),
         *_examples(plan),
-        *(_model(*model) if model else ["<h2>Model</h2><p>No model is given with this pack.</p>"]),
-        *(dislocation(impact) if impact else ["<h2>Change</h2><p>No plan before this one is given.</p>"]),
-        *(_audit(audit) if audit else ["<h2>Audit of groups</h2><p>None is given.</p>"]),
+        *(_model(*model) if model else [Heading(2, "Model"), Text("No model is given with this pack.")]),
+        *(_lift(evaluation) if evaluation else []),
+        *(dislocation(impact) if impact else [Heading(2, "Change"), Text("No plan before this one is given.")]),
+        *(_audit(audit) if audit else [Heading(2, "Audit of groups"), Text("None is given.")]),
     ]
-    return document(f"Rate plan {plan.name} {plan.version}", parts)
 
 
-def document(title: str, parts: Sequence[str]) -> str:
-    """A page that needs nothing beside it."""
-    return (
-        '<!doctype html><html lang="en"><meta charset="utf-8">'
-        f'<meta name="viewport" content="width=device-width, initial-scale=1"><title>{escape(title)}</title>'
-        f"<style>{STYLE}</style>{''.join(parts)}</html>\n"
-    )
+def title_of(plan: RatePlan) -> str:
+    """The pack's title."""
+    return f"Rate plan {plan.name}, version {plan.version}"
 
 
-def _jurisdiction(plan: RatePlan) -> Iterator[str]:
-    yield "<h2>Jurisdiction</h2>"
+def _jurisdiction(plan: RatePlan) -> Iterator[Block]:
+    yield Heading(2, "Jurisdiction")
     if plan.jurisdiction is None:
-        yield "<p>The plan names none: no profile was asked.</p>"
+        yield Text("The plan names none: no profile was asked.")
         return
     profile = profile_named(plan.jurisdiction)
-    yield f"<p>{escape(profile.title)}. {escape(profile.because)} The plan keeps it, or it would not load.</p>"
-    yield _table(["Duty", "How the plan meets it"], [[name, said] for name, said in plan.duties.items()])
-    yield f"<ul>{''.join(f'<li>{escape(source)}</li>' for source in profile.sources)}</ul><p>Not legal advice.</p>"
+    yield Text(f"{profile.title}. {profile.because} The plan keeps it, or it would not load.")
+    yield Rows(["Duty", "How the plan meets it"], [[name, said] for name, said in plan.duties.items()])
+    yield Points(tuple(profile.sources))
+    yield Text("Not legal advice.")
 
 
-def _variables(plan: RatePlan) -> Iterator[str]:
-    yield "<h2>What the plan reads</h2>"
+def _variables(plan: RatePlan) -> Iterator[Block]:
+    yield Heading(2, "What the plan reads")
     rows = [
         [one.title, str(one.daily_multiple), ", ".join(sorted(one.uses)) or "nothing of the driving",
          ", ".join(factor.name for factor in plan.factors_of(one))]
         for one in plan.pay_plans.values()
     ]  # fmt: skip
-    yield _table(["Pay plan", "Daily multiple", "Of the driving", "Factors"], rows)
+    yield Rows(["Pay plan", "Daily multiple", "Of the driving", "Factors"], rows)
     for factor in plan.factors.values():
-        yield f"<h3>{escape(factor.name)}</h3>"
-        yield _table(["Level", "Relativity"], [[name, str(relativity)] for name, relativity in _levels(factor)])
+        yield Heading(3, factor.name)
+        yield Rows(["Level", "Relativity"], [[name, str(relativity)] for name, relativity in _levels(factor)])
 
 
-def _rates(plan: RatePlan) -> Iterator[str]:
-    yield "<h2>Rates</h2>"
+def _rates(plan: RatePlan) -> Iterator[Block]:
+    yield Heading(2, "Rates")
     for cover in plan.covers.values():
-        yield f"<h3>{escape(cover.title)}</h3>"
-        yield f"<p>{cover.per_day} a day; {cover.standard_per_km} a km where road and hour are not read.</p>"
+        yield Heading(3, cover.title)
+        yield Text(f"{cover.per_day} a day; {cover.standard_per_km} a km where road and hour are not read.")
         rows = [[road, *(str(cover.per_km[road, hour]) for hour in HOUR_BANDS)] for road in EXPOSURE_CLASSES]
-        yield _table(["A km by road and hour", *HOUR_BANDS], rows)
+        yield Rows(["A km by road and hour", *HOUR_BANDS], rows)
 
 
-def _rules(plan: RatePlan) -> Iterator[str]:
-    yield "<h2>Rules</h2>"
+def _rules(plan: RatePlan) -> Iterator[Block]:
+    yield Heading(2, "Rules")
     behaviour = plan.behaviour
     rows = [
         ["Behaviour", f"predicted claims over the class mean's, {behaviour.lowest} to {behaviour.highest}, rounded to "
@@ -113,24 +106,25 @@ def _rules(plan: RatePlan) -> Iterator[str]:
         *([name, rule] for name, rule in plan.rules.items()),
         ["Rounding", "each cover, minimum, fee and tax on its own, half away from zero; nothing in between"],
     ]  # fmt: skip
-    yield _table(["Rule", "Value"], rows)
+    yield Rows(["Rule", "Value"], rows)
 
 
-def _examples(plan: RatePlan) -> Iterator[str]:
-    yield (
-        f"<h2>Worked examples</h2><p>{EXAMPLE_DAYS} days; where driving is read "
+def _examples(plan: RatePlan) -> Iterator[Block]:
+    yield Heading(2, "Worked examples")
+    yield Text(
+        f"{EXAMPLE_DAYS} days; where driving is read "
         + ", ".join(f"{metres / 1000:g} km on {road} roads in the {hour}" for road, hour, metres in EXAMPLE_CELLS)
-        + f", {EXAMPLE_GAP_M / 1000:g} km across gaps, {EXAMPLE_FREQUENCY} predicted claims per 100,000 km.</p>"
+        + f", {EXAMPLE_GAP_M / 1000:g} km across gaps, {EXAMPLE_FREQUENCY} predicted claims per 100,000 km."
     )
     for who, highest in (("each factor's first level", False), ("each factor's highest level", True)):
         for pay_plan in plan.pay_plans.values():
             found = quote_of(plan, _asked(plan, pay_plan, highest=highest))
-            yield f"<h3>{escape(pay_plan.name)}, {who}: {found['amount']} {plan.currency}</h3>"
+            yield Heading(3, f"{pay_plan.name}, {who}: {found['amount']} {plan.currency}")
             steps = [
                 [f"{step['section']}: {step['label']}", step["kind"], step["quantity"], step["rate"], step["running"]]
                 for step in found["worksheet"]
             ]
-            yield _table(["Step", "", "quantity", "rate", "running"], steps)
+            yield Rows(["Step", "", "quantity", "rate", "running"], steps)
 
 
 def _asked(plan: RatePlan, pay_plan: PayPlan, *, highest: bool) -> Asked:
@@ -152,76 +146,103 @@ def _asked(plan: RatePlan, pay_plan: PayPlan, *, highest: bool) -> Asked:
     return Asked("example", EXAMPLE_DAYS, pay_plan.name, covers, factors, int(declared), driving)
 
 
-def _model(model: RiskModel, digest: str) -> Iterator[str]:
+def _model(model: RiskModel, digest: str) -> Iterator[Block]:
     card = model.card
-    yield f"<h2>Model</h2><p>{escape(card.contract)}, <code>{digest}</code>, fitted with seed {card.seed} on data "
-    yield f"<code>{card.data_digest}</code>: {card.learn_rows:,} rows, {card.learn_years:,.0f} years, "
-    yield f"{card.learn_claims:,.0f} claims ({card.claims_without_amount:,} without amount, "
-    yield f"{card.large_claims:,} large, "
-    yield f"loaded by {card.large_loading:.4f}).</p>"
-    yield _table(["Figure", "Value"], [[name, f"{value:.5g}"] for name, value in card.metrics.items()])
+    yield Heading(2, "Model")
+    yield Text(
+        f"{card.contract}, {digest}, fitted with seed {card.seed} on data {card.data_digest}: "
+        f"{card.learn_rows:,} rows, {card.learn_years:,.0f} years, {card.learn_claims:,.0f} claims "
+        f"({card.claims_without_amount:,} without amount, {card.large_claims:,} large, "
+        f"loaded by {card.large_loading:.4f})."
+    )
+    yield Rows(["Figure", "Value"], [[name, f"{value:.5g}"] for name, value in card.metrics.items()])
     if model.glm is not None:
         rows = [
             [row.factor, row.level, f"{row.relativity:.3f}", f"{row.low:.3f} to {row.high:.3f}"]
-            for row in glm.relativities(model.glm, _one_row(model))
+            for row in glm.relativities(model.glm, one_row(model))
         ]
-        yield _table(["Factor", "Level", "Relativity", "95 %"], rows)
-        yield f"<p>Left out by selection: {escape(', '.join(model.glm.dropped) or 'none')}.</p>"
-    yield f"<h3>Limits</h3><ul>{''.join(f'<li>{escape(limit)}</li>' for limit in card.limits)}</ul>"
+        yield Rows(["Factor", "Level", "Relativity", "95 %"], rows)
+        yield Text(f"Left out by selection: {', '.join(model.glm.dropped) or 'none'}.")
+    yield Heading(3, "Limits")
+    yield Points(tuple(card.limits))
 
 
-def _one_row(model: RiskModel) -> Book:
+def _lift(found: dict[str, Any]) -> Iterator[Block]:
+    """What `wayrate evaluate` printed of this model: how it ranks and how it is balanced on what it has not seen."""
+    yield Heading(2, "Lift")
+    yield Text(
+        f"On {found['rows']:,} rows and {found['claims']:,.0f} claims that the model has not seen (data "
+        f"{found['data_digest'][:16]}); deviance of one mean rate {found['null_deviance']:.5f}."
+    )
+    for name, one in found["models"].items():
+        yield Heading(3, name)
+        yield Text(
+            f"Deviance {one['deviance']:.5f}, Gini {one['gini']:.4f}, actual over expected "
+            f"{one['actual_over_expected']:.4f}. Tenths of exposure by predicted rate, the lowest first:"
+        )
+        rates = [group["actual"] / group["exposure_years"] for group in one["deciles"]]
+        yield Rows(
+            ["tenth", "years", "claims", "expected", "A/E", "95 %", "claims a year"],
+            [
+                [group["name"], f"{group['exposure_years']:,.0f}", f"{group['actual']:,.0f}",
+                 f"{group['expected']:,.1f}", f"{group['ratio']:.3f}", f"{group['low']:.3f} to {group['high']:.3f}",
+                 f"{rate:.4f}"]
+                for group, rate in zip(one["deciles"], rates, strict=True)
+            ],
+            [rate / max(rates) / 2 for rate in rates],
+        )  # fmt: skip
+
+
+def one_row(model: RiskModel) -> Book:
     """A book of one row: enough to know where each term's coefficients stand."""
     values = {factor.name: np.zeros(1) for factor in model.contract.factors}
     one = np.ones(1)
     return Book(np.zeros(1, dtype=np.int64), one, one, None, values, model.levels, None, "")
 
 
-def dislocation(found: dict[str, Any]) -> Iterator[str]:
+def dislocation(found: dict[str, Any]) -> Iterator[Block]:
     """A change of plan on a book, as `plan_change.impact` found it: sums, who pays more and less, and where."""
     off_balance = found["off_balance"]
-    yield "<h2>Change</h2>"
-    yield (
-        f"<p>From {escape(found['old']['name'])} {escape(found['old']['version'])} "
-        f"(<code>{found['old']['hash'][:16]}</code>) on {found['policies']:,} policies: "
-        f"{found['old_amount']} becomes {found['new_amount']} {found['currency']}. "
-        f"{found['pay_less']:,} pay less, {found['pay_the_same']:,} the same, {found['pay_more']:,} more.</p>"
+    yield Heading(2, "Change")
+    yield Text(
+        f"From {found['old']['name']} {found['old']['version']} ({found['old']['hash'][:16]}) on "
+        f"{found['policies']:,} policies: {found['old_amount']} becomes {found['new_amount']} {found['currency']}. "
+        f"{found['pay_less']:,} pay less, {found['pay_the_same']:,} the same, {found['pay_more']:,} more."
     )
     if off_balance is not None:
-        yield (
-            f"<p>Off-balance {off_balance:.4f}: what every new amount would have to be multiplied by to bring in what "
-            f"the old ones did{'; it is balanced' if abs(off_balance - 1) < 0.0005 else ''}.</p>"
+        yield Text(
+            f"Off-balance {off_balance:.4f}: what every new amount would have to be multiplied by to bring in what "
+            f"the old ones did{'; it is balanced' if abs(off_balance - 1) < 0.0005 else ''}."
         )
     quantiles = found["change_quantiles"].items()
-    yield _table([f"{at} %" for at, _ in quantiles], [[f"{change:+.1%}" for _, change in quantiles]])
+    yield Rows([f"{at} %" for at, _ in quantiles], [[f"{change:+.1%}" for _, change in quantiles]])
     for name, rows in found["segments"].items():
-        yield f"<h3>{escape(name)}</h3>"
-        yield _table(
+        yield Heading(3, name)
+        yield Rows(
             ["Level", "policies", "before", "after", "change", "less", "more"],
             [
                 [row["level"], f"{row['policies']:,}", row["old_amount"], row["new_amount"], _share(row["change"]),
                  f"{row['pay_less']:,}", f"{row['pay_more']:,}"]
                 for row in rows
             ],
-            [_bar(row["change"]) for row in rows],
+            [row["change"] or 0.0 for row in rows],
         )  # fmt: skip
 
 
-def _audit(found: dict[str, Any]) -> Iterator[str]:
-    yield "<h2>Audit of groups</h2><p>Labels that the plan does not read; see docs/pricing.md for the method.</p>"
+def _audit(found: dict[str, Any]) -> Iterator[Block]:
+    yield Heading(2, "Audit of groups")
+    yield Text("Labels that the plan does not read; see docs/pricing.md for the method.")
     groups = [
         [row["group"], f"{row['policies']:,}", "-" if row["price_ratio"] is None else f"{row['price_ratio']:.3f}",
          ", ".join(row["carried_by"]) or "-", _claims(row)]
         for row in found["groups"]
     ]  # fmt: skip
-    yield _table(
-        ["Group", "policies", "price against the others'", "carried by", "claims over what is paid for"], groups
-    )
+    yield Rows(["Group", "policies", "price against the others'", "carried by", "claims over what is paid for"], groups)
     factors = [
         [row["factor"], f"{row['association']:.3f}", "stands in for the group" if row["flagged"] else ""]
         for row in found["factors"]
     ]
-    yield _table(["Factor", "association", ""], factors)
+    yield Rows(["Factor", "association", ""], factors)
 
 
 def _claims(row: dict[str, Any]) -> str:
@@ -239,18 +260,3 @@ def _levels(factor: Factor) -> list[tuple[str, Any]]:
 
 def _share(change: float | None) -> str:
     return "-" if change is None else f"{change:+.2%}"
-
-
-def _bar(change: float | None) -> str:
-    width = min(abs(change or 0.0) * 300, 150)
-    return f'<span class="bar{" less" if (change or 0.0) < 0 else ""}" style="width:{width:.0f}px"></span>'
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]], drawn: Sequence[str] = ()) -> str:
-    """Cells are escaped; `drawn` are cells of our own markup, one a row, after the others."""
-    lines = []
-    for place, row in enumerate(rows):
-        extra = f"<td>{drawn[place]}</td>" if drawn else ""
-        lines.append(f"<tr>{''.join(f'<td>{escape(str(cell))}</td>' for cell in row)}{extra}</tr>")
-    names = "".join(f"<th>{escape(name)}</th>" for name in head) + ("<th></th>" if drawn else "")
-    return f'<div class="wide"><table><tr>{names}</tr>{"".join(lines)}</table></div>'

@@ -78,7 +78,8 @@ def read_book(folder: Path, contract: Contract, levels: Levels | None = None) ->
             claim_source, claim_digest = _source(path)
             digest = hashlib.sha256((digest + claim_digest).encode()).hexdigest()
             amounts = _claims(claim_source, contract.claims, policy, starts_on, ends_on)
-    book = Book(policy, exposure, claims, starts_on, values, found, amounts, digest)
+    km = _distance(source, contract.policies, policy)
+    book = Book(policy, exposure, claims, starts_on, values, found, amounts, digest, ends_on, km)
     return book if keep.all() else book.only(keep)
 
 
@@ -116,6 +117,15 @@ def _exposure_and_claims(
         np.minimum(exposure, declared.exposure_at_most or np.inf),
         np.minimum(claims, declared.claims_at_most or np.inf),
     )
+
+
+def _distance(source: Source, declared: PolicyFile, policy: NDArray[np.int64]) -> NDArray[np.float64] | None:
+    """Measured km of each row, NaN where nothing was measured."""
+    if declared.distance_km is None:
+        return None
+    km = source.numbers(declared.distance_km)
+    _refuse_first(source, policy, (km < 0) | np.isinf(km), declared.distance_km, "is no distance")
+    return km
 
 
 def _periods(source: Source, declared: PolicyFile, policy: NDArray[np.int64]) -> tuple[Any, Any]:
@@ -214,7 +224,7 @@ def _claims(source: Source, declared: ClaimFile, policy: NDArray[np.int64], star
     key = _period_key(ordered, starts_on[order])
     row = order[np.searchsorted(key, _period_key(of_policy, occurred), side="right") - 1]
     _refuse_first(source, of_policy, occurred > ends_on[row], declared.occurred_on, "is after the cover's end")
-    return Claims(row, amount)
+    return Claims(row, amount, occurred)
 
 
 def _period_key(policy: NDArray[np.int64], day: NDArray[np.datetime64]) -> NDArray[np.int64]:

@@ -8,14 +8,21 @@ from numpy.typing import NDArray
 type Floats = NDArray[np.float64]
 type Ints = NDArray[np.int64]
 type Mask = NDArray[np.bool_]
+type Days = NDArray[np.datetime64]
 
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """m claims: the row of the book each belongs to, and its amount (NaN where unknown)."""
+    """m claims: the row of the book each belongs to, its amount (NaN where unknown), and its day where one is named."""
 
     row: NDArray[np.intp]
     amount: Floats
+    occurred_on: Days | None = None
+
+    def only(self, kept: Mask, row: NDArray[np.intp]) -> "Claims":
+        """The claims where `kept` is true, whose places in the book are then `row`."""
+        days = self.occurred_on
+        return Claims(row, self.amount[kept], None if days is None else days[kept])
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,17 +30,20 @@ class Book:
     """n rows of a book, one a policy or a policy and term.
 
     `values` holds a column of n numbers a factor: of a categorical factor the code of its level in `levels`, NaN where
-    it is missing. `starts_on` is None when the contract names no periods.
+    it is missing. `starts_on` and `ends_on` (exclusive) are None when the contract names no periods, `km` when it names
+    no column of measured distance.
     """
 
     policy: Ints
     exposure_years: Floats
     claims: Floats
-    starts_on: NDArray[np.datetime64] | None
+    starts_on: Days | None
     values: dict[str, Floats]
     levels: dict[str, tuple[str, ...]]
     amounts: Claims | None
     digest: str
+    ends_on: Days | None = None
+    km: Floats | None = None
 
     def __len__(self) -> int:
         return len(self.policy)
@@ -43,7 +53,14 @@ class Book:
         amounts = self.amounts
         if amounts is not None:
             kept = rows[amounts.row]
-            amounts = Claims((np.cumsum(rows) - 1)[amounts.row[kept]], amounts.amount[kept])
+            amounts = amounts.only(kept, (np.cumsum(rows) - 1)[amounts.row[kept]])
+        return self._at(rows, amounts)
+
+    def take(self, rows: NDArray[np.intp]) -> "Book":
+        """The rows at these places, as often as they are named, without claims: one row a claim for severity."""
+        return self._at(rows, None)
+
+    def _at(self, rows: Mask | NDArray[np.intp], amounts: Claims | None) -> "Book":
         return Book(
             self.policy[rows],
             self.exposure_years[rows],
@@ -53,24 +70,17 @@ class Book:
             self.levels,
             amounts,
             self.digest,
+            None if self.ends_on is None else self.ends_on[rows],
+            None if self.km is None else self.km[rows],
         )
 
     def with_value(self, factor: str, value: float) -> "Book":
         """The same rows, all with this value of a factor (a categorical one's code)."""
-        return replace(self, values=self.values | {factor: np.full(len(self), value)})
+        return self.with_column(factor, np.full(len(self), value))
 
-    def take(self, rows: NDArray[np.intp]) -> "Book":
-        """The rows at these places, as often as they are named, without claims: one row a claim for severity."""
-        return Book(
-            self.policy[rows],
-            self.exposure_years[rows],
-            self.claims[rows],
-            None if self.starts_on is None else self.starts_on[rows],
-            {name: column[rows] for name, column in self.values.items()},
-            self.levels,
-            None,
-            self.digest,
-        )
+    def with_column(self, factor: str, column: Floats) -> "Book":
+        """The same rows with these values (n,) of a factor."""
+        return replace(self, values=self.values | {factor: column})
 
 
 def folds_of(policy: Ints, folds: int, seed: int) -> Ints:

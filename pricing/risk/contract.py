@@ -1,5 +1,6 @@
 """The data contract: which columns of an insurer's files are exposure, claims and factors, and what they may hold."""
 
+from datetime import date
 from pathlib import Path
 from typing import Literal
 
@@ -22,6 +23,7 @@ class PolicyFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ends_on: str | None = None
     claims_at_most: float | None = None  # more are counted as this many
     exposure_at_most: float | None = None
+    distance_km: str | None = None  # measured in the row: how much is known of how it was driven
 
 
 class ClaimFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -59,11 +61,14 @@ class Factor(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Split(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The part of policies kept for the test: their number modulo `modulus` is `remainder`; with a seed, its hash's."""
+    """The part kept for the test. By policy: its number modulo `modulus` is `remainder` (with a seed, its hash's). By
+    time: what begins on `from_day` or later.
+    """
 
-    modulus: int
-    remainder: int
+    modulus: int = 1
+    remainder: int = 0
     seed: int | None = None
+    from_day: date | None = None
 
 
 class Boosting(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -131,6 +136,11 @@ def _problem(contract: Contract) -> str | None:
         != bool(contract.policies.ends_on),
         "test: the remainder must be from 0 to below the modulus": test is not None
         and not 0 <= test.remainder < test.modulus,
+        "test: either by policy (modulus 2 or more) or by time (from_day)": test is not None
+        and (test.modulus > 1) == (test.from_day is not None),
+        "test: from_day needs starts_on": test is not None
+        and test.from_day is not None
+        and contract.policies.starts_on is None,
     }
     return next((problem for problem, holds in broken.items() if holds), None) or next(
         filter(None, map(_factor_problem, contract.factors)), None

@@ -47,6 +47,8 @@ def is_test(contract: Contract, book: Book) -> Mask:
     split = contract.test
     if split is None:
         return np.zeros(len(book), dtype=bool)
+    if split.from_day is not None and book.starts_on is not None:
+        return np.asarray(book.starts_on >= np.datetime64(split.from_day))
     if split.seed is not None:
         return np.asarray(folds_of(book.policy, split.modulus, split.seed) == split.remainder)
     return np.asarray(book.policy % split.modulus == split.remainder)

@@ -2,15 +2,18 @@
 
 import json
 from html.parser import HTMLParser
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import pytest
+from pypdf import PdfReader
 from typer.testing import CliRunner
 
 from cli.main import app
-from pricing.filing import page
-from pricing.plan import parse_plan
+from pricing.document import Rows, as_html, as_pdf
+from pricing.filing import pack, title_of
+from pricing.plan import RatePlan, parse_plan
 from pricing.policies import packaged_plan
 from pricing.quote import quote_of
 from pricing.risk import fitting, glm
@@ -33,6 +36,10 @@ class Text(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         self.words.append(data)
+
+
+def page(plan: RatePlan, *parts: object) -> str:
+    return as_html(title_of(plan), pack(plan, *parts))  # type: ignore[arg-type]
 
 
 def read(markup: str) -> tuple[str, list[str]]:
@@ -71,6 +78,22 @@ def test_the_pack_of_a_jurisdiction_names_its_sources_and_duties() -> None:
     assert "27-614" in words
     assert "first-class mail, form 1" in words
     assert "Not legal advice" in words
+
+
+def test_the_pdf_says_what_the_page_says() -> None:
+    plan = parse_plan(
+        text_for("maryland").replace('title = "Motor liability"', 'title = "<b>Liability</b> & more"'), "a"
+    )
+    blocks = pack(plan)
+    found = as_pdf(title_of(plan), blocks)
+    assert found == as_pdf(title_of(plan), pack(plan))
+    said = "".join("".join(sheet.extract_text() for sheet in PdfReader(BytesIO(found)).pages).split())
+    # a page's foot stands between what is broken over two pages: single cells are looked for, not sentences
+    for block in blocks:
+        if isinstance(block, Rows):
+            assert all("".join(cell.split()) in said for row in block.rows for cell in row)
+    assert plan.plan_hash in said
+    assert "<b>Liability</b>&more" in said
 
 
 def test_what_a_plan_says_is_text_and_no_markup() -> None:
@@ -113,6 +136,28 @@ def test_the_model_stands_with_its_intervals(tmp_path: Path) -> None:
         assert f"{row.relativity:.3f} {row.low:.3f} to {row.high:.3f}" in words
     for limit in model.card.limits:
         assert limit in words
+
+
+def test_the_lift_of_the_very_model_stands_in_the_pack(tmp_path: Path) -> None:
+    run = CliRunner()
+    risk_books.book(tmp_path, rows=4000)
+    model, other = str(tmp_path / "model"), str(tmp_path / "other")
+    fit = ["fit", str(tmp_path), "--contract", str(tmp_path / "contract.toml"), "--glm-only", "--out"]
+    assert run.invoke(app, [*fit, model]).exit_code == 0
+    assert run.invoke(app, [*fit, other, "--seed", "2"]).exit_code == 0
+    judged = run.invoke(app, ["evaluate", model, str(tmp_path)])
+    (tmp_path / "judged.json").write_text(judged.stdout)
+    words = ["plan", "filing", "wayrate-2026", "--evaluation", str(tmp_path / "judged.json"), "-o"]
+    said = run.invoke(app, [*words, str(tmp_path / "pack.html"), "--model", model])
+    assert said.exit_code == 0, said.exception
+    page_words, _ = read((tmp_path / "pack.html").read_text())
+    found = json.loads(judged.stdout)["models"]["glm"]
+    assert f"Gini {found['gini']:.4f}" in page_words
+    for group in found["deciles"]:
+        assert f"{group['ratio']:.3f} {group['low']:.3f} to {group['high']:.3f}" in page_words
+    wrong = run.invoke(app, [*words, str(tmp_path / "pack.pdf"), "--model", other])
+    assert "of another model" in str(wrong.exception)
+    assert "must end with" in str(run.invoke(app, ["plan", "filing", "wayrate-2026", "-o", "pack.doc"]).exception)
 
 
 @pytest.mark.browser
