@@ -32,6 +32,7 @@ from api.problems import install_problems
 from api.rendering import STATIC, make_environment
 from api.security import SecurityHeaders
 from api.vendor import FILES, browser_files
+from api.workbench import routes as workbench_routes
 from scoring.roads import RoadMap
 from storage.pool import Database
 
@@ -67,6 +68,7 @@ def create_api(database: Database, roads: RoadMap | None, clock: Callable[[], da
         offer_routes,
         privacy_routes,
         audit_routes,
+        workbench_routes,
         book_routes,
         data_routes,
         device_routes,

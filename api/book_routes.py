@@ -1,11 +1,9 @@
-"""Pages of an underwriter: the book, a policy's file, its statements. No place where anybody drove is read here."""
+"""Pages of an underwriter: a policy's file, its statements. No place where anybody drove is read here."""
 
-from typing import Annotated
-
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, Response
 
-from api import book_view, wording
+from api import wording
 from api.access import looked
 from api.explain import score_view
 from api.home_view import policy_view, quality_shares
@@ -15,48 +13,10 @@ from api.rendering import page
 from api.roles import Now, Store, Underwriter
 from api.statement_pdf import pdf_answer
 from api.statement_view import posting_row, statement_view
-from api.store import fetch_book, fetch_posted_periods
 from api.trip_view import Fact
-from pricing.periods import months_before
-from pricing.policies import packaged_plan
 from pricing.store import Policy
 
 router = APIRouter(include_in_schema=False)
-
-
-@router.get("/book", response_class=HTMLResponse)
-def show_book(
-    request: Request,
-    reader: Underwriter,
-    database: Store,
-    now: Now,
-    *,
-    find: Annotated[str, Query(max_length=100)] = "",
-    sort: Annotated[str, Query(max_length=20)] = "policy",
-    period: Annotated[str | None, Query(pattern=r"^\d{4}-(0[1-9]|1[0-2])$")] = None,
-) -> Response:
-    """Every policy in one month: the latest with statements, or the one asked for."""
-    plan = packaged_plan()
-    with database.role("policy") as conn:
-        periods = fetch_posted_periods(conn)
-        period = period or (periods[0] if periods else f"{now:%Y-%m}")
-        rows = fetch_book(conn, months_before(period, plan.behaviour.window_months - 1), period)
-    lines = book_view.policy_lines(rows, plan)
-    wanted = book_view.in_order(book_view.found(lines, find), sort)
-    return page(
-        request,
-        "book.html",
-        reader,
-        subtitle=wording.month(period),
-        period=period,
-        periods=[{"period": other, "name": wording.month(other)} for other in periods if other != period],
-        totals=book_view.totals(wanted),
-        shown=f"{len(wanted)} of {len(lines)}",
-        find=find,
-        sort=sort,
-        columns=book_view.columns(sort, find, period),
-        rows=[book_view.shown(line) for line in wanted],
-    )
 
 
 @router.get("/book/{policy_id}", response_class=HTMLResponse)

@@ -7,15 +7,13 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field
 
-from api import book_view, map_drawing, trip_view
+from api import map_drawing, trip_view
 from api.access import looked
 from api.policy_file import any_policy, open_file, own_policies, own_policy
 from api.problems import PROBLEMS
 from api.roles import Anyone, Now, Policyholder, Store, Underwriter
-from api.store import Trip, fetch_book
+from api.store import Trip
 from api.trip_file import own_trip, own_trip_file
-from pricing.periods import months_before
-from pricing.policies import packaged_plan
 from pricing.store import Policy
 from scoring.score import Score
 
@@ -113,22 +111,6 @@ class ScoreOut(BaseModel):
     to_month: str
     trips: int
     score: dict[str, Any] | None
-
-
-class BookLine(BaseModel):
-    """One policy of the book in a month."""
-
-    policy: str
-    policyholder: str
-    pay_plan: str
-    trips: int
-    driven_m: int
-    charged_m: int
-    relabelled_m: int = Field(description="Of the driven metres, those that the policyholder said were no own drive")
-    score: float | None
-    premium: str | None
-    adjusted: str
-    currency: str
 
 
 @router.get("/me")
@@ -230,32 +212,6 @@ def read_roads(request: Request, trip_id: UUID, reader: Policyholder, database: 
     if bounds is None or request.app.state.roads is None:
         return {"type": "FeatureCollection", "features": []}
     return map_drawing.roads_geojson(request.app.state.roads, bounds)
-
-
-@router.get("/book")
-def read_book(
-    reader: Underwriter, database: Store, period: Annotated[str, Query(pattern=r"^\d{4}-(0[1-9]|1[0-2])$")]
-) -> list[BookLine]:
-    """Every policy in one month: kilometres, score, premium. No place."""
-    plan = packaged_plan()
-    with database.role("policy") as conn:
-        rows = fetch_book(conn, months_before(period, plan.behaviour.window_months - 1), period)
-    return [
-        BookLine(
-            policy=line.policy_id,
-            policyholder=line.policyholder,
-            pay_plan=line.pay_plan,
-            trips=line.trips,
-            driven_m=line.driven_m,
-            charged_m=line.charged_m,
-            relabelled_m=line.relabelled_m,
-            score=line.score,
-            premium=None if line.premium is None else str(line.premium),
-            adjusted=str(line.adjusted),
-            currency=line.currency,
-        )
-        for line in book_view.policy_lines(rows, plan)
-    ]
 
 
 @router.get("/book/{policy_id}/statements")

@@ -7,7 +7,6 @@ tokens are stored.
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from decimal import Decimal
 from uuid import UUID
 
 from psycopg.rows import class_row, scalar_row
@@ -66,46 +65,6 @@ TRIPS_OF_POLICY = f"{_TRIP_COLUMNS} where t.policy_key = %(policy_key)s order by
 
 OWN_TRIP = f"{_TRIP_COLUMNS} where t.trip_id = %(trip_id)s and p.person_key = %(person_key)s"
 
-# A trip counts for score and premium as pricing.close.not_charged says: in cover, insured driving, certified.
-BOOK = """
-    with driven as (
-        select t.policy_key, t.distance_m, t.grade, t.totals, t.local_month, t.label,
-               t.excluded is null and t.grade <> 'uncertified'
-               and (t.started_at at time zone p.time_zone)::date >= p.starts_on
-               and (t.started_at at time zone p.time_zone)::date < p.ends_on as charged
-          from link.trip_of_policy t
-          join policy.policy p using (policy_key)
-         where t.local_month between %(from_month)s and %(period)s
-    ), month as (
-        select policy_key, count(*) as trips, sum(distance_m) as driven_m,
-               coalesce(sum(distance_m) filter (where charged), 0) as charged_m,
-               coalesce(sum(distance_m) filter (where label is not null), 0) as relabelled_m
-          from driven where local_month = %(period)s group by policy_key
-    ), summed as (
-        select policy_key, jsonb_object_agg(name, total) as totals
-          from (select policy_key, name, sum(count::bigint) as total
-                  from driven, jsonb_each_text(totals) as counter(name, count)
-                 where charged group by policy_key, name) counters
-         group by policy_key
-    ), posted as (
-        select policy_key, sum(amount) as premium, min(currency) as currency,
-               coalesce(sum(amount) filter (where kind = 'adjustment'), 0) as adjusted
-          from policy.statement where period = %(period)s group by policy_key
-    )
-    select p.policy_id, h.name as policyholder, p.pay_plan, coalesce(m.trips, 0)::int as trips,
-           coalesce(m.driven_m, 0)::bigint as driven_m, coalesce(m.charged_m, 0)::bigint as charged_m,
-           coalesce(m.relabelled_m, 0)::bigint as relabelled_m,
-           s.totals, o.premium, coalesce(o.adjusted, 0) as adjusted, o.currency
-      from policy.policy p
-      join policy.person h using (person_key)
-      left join month m using (policy_key)
-      left join summed s using (policy_key)
-      left join posted o using (policy_key)
-     order by p.policy_id
-"""
-
-POSTED_PERIODS = "select distinct period from policy.statement order by period desc limit 24"
-
 
 @dataclass(frozen=True, slots=True)
 class Trip:
@@ -130,23 +89,6 @@ class Trip:
     versions: Mapping[str, object]
     label: str | None  # what the person said it was; None: nothing, or it was taken back
     contests: list[UUID]  # upheld: the trip is excluded, or its numbers are without the contested events
-
-
-@dataclass(frozen=True, slots=True)
-class BookRow:
-    """One policy of the book in a month; `totals` None: nothing charged in the score's window."""
-
-    policy_id: str
-    policyholder: str
-    pay_plan: str
-    trips: int
-    driven_m: int
-    charged_m: int
-    relabelled_m: int
-    totals: Mapping[str, int] | None
-    premium: Decimal | None
-    adjusted: Decimal
-    currency: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,19 +177,6 @@ def fetch_own_policy_keys(conn: Conn, person_key: UUID | None) -> list[UUID]:
     with conn.cursor(row_factory=scalar_row) as cur:
         keys: list[UUID] = cur.execute(OWN_POLICY_KEYS, {"person_key": person_key}).fetchall()
         return keys
-
-
-def fetch_book(conn: Conn, from_month: str, period: str) -> list[BookRow]:
-    """Every policy with its month `period` and the summed totals from `from_month` on: for underwriters."""
-    with conn.cursor(row_factory=class_row(BookRow)) as cur:
-        return cur.execute(BOOK, {"from_month": from_month, "period": period}).fetchall()
-
-
-def fetch_posted_periods(conn: Conn) -> list[str]:
-    """The latest months that have statements, the latest first."""
-    with conn.cursor(row_factory=scalar_row) as cur:
-        periods: list[str] = cur.execute(POSTED_PERIODS).fetchall()
-        return periods
 
 
 def fetch_trips(conn: Conn, policy_key: UUID) -> list[Trip]:

@@ -2,12 +2,14 @@
 
 from bisect import bisect_right
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
+from itertools import product
 from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
 from pricing import change_store, store
+from pricing.book_month_store import BookMonth, keep_month
 from pricing.errors import PeriodNotOver
 from pricing.month import Month, Part, rate_month
 from pricing.periods import ended_at, month_bounds, months_before
@@ -17,6 +19,7 @@ from pricing.rating import BehaviourInput, DrivenTrip, Inputs, Line, Premium, Te
 from pricing.statement import Posting, difference
 from pricing.store import Change, Policy, TripRow
 from pricing.terms import SHARING, Span, in_month, spans_of
+from scoring.classes import EXPOSURE_CLASSES, HOUR_BANDS
 from scoring.features import sum_totals
 from scoring.labels import EXCLUSION
 from scoring.score import PRIOR_MODEL, Score, score_totals
@@ -78,7 +81,12 @@ def adjust(conn: Conn, policy_key: UUID, from_month: str, as_of: datetime) -> li
     """The adjustments of a policy's posted months from that one on, posted now (policy role, policy locked)."""
     (policy,) = store.fetch_policies(conn, [policy_key])
     periods = store.fetch_posted_periods(conn, policy_key, from_month)
-    adjustments = (_adjustment(conn, policy, period, as_of) for period in periods)
+    adjustments = [_adjustment(conn, policy, period, as_of) for period in periods]
+    for period in _open_months(policy, from_month, periods, as_of):
+        plan = plan_on(conn, policy.plan_name, max(month_bounds(period)[0], policy.starts_on))
+        rows = _window(conn, policy, plan, period)
+        inputs, _ = _inputs(conn, policy, plan, period, rows)
+        keep_month(conn, _book_month(policy, period, inputs.days, rows), plan.tax_name)
     return [adjustment for adjustment in adjustments if adjustment]
 
 
@@ -87,8 +95,17 @@ def inputs_of(conn: Conn, policy: Policy, plan: RatePlan, period: str) -> tuple[
 
     Among the versions stand the upheld contests without whose events, or trips, the driving is counted.
     """
+    return _inputs(conn, policy, plan, period, _window(conn, policy, plan, period))
+
+
+def _window(conn: Conn, policy: Policy, plan: RatePlan, period: str) -> list[TripRow]:
+    """The trips of the score's window, which ends with the period."""
     window_start = months_before(period, plan.behaviour.window_months - 1)
-    rows = store.fetch_trips(conn, policy.policy_key, window_start, period)
+    return store.fetch_trips(conn, policy.policy_key, window_start, period)
+
+
+def _inputs(conn: Conn, policy: Policy, plan: RatePlan, period: str, rows: list[TripRow]) -> tuple[Month, Versions]:
+    window_start = months_before(period, plan.behaviour.window_months - 1)
     spans = spans_of(change_store.fetch_changes(conn, policy.policy_key))
     spans = in_month(spans, period) or _no_days(policy, period)
     driven = _by_span([row for row in rows if row.local_month == period], spans, policy)
@@ -188,24 +205,72 @@ def _first_posting(conn: Conn, policy: Policy, period: str, as_of: datetime) -> 
     if store.fetch_postings(conn, policy.policy_key, period):
         return None
     plan = plan_on(conn, policy.plan_name, max(month_bounds(period)[0], policy.starts_on))
-    inputs, versions = inputs_of(conn, policy, plan, period)
+    rows = _window(conn, policy, plan, period)
+    inputs, versions = _inputs(conn, policy, plan, period, rows)
     premium = rate_month(plan, inputs)
     posting = _posting(policy, period, 0, premium, premium.lines, inputs, versions, "the month's statement", as_of)
-    return posting if store.insert_posting(conn, posting) else None
+    is_posted = store.insert_posting(conn, posting)
+    keep_month(conn, _book_month(policy, period, inputs.days, rows), plan.tax_name)
+    return posting if is_posted else None
 
 
 def _adjustment(conn: Conn, policy: Policy, period: str, as_of: datetime) -> Posting | None:
     """New total minus posted sum, by the plan of the statement; None where they agree."""
     posted = store.fetch_postings(conn, policy.policy_key, period)
     plan = plan_of_hash(conn, posted[0].plan_hash)
-    inputs, versions = inputs_of(conn, policy, plan, period)
+    rows = _window(conn, policy, plan, period)
+    inputs, versions = _inputs(conn, policy, plan, period, rows)
     premium = rate_month(plan, inputs)
     lines = difference(premium, posted)
-    if not lines:
-        return None
-    reason = _what_changed(posted[-1], inputs, versions)
-    adjustment = _posting(policy, period, len(posted), premium, lines, inputs, versions, reason, as_of)
-    return adjustment if store.insert_posting(conn, adjustment) else None
+    adjustment = None
+    if lines:
+        reason = _what_changed(posted[-1], inputs, versions)
+        adjustment = _posting(policy, period, len(posted), premium, lines, inputs, versions, reason, as_of)
+    is_posted = adjustment is not None and store.insert_posting(conn, adjustment)
+    keep_month(conn, _book_month(policy, period, inputs.days, rows), plan.tax_name)
+    return adjustment if is_posted else None
+
+
+def _open_months(policy: Policy, from_month: str, posted: Collection[str], as_of: datetime) -> list[str]:
+    """The months of the term from that one to the present one that have no statement."""
+    today = as_of.astimezone(ZoneInfo(policy.time_zone)).date()
+    first = max(from_month, f"{policy.starts_on:%Y-%m}")
+    last = min(f"{today:%Y-%m}", f"{policy.ends_on - timedelta(days=1):%Y-%m}")
+    count = (int(last[:4]) - int(first[:4])) * 12 + int(last[5:]) - int(first[5:])
+    return [period for period in (months_before(last, back) for back in range(count, -1, -1)) if period not in posted]
+
+
+def _book_month(policy: Policy, period: str, days: int, window: Sequence[TripRow]) -> BookMonth:
+    """The month in one row, of the trips of its score's window.
+
+    Claims are expected at the predicted frequency, without a score at the class mean's, over the charged km; where
+    none were measured over the declared km of those days.
+    """
+    rows = [row for row in window if row.local_month == period]
+    charged = [row for row in rows if not_charged(row, policy) is None]
+    cells = {(road, hour): place for place, (road, hour) in enumerate(product(EXPOSURE_CLASSES, HOUR_BANDS))}
+    cells_m = [0] * len(cells)
+    for row in charged:
+        for road, hour, metres in row.cells:
+            cells_m[cells[road, hour]] += metres
+    score = policy_score(window, policy)
+    charged_m = sum(row.distance_m for row in charged)
+    frequency = score.claims_per_100000_km if score else PRIOR_MODEL.base_claims_per_100000_km
+    km = charged_m / 1000 or policy.declared_km_per_year * days / 365
+    return BookMonth(
+        policy_key=policy.policy_key,
+        period=period,
+        days=days,
+        trips=len(rows),
+        driven_m=sum(row.distance_m for row in rows),
+        charged_m=charged_m,
+        relabelled_m=sum(row.distance_m for row in rows if str(row.excluded).startswith(EXCLUSION)),
+        gap_m=sum(row.gap_m for row in charged),
+        cells_m=cells_m,
+        claims_per_100000_km=str(score.claims_per_100000_km) if score else None,
+        score=score.value if score else None,
+        expected_claims=frequency * km / 100_000,
+    )
 
 
 def _posting(

@@ -111,6 +111,11 @@ def plan_on(conn: Conn, name: str, day: date) -> RatePlan:
     return _as_published(*found)
 
 
+def published_plans(conn: Conn) -> list[RatePlan]:
+    """Every plan of the book, the latest in effect first. Raises AlteredPlan."""
+    return [_as_published(*found) for found in store.fetch_plan_contents(conn)]
+
+
 def plan_of_hash(conn: Conn, plan_hash: str) -> RatePlan:
     """The published plan of that hash. Raises AlteredPlan."""
     return _as_published(plan_hash, store.fetch_plan_by_hash(conn, plan_hash))

@@ -20,6 +20,7 @@ PLAN_ON = """
     select plan_hash, content from policy.rate_plan where name = %s and effective_from <= %s
      order by effective_from desc, published_at desc, plan_hash limit 1
 """
+PLANS = "select plan_hash, content from policy.rate_plan order by effective_from desc, name, published_at desc"
 PLAN_BY_HASH = "select content from policy.rate_plan where plan_hash = %s"
 
 # Whoever signed up before any policy named them is called by their address until one does.
@@ -160,6 +161,11 @@ def fetch_plan_content(conn: Conn, name: str, day: date) -> tuple[str, str] | No
     """Hash and text of the plan of that name in effect on a day."""
     row = conn.execute(PLAN_ON, (name, day)).fetchone()
     return None if row is None else (str(row[0]), str(row[1]))
+
+
+def fetch_plan_contents(conn: Conn) -> list[tuple[str, str]]:
+    """Hash and text of every plan, the latest in effect first."""
+    return [(str(plan_hash), str(content)) for plan_hash, content in conn.execute(PLANS)]
 
 
 def fetch_plan_by_hash(conn: Conn, plan_hash: str) -> str:

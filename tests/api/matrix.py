@@ -39,6 +39,7 @@ ROW_OF = {
     "GET /contests/{contest_id}": _EVIDENCE,
     "POST /contests/{contest_id}": _DECIDE,
     "GET /book": _SCORES,
+    "GET /book.csv": _SCORES,
     "GET /book/{policy_id}": _SCORES,
     "GET /book/{policy_id}/statements/{period}": _STATEMENTS,
     "GET /book/{policy_id}/statements/{period}/pdf": _STATEMENTS,

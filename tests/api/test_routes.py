@@ -35,6 +35,7 @@ ALLOWED = {
     "/contests": DRIVEN,
     "/contests/{contest_id}": DRIVEN,
     "/book": DRIVEN,
+    "/book.csv": DRIVEN,
     "/book/{policy_id}": DRIVEN,
     "/book/{policy_id}/statements/{period}": DRIVEN,
     "/api/v1/policies": OWN,
@@ -379,7 +380,13 @@ def test_the_book_filters_and_sorts(client: TestClient) -> None:
     assert order("") == ["T-1001", "T-1002"]
     assert order("sort=-policy") == ["T-1002", "T-1001"]
     assert order("sort=-premium") == ["T-1001", "T-1002"]
-    assert order("find=BEN") == ["T-1002"]
+    assert order("find=T-1002") == ["T-1002"]
+    assert order("find=%25") == []
+    assert order("pay_plan=per_km") == ["T-1002"]
+    assert order("territory=rural") == []
+    assert order("vehicle_class=compact&quality=95-up") == ["T-1001", "T-1002"]
+    assert order("score=no-such-band") == []
+    assert order("change=none&page=2") == []
     assert order("find=%3Cscript%3E") == []
     assert "<script>" not in client.get("/book?find=%3Cscript%3E").text
 

@@ -1,0 +1,9 @@
+"""Every page of the workbench."""
+
+from fastapi import APIRouter
+
+from api.workbench import book_routes
+
+router = APIRouter()
+for routes in (book_routes,):
+    router.include_router(routes.router)

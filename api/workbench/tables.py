@@ -1,0 +1,93 @@
+"""Tables of the workbench: headings that sort, pages by number, and the same rows as CSV."""
+
+import csv
+import io
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+from fastapi.responses import Response, StreamingResponse
+
+PAGE_ROWS = 50
+FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet would run
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A heading that sorts; `order` None: by another column."""
+
+    name: str
+    number: bool
+    order: str | None
+    href: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pages:
+    """Where in the rows a page stands, and the ways to the next ones; None: there is none."""
+
+    shown: str
+    before: str | None
+    after: str | None
+
+
+def columns(
+    names: Mapping[str, str], numbers: Sequence[str], sort: str, path: str, query: Mapping[str, str]
+) -> list[Column]:
+    """Headings whose links sort by them, or turn the order where they already do. `query` stays, the page does not."""
+    current, shown = sort.removeprefix("-"), []
+    for key, name in names.items():
+        order = None
+        if key == current:
+            order = "descending" if sort.startswith("-") else "ascending"
+        turned = f"-{key}" if order == "ascending" or (order is None and key in numbers) else key
+        shown.append(Column(name, key in numbers, order, address(path, {**query, "sort": turned})))
+    return shown
+
+
+def pages(page: int, count: int, path: str, query: Mapping[str, str]) -> Pages:
+    """The pages round one, numbered from 1, of `count` rows."""
+    first, last = (page - 1) * PAGE_ROWS + 1, min(page * PAGE_ROWS, count)
+    return Pages(
+        shown=f"{first:,}–{last:,} of {count:,}" if first <= last else f"none of {count:,}",
+        before=address(path, {**query, "page": str(page - 1)}) if page > 1 else None,
+        after=address(path, {**query, "page": str(page + 1)}) if last < count else None,
+    )
+
+
+def address(path: str, query: Mapping[str, str]) -> str:
+    """The path with what of the query is not empty."""
+    asked = {name: value for name, value in query.items() if value}
+    return f"{path}?{urlencode(asked)}" if asked else path
+
+
+def csv_answer(name: str, head: Sequence[str], rows: Iterable[Sequence[object]]) -> Response:
+    """The rows as a CSV file, sent as they are read."""
+    return StreamingResponse(
+        _csv_lines(head, rows),
+        media_type="text/csv; charset=utf-8",
+        headers={"Content-Disposition": f'attachment; filename="{name}"'},
+    )
+
+
+def _csv_lines(head: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator[str]:
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(head)
+    for row in rows:
+        writer.writerow([harmless(cell) for cell in row])
+        if text.tell() > 64 * 1024:
+            yield _taken(text)
+    yield _taken(text)
+
+
+def _taken(text: io.StringIO) -> str:
+    found = text.getvalue()
+    text.seek(0)
+    text.truncate()
+    return found
+
+
+def harmless(cell: object) -> object:
+    """A text that a spreadsheet would take for a formula gets a quote before it; numbers stay numbers."""
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA_SIGNS) else cell

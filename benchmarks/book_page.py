@@ -1,0 +1,104 @@
+"""How long the pages of the workbench take in a database of many policies.
+
+Run `uv run python -m benchmarks.book_page [--policies N] [--times N]`.
+
+The small real book of the tests is copied until there are N policies, each with ten posted months and their row of the
+book by month; terms, kilometres, scores and premiums vary. Pages are asked one by one, in the process of the
+application, as an underwriter asks them; the bare read of one row beside them says what a round trip costs here.
+"""
+
+import argparse
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+from fastapi.testclient import TestClient
+
+from api.app import create_api
+from benchmarks.customer_card import copy_book
+from storage.open import open_database
+from storage.pool import Database
+from tests.api.conftest import sign_in
+from tests.api.world import DESK, NOW, build_world
+
+_VARIED = (
+    """update policy.policy set pay_plan = (array['autograph', 'per_km', 'flat'])[1 + mod(n, 3)],
+              factors = factors || jsonb_build_object(
+                  'territory', (array['rural', 'suburban', 'urban'])[1 + mod(n / 3, 3)],
+                  'vehicle_class', (array['small', 'compact', 'suv'])[1 + mod(n / 9, 3)])
+         from (select policy_key, row_number() over (order by policy_id) as n from policy.policy) numbered
+        where policy.policy_key = numbered.policy_key""",
+    """insert into policy.book_month
+       select md5('k' || n)::uuid, '2026-' || lpad(m::text, 2, '0'), 30, 20 + mod(n, 30),
+              100 * mod(n * 79 + m, 20000), 95 * mod(n * 79 + m, 20000), mod(n, 13) * 100, 0, b.cells_m,
+              0.6 + mod(n, 500) / 500.0,
+              30 + mod(n * 31 + m * 17, 65), 0.004, 20 + mod(n * 107 + m * 13, 9000) / 100.0, 0, 4, 'EUR'
+         from (select cells_m from policy.book_month limit 1) b, generate_series(1, %(count)s) n,
+              generate_series(1, 10) m
+       on conflict do nothing""",
+    """insert into policy.claim
+       select 'C-' || n || '-' || m, md5('k' || n)::uuid, 'liability', make_date(2026, m, 1 + mod(n, 28)), now()
+         from generate_series(1, %(count)s, 211) n, generate_series(1, 10) m""",
+    "analyze policy.policy",
+    "analyze policy.book_month",
+    "analyze policy.claim",
+)
+PATHS = {
+    "book": "/book?period=2026-10",
+    "book by score, falling": "/book?period=2026-10&sort=-score",
+    "book by change": "/book?period=2026-10&sort=-change",
+    "book, page 1,000": "/book?period=2026-10&page=1000",
+    "urban, 60 to 69, rose": "/book?period=2026-10&territory=urban&score=60-70&change=up-10",
+    "number begins B-77": "/book?period=2026-10&find=B-77",
+    "JSON, 100 rows": "/api/v1/book?period=2026-10&limit=100",
+}
+
+
+def vary(database: Database, count: int) -> None:
+    """Terms and months that differ, so that filters and orders have something to do."""
+    with database.role("owner") as conn:
+        for statement in _VARIED:
+            conn.execute(statement, {"count": count} if "%(count)s" in statement else None)
+
+
+def timed(times: int, run: Callable[[], object]) -> str:
+    """p50 and p99 of so many runs, one by one, after one that is not counted."""
+    run()
+    taken = []
+    for _ in range(times):
+        begin = perf_counter()
+        run()
+        taken.append(perf_counter() - begin)
+    p50, p99 = np.quantile(taken, [0.5, 0.99]) * 1e3
+    return f"p50 {p50:7.1f} ms   p99 {p99:7.1f} ms"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--policies", type=int, default=100_000)
+    parser.add_argument("--times", type=int, default=50)
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder, open_database(Path(folder), None) as database:
+        build_world(database)
+        copy_book(database, arguments.policies, 10)
+        vary(database, arguments.policies)
+        with TestClient(create_api(database, None, lambda: NOW), base_url="http://127.0.0.1") as client:
+            assert sign_in(client, DESK) == 303
+
+            def bare() -> None:
+                with database.role("policy") as conn:
+                    conn.execute("select * from policy.policy where policy_id = 'B-77'").fetchone()
+
+            print(f"{'bare read':28}{timed(arguments.times, bare)}")
+            for name, path in PATHS.items():
+                assert client.get(path).status_code == 200, path
+                print(f"{name:28}{timed(arguments.times, lambda path=path: client.get(path))}")  # type: ignore[misc]
+            begin = perf_counter()
+            rows = client.get("/book.csv?period=2026-10").text.count("\n")
+            print(f"{'all as CSV':28}{perf_counter() - begin:.1f} s for {rows:,} lines")
+
+
+if __name__ == "__main__":
+    main()
