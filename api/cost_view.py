@@ -34,6 +34,7 @@ class PricedTrip:
     gap_m: int
     not_charged: str | None
     cost: Decimal | None
+    minutes: int = 0  # 0 where the pay plan does not read them
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,7 @@ def priced_trip(inputs: Mapping[str, object], trip_id: str, costs: Mapping[str, 
         gap_m=int(trip["gap_m"]),
         not_charged=trip["not_charged"],
         cost=Decimal(costs[trip_id]) if trip_id in costs else None,
+        minutes=int(trip.get("minutes", 0)),
     )
 
 
@@ -94,28 +96,32 @@ def cost_view(trip: PricedTrip, plan: RatePlan, status: str) -> Cost:
         CostLine(
             road,
             hours,
-            wording.km(metres),
+            driven,
             f"{wording.symbol(plan.currency)}{rate * multiple:.4f}",
             wording.money(cents, plan.currency),
         )
-        for (road, hours, metres, rate, _), cents in zip(parts, shown, strict=True)
+        for (road, hours, driven, rate, _), cents in zip(parts, shown, strict=True)
     ]
     sentence = f"of your premium, before fee and tax: {status}."
     return Cost(wording.money(sum(shown, Decimal(0)), plan.currency), sentence, lines)
 
 
-def _parts(trip: PricedTrip, plan: RatePlan) -> Sequence[tuple[str, str, int, Decimal, Decimal]]:
-    """(road, hours, metres, rate a km of all covers, amount) before relativities."""
-    covers = [plan.covers[name] for name in trip.covers]
+def _parts(trip: PricedTrip, plan: RatePlan) -> Sequence[tuple[str, str, str, Decimal, Decimal]]:
+    """(road, hours, km or minutes, their rate of all covers, amount) before relativities."""
+    covers, uses = [plan.covers[name] for name in trip.covers], plan.pay_plans[trip.pay_plan].uses
     standard = sum((cover.standard_per_km for cover in covers), Decimal(0))
     parts: list[tuple[str, str, int, Decimal]] = []
-    if {"road_class", "hour_band"} <= plan.pay_plans[trip.pay_plan].uses:
+    if {"road_class", "hour_band"} <= uses:
         for road, hour, metres in sorted(trip.cells, key=lambda cell: -cell[2]):
             rate = sum((cover.per_km[road, hour] for cover in covers), Decimal(0))
             name = "Off the map" if road == "unmatched" else wording.words(road)
             parts.append((name, HOURS.get(hour, hour), metres, rate))
-    else:
+    elif "distance" in uses:
         parts.append(("All roads", HOURS[""], trip.distance_m, standard))
-    if trip.gap_m:
+    if trip.gap_m and "distance" in uses and plan.rules["gap_km"] == "standard_rate":
         parts.append(("Not measured", "estimated", trip.gap_m, standard))
-    return [(road, hours, metres, rate, rate * metres / 1000) for road, hours, metres, rate in parts]
+    shown = [(road, hours, wording.km(metres), rate, rate * metres / 1000) for road, hours, metres, rate in parts]
+    if trip.minutes:
+        rate = sum((cover.per_minute for cover in covers), Decimal(0))
+        shown.append(("All roads", HOURS[""], f"{trip.minutes} min", rate, rate * trip.minutes))
+    return shown

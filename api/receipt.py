@@ -8,10 +8,11 @@ from markupsafe import Markup
 
 from api import charts, wording
 from pricing.money import EXACT, MINOR_DIGITS
-from pricing.rating import recompute
+from pricing.rating import SMOOTHING, recompute
 from pricing.statement import PeriodStatement, Posting
 
-DAYS, KILOMETRES, FACTORS, DRIVING = "Cover by the day", "Kilometres", "Car and driver", "Driving"
+DAYS, KILOMETRES, MINUTES = "Cover by the day", "Kilometres", "Minutes of driving"
+FACTORS, DRIVING, RENEWAL = "Car and driver", "Driving", "Renewal"
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +166,8 @@ def _sheet_line(step: Mapping[str, str]) -> SheetLine:
     name = wording.words(step["label"])
     if step["kind"] == "times":
         return SheetLine(name, f"× {plain(step['rate'])}", running)
-    return SheetLine(name, f"{plain(step['quantity'])} × {plain(step['rate'])}", running)
+    bound = {"at_most": "≤ ", "at_least": "≥ "}.get(step["kind"], "")
+    return SheetLine(name, f"{bound}{plain(step['quantity'])} × {plain(step['rate'])}", running)
 
 
 def plain(number: str) -> str:
@@ -182,8 +184,12 @@ def _heading(step: Mapping[str, str]) -> tuple[str, str]:
     section, label = step["section"], step["label"]
     if step["kind"] == "times":
         return (DRIVING, f"× {plain(step['rate'])}") if label.startswith("behaviour") else (FACTORS, "")
+    if step["kind"] in SMOOTHING:
+        return RENEWAL, "held near what the term before would have cost"
     if label.endswith(" days"):
         return DAYS, label
+    if label == "minutes of driving":
+        return MINUTES, f"{plain(step['quantity'])} minutes"
     if "km" in label.split():
         return KILOMETRES, ""
     rate = Decimal(step["rate"])

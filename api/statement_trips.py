@@ -11,6 +11,7 @@ from api.cost_view import NOT_CHARGED
 from api.receipt import cents_that_add_up
 from api.trip_view import EXCLUSIONS
 from pricing.money import EXACT, MINOR_DIGITS
+from pricing.rating import SMOOTHING
 from pricing.statement import PeriodStatement, Posting
 
 # A trip of a few hundred metres costs less than a cent: two digits more tell it from nothing.
@@ -65,7 +66,10 @@ class TripsBehind:
 
 @dataclass(frozen=True, slots=True)
 class Covers:
-    """The covers of a worksheet in currency units: what the days alone come to, exact, and the rounded lines' sum."""
+    """The covers of a worksheet in currency units: what the days alone come to, exact, and the rounded lines' sum.
+
+    `unrounded` is what days and trips come to, before the bounds of a renewal.
+    """
 
     daily: Decimal
     unrounded: Decimal
@@ -136,7 +140,9 @@ def covers_of(posting: Posting) -> Covers:
             of_days = Decimal(0)
         elif step["kind"] == "times":
             of_days = EXACT.multiply(of_days, Decimal(step["rate"]))
-        elif step["label"].endswith(" days"):
+        elif step["kind"] in SMOOTHING:
+            continue
+        elif step["label"].endswith(" days") or step["label"].startswith("declared km"):
             of_days = EXACT.fma(Decimal(step["quantity"]), Decimal(step["rate"]), of_days)
         running = Decimal(step["running"])
     return Covers(daily, unrounded, posted)
@@ -162,7 +168,7 @@ def _sums(posting: Posting, daily: Decimal, trips: Decimal, rounding: Decimal) -
         ),
         Sum("The trips", why, _fine(trips, currency, signed=True)),
         Sum("Covers before rounding", "", _fine(daily + trips, currency), is_sum=True),
-        Sum("Rounding", "each cover to the cent", _fine(rounding, currency, signed=True)),
+        Sum("Rounding", _why_rounded(posting), _fine(rounding, currency, signed=True)),
         Sum(
             "Covers",
             f"then come {' and '.join(later)}" if later else "",
@@ -170,6 +176,11 @@ def _sums(posting: Posting, daily: Decimal, trips: Decimal, rounding: Decimal) -
             is_sum=True,
         ),
     ]
+
+
+def _why_rounded(posting: Posting) -> str:
+    smooth = any(step["kind"] in SMOOTHING for step in posting.worksheet)
+    return "each cover inside the bounds of a renewal, then to the cent" if smooth else "each cover to the cent"
 
 
 def _mark(key: str, now: Mapping[str, PostedTrip], before: Mapping[str, PostedTrip]) -> str:

@@ -5,16 +5,17 @@ only where that bound leaves no doubt which way. A row in doubt (a tie, or nearl
 Fee, minimum and tax are whole numbers throughout. Arrays are of shape (n,), one row a policy.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ingest.compiled import compiled
 from pricing.money import MINOR_DIGITS, to_minor_unit
-from pricing.plan import RatePlan
+from pricing.plan import DAYS_OF_A_YEAR, RatePlan
 from pricing.rating import BehaviourInput, DrivenTrip, Inputs, Premium, Terms, behaviour_relativity, rate_period
 
 type Floats = NDArray[np.float64]
@@ -30,12 +31,16 @@ _SURE, _DOUBTFUL = 0, 1
 
 @dataclass(frozen=True, slots=True)
 class CompiledPlan:
-    """A plan as arrays: relativities (factors, levels), one pad column of 1 for factors that are not read."""
+    """A plan as arrays: relativities (factors, rows), one pad column of 1 for factors that are not read.
+
+    Those of a factor with knots are 1: what lies between two knots comes with the book.
+    """
 
     plan: RatePlan
     relativities: Floats
     per_day: Floats  # (pay plans, covers)
     per_metre: Floats  # (covers,)
+    per_minute: Floats  # (covers,)
     cell_rates: Floats  # (covers, cells), a metre
     cells: tuple[tuple[str, str], ...]
     minimum: int  # in minor units, as rounded
@@ -51,7 +56,9 @@ class RatingBook:
 
     `codes` (factors of the plan, n) holds places of levels or bands, NOT_READ where the pay plan does not use the
     factor; `declared` the same rows as declared, for the worksheet. `cell_m` holds metres by (road class, hour band).
-    `frequency` is claims per 100,000 km as decimal text and `relativity` what follows from it, 1 without.
+    `frequency` is claims per 100,000 km as decimal text. `relativity` is what follows from it, 1 without, times the
+    relativities between knots, which stand in `interpolated` by factor. `expiring` holds decimals by cover, None where
+    there is none, and is empty where no row is a renewal; `interval` the ends of the frequency's.
     """
 
     policy: tuple[str, ...]
@@ -66,7 +73,13 @@ class RatingBook:
     cell_m: Mapping[tuple[str, str], Ints]
     frequency: tuple[str | None, ...]
     class_mean: Decimal
+    tier: tuple[str, ...]
     relativity: Floats
+    interpolated: Mapping[str, Floats]
+    minutes: Ints
+    unmeasured_days: Ints
+    expiring: Mapping[str, Sequence[Any]]
+    interval: tuple[Sequence[Any], Sequence[Any]] | None
 
     def __len__(self) -> int:
         return len(self.days)
@@ -93,7 +106,7 @@ def compile_plan(plan: RatePlan) -> CompiledPlan:
     digits = MINOR_DIGITS[plan.currency]
     unit = Decimal(1).scaleb(-digits)
     tables = [
-        [float(one) for one in (factor.levels.values() or [band.relativity for band in factor.bands])]
+        [1.0 if factor.knots else float(relativity) for _, relativity, _ in factor.rows]
         for factor in plan.factors.values()
     ]
     widest = max((len(table) for table in tables), default=0)
@@ -110,6 +123,7 @@ def compile_plan(plan: RatePlan) -> CompiledPlan:
             ]
         ),
         per_metre=np.array([float(cover.standard_per_km) / 1000 for cover in plan.covers.values()]),
+        per_minute=np.array([float(cover.per_minute) for cover in plan.covers.values()]),
         cell_rates=np.array([[float(cover.per_km[cell]) / 1000 for cell in cells] for cover in plan.covers.values()]),
         cells=cells,
         minimum=int(to_minor_unit(plan.minimum_premium, plan.currency) / unit),
@@ -127,7 +141,8 @@ def rate_book(compiled_plan: CompiledPlan, book: RatingBook) -> BookPremiums:
     doubt = np.zeros(count, dtype=np.uint8)
     _cover_amounts(
         compiled_plan.relativities, book.codes, book.relativity, compiled_plan.per_day, book.pay_plan, book.days,
-        _way_rates(compiled_plan, book), book.covers, 10.0 ** MINOR_DIGITS[plan.currency], covers, doubt,
+        _way_rates(compiled_plan, book), book.covers, 10.0 ** MINOR_DIGITS[plan.currency], *_bounds(plan, book),
+        covers, doubt,
     )  # fmt: skip
     premium = covers.sum(axis=0)
     minimum = np.where(premium < compiled_plan.minimum_below, compiled_plan.minimum - premium, 0)
@@ -151,6 +166,7 @@ def inputs_of(compiled_plan: CompiledPlan, book: RatingBook, row: int) -> Inputs
     """What the premium of a row is a function of."""
     plan = compiled_plan.plan
     frequency = book.frequency[row]
+    expiring = {name: values[row] for name, values in book.expiring.items()}
     cells = tuple((*cell, int(metres[row])) for cell, metres in book.cell_m.items() if metres[row])
     return Inputs(
         policy=book.policy[row],
@@ -162,43 +178,69 @@ def inputs_of(compiled_plan: CompiledPlan, book: RatingBook, row: int) -> Inputs
             {name: values[row] for name, values in book.declared.items()},
             int(book.declared_km[row]),
         ),
-        trips=(DrivenTrip("all", int(book.distance_m[row]), int(book.gap_m[row]), None, cells),),
-        behaviour=None if frequency is None else _behaviour(frequency, book.class_mean),
+        trips=(
+            DrivenTrip("all", int(book.distance_m[row]), int(book.gap_m[row]), None, cells, int(book.minutes[row])),
+        ),
+        behaviour=None if frequency is None else behaviour_of(frequency, book.class_mean, book.tier[row]),
+        unmeasured_days=int(book.unmeasured_days[row]),
+        expiring={name: value for name, value in expiring.items() if value is not None},
     )
 
 
-def relativity_of(plan: RatePlan, frequency: str, class_mean: Decimal) -> float:
+def relativity_of(plan: RatePlan, frequency: str, class_mean: Decimal, tier: str) -> float:
     """The behaviour relativity of a predicted frequency, by the plan's own rounding and bounds."""
-    return float(behaviour_relativity(plan, _behaviour(frequency, class_mean)))
+    return float(behaviour_relativity(plan, behaviour_of(frequency, class_mean, tier)))
 
 
-def _behaviour(frequency: str, class_mean: Decimal) -> BehaviourInput:
-    return BehaviourInput(Decimal(frequency), class_mean, "", "", "", Decimal(0))
+def behaviour_of(frequency: str, class_mean: Decimal, tier: str) -> BehaviourInput:
+    """A row's predicted frequency; which trips it comes of stands nowhere in a book."""
+    return BehaviourInput(Decimal(frequency), class_mean, "", "", "", Decimal(0), tier)
 
 
 def _way_rates(compiled_plan: CompiledPlan, book: RatingBook) -> Floats:
     """What the way costs before relativities, shape (covers, n); 0 where the pay plan does not charge for it."""
-    uses = [one.uses for one in compiled_plan.plan.pay_plans.values()]
+    plan = compiled_plan.plan
+    uses = [one.uses for one in plan.pay_plans.values()]
     by_cell = np.array([{"road_class", "hour_band"} <= one for one in uses])[book.pay_plan]
     by_distance = np.array(["distance" in one for one in uses])[book.pay_plan]
-    if not by_distance.any():
+    by_minutes = np.array(["minutes" in one for one in uses])[book.pay_plan]
+    if not by_distance.any() and not by_minutes.any():
         return np.zeros((len(compiled_plan.per_metre), 0))
-    plain = book.gap_m + np.where(by_cell, 0, book.distance_m)
-    found = np.outer(compiled_plan.per_metre, np.where(by_distance, plain, 0))
+    plain = np.where(by_cell, 0, book.distance_m)
+    if plan.rules["gap_km"] == "standard_rate":
+        plain = plain + book.gap_m
+    if plan.rules["unmeasured_days"] == "declared_km":
+        twice = 2 * 1000 * book.declared_km * book.unmeasured_days
+        plain = plain + (twice + DAYS_OF_A_YEAR) // (2 * DAYS_OF_A_YEAR)
+    found: Floats = np.outer(compiled_plan.per_metre, np.where(by_distance, plain, 0))
     for cell, metres in book.cell_m.items():
         place = compiled_plan.cells.index(cell)
         found += np.outer(compiled_plan.cell_rates[:, place], np.where(by_cell, metres, 0))
+    if by_minutes.any():
+        found += np.outer(compiled_plan.per_minute, np.where(by_minutes, book.minutes, 0))
     return found
+
+
+def _bounds(plan: RatePlan, book: RatingBook) -> tuple[Floats, Floats]:
+    """Between what each cover of a renewal stays, shape (covers, n), NaN: anything; of no columns where none is."""
+    none = np.zeros((len(plan.covers), 0))
+    if plan.smoothing is None or not book.expiring:
+        return none, none
+    was = np.full((len(plan.covers), len(book)), np.nan)
+    for place, name in enumerate(plan.covers):
+        if name in book.expiring:
+            was[place] = [np.nan if one is None else float(one) for one in book.expiring[name]]
+    return was * float(plan.smoothing.lowest), was * float(plan.smoothing.highest)
 
 
 @compiled
 def _cover_amounts(
     relativities: Floats, codes: Codes, behaviour: Floats, per_day: Floats, pay_plan: Codes, days: Ints,
-    way: Floats, covers: Bools, scale: float, amounts: Ints, doubt: NDArray[np.uint8],
+    way: Floats, covers: Bools, scale: float, least: Floats, most: Floats, amounts: Ints, doubt: NDArray[np.uint8],
 ) -> None:  # fmt: skip
     """Minor units of each cover into `amounts` (covers, n); `doubt` marks rows whose rounding is not certain."""
     factors, count = codes.shape
-    has_way = way.shape[1] > 0
+    has_way, is_smooth = way.shape[1] > 0, most.shape[1] > 0
     for row in range(count):
         product = behaviour[row] * scale
         for factor in range(factors):
@@ -210,6 +252,8 @@ def _cover_amounts(
             if has_way:
                 exposure += way[cover, row]
             value = exposure * product
+            if is_smooth and not np.isnan(most[cover, row]):
+                value = max(min(value, most[cover, row] * scale), least[cover, row] * scale)
             whole = np.floor(value)
             over = value - whole
             if abs(over - 0.5) <= value * DOUBT or not value < _MOST_MINOR:

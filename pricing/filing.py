@@ -10,8 +10,12 @@ from typing import Any
 
 import numpy as np
 
+<<<<<<< HEAD
 from pricing.document import Block, Heading, Points, Rows, Text
 from pricing.plan import Factor, PayPlan, RatePlan
+=======
+from pricing.plan import PayPlan, RatePlan
+>>>>>>> 8325f7b (Rate plans: knots, rates a year and a minute, caps by trust tier, smoothing of renewals, rules for gaps and unmeasured days)
 from pricing.profile import profile_named
 from pricing.quote import Asked, Driving, quote_of
 from pricing.risk import glm
@@ -81,8 +85,13 @@ def _variables(plan: RatePlan) -> Iterator[Block]:
     ]  # fmt: skip
     yield Rows(["Pay plan", "Daily multiple", "Of the driving", "Factors"], rows)
     for factor in plan.factors.values():
+<<<<<<< HEAD
         yield Heading(3, factor.name)
         yield Rows(["Level", "Relativity"], [[name, str(relativity)] for name, relativity in _levels(factor)])
+=======
+        yield f"<h3>{escape(factor.name)}</h3>"
+        yield _table(["Level", "Relativity"], [[name, str(relativity)] for name, relativity, _ in factor.rows])
+>>>>>>> 8325f7b (Rate plans: knots, rates a year and a minute, caps by trust tier, smoothing of renewals, rules for gaps and unmeasured days)
 
 
 def _rates(plan: RatePlan) -> Iterator[Block]:
@@ -130,9 +139,8 @@ def _examples(plan: RatePlan) -> Iterator[Block]:
 def _asked(plan: RatePlan, pay_plan: PayPlan, *, highest: bool) -> Asked:
     factors: dict[str, str | int] = {}
     for factor in plan.factors.values():
-        levels = _levels(factor)
-        place = max(range(len(levels)), key=lambda one: levels[one][1]) if highest else 0
-        factors[factor.name] = list(factor.levels)[place] if factor.levels else factor.bands[place].lowest
+        rows = factor.rows
+        _, _, factors[factor.name] = max(rows, key=lambda row: row[1]) if highest else rows[0]
     declared = factors.pop("declared_km", 0)
     measured = "distance" in pay_plan.uses
     cells = EXAMPLE_CELLS if measured else ()
@@ -250,12 +258,6 @@ def _claims(row: dict[str, Any]) -> str:
         return "-"
     low, high = row["claims_ratio_interval"]
     return f"{row['claims_ratio']:.3f} ({low:.3f} to {high:.3f})"
-
-
-def _levels(factor: Factor) -> list[tuple[str, Any]]:
-    if factor.levels:
-        return list(factor.levels.items())
-    return [(f"{band.lowest} to under {band.below}", band.relativity) for band in factor.bands]
 
 
 def _share(change: float | None) -> str:

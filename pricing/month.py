@@ -7,12 +7,12 @@ once, on what the covers of all parts come to. A month without a change is one p
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
-import msgspec
+from msgspec.structs import replace
 
 from pricing.money import EXACT
 from pricing.plan import RatePlan
@@ -53,7 +53,13 @@ class Month:
         if len(self.parts) == 1:
             return last.as_json()
         covers = dict.fromkeys(cover for part in self.parts for cover in part.inputs.terms.covers)
-        whole = replace(last, days=self.days, trips=self.trips, terms=replace(last.terms, covers=tuple(covers)))
+        whole = replace(
+            last,
+            days=self.days,
+            trips=self.trips,
+            terms=replace(last.terms, covers=tuple(covers)),
+            unmeasured_days=sum(part.inputs.unmeasured_days for part in self.parts),
+        )
         parts = [_part_as_json(part) for part in self.parts]
         return whole.as_json() | {"parts": parts}
 
@@ -113,7 +119,7 @@ def _section(part: Part, premium: Premium, cover: str) -> list[Step]:
     """A cover's steps of one part; the first says which days."""
     first, *others = (step for step in premium.worksheet if step.section == cover)
     last_day = part.to_day - timedelta(days=1)
-    return [msgspec.structs.replace(first, label=f"{part.from_day} to {last_day}: {first.label}"), *others]
+    return [replace(first, label=f"{part.from_day} to {last_day}: {first.label}"), *others]
 
 
 def _costs(premiums: Sequence[Premium]) -> dict[str, Decimal]:
@@ -135,4 +141,6 @@ def _part_as_json(part: Part) -> dict[str, Any]:
         "terms": stored["terms"],
         "behaviour": stored["behaviour"],
         "trips": [trip.trip_id for trip in part.inputs.trips],
+        "unmeasured_days": part.inputs.unmeasured_days,
+        "expiring": stored.get("expiring", {}),
     }

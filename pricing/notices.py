@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pricing.book_rating import CompiledPlan, RatingBook, rate_book
-from pricing.plan import Factor
 from pricing.profile import profile_named
 
 type Ints = NDArray[np.int64]
@@ -63,12 +62,11 @@ def _relativities(
         return np.ones(len(rows)), ["not rated"] * len(rows)
     place = names.index(name)
     codes = book.codes[place, rows]
-    levels = [*_levels(plan.plan.factors[name]), "not rated"]
-    return plan.relativities[place, codes], [levels[code] for code in codes.tolist()]
-
-
-def _levels(factor: Factor) -> list[str]:
-    return list(factor.levels) or [f"{band.lowest} to under {band.below}" for band in factor.bands]
+    levels = [*(level for level, _, _ in plan.plan.factors[name].rows), "not rated"]
+    relativities = plan.relativities[place, codes]
+    if name in book.interpolated:
+        relativities = relativities * book.interpolated[name][rows]
+    return relativities, [levels[code] for code in codes.tolist()]
 
 
 def _raised_for_everybody(old: CompiledPlan, new: CompiledPlan) -> list[str]:
@@ -80,6 +78,7 @@ def _raised_for_everybody(old: CompiledPlan, new: CompiledPlan) -> list[str]:
             held = old.plan.covers[name]
             pairs += [
                 (f"{name}: a day", held.per_day, cover.per_day),
+                (f"{name}: a minute", held.per_minute, cover.per_minute),
                 (f"{name}: a km", held.standard_per_km, cover.standard_per_km),
                 (f"{name}: km by road and hour", sum(held.per_km.values()), sum(cover.per_km.values())),
             ]

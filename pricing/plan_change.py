@@ -85,8 +85,7 @@ def _segments(
     """By pay plan and by each level of each factor: policies, both sums, and how many pay less and more."""
     groups = {"pay_plan": (list(plan.plan.pay_plans), book.pay_plan)}
     for codes, factor in zip(book.codes, plan.plan.factors.values(), strict=True):
-        names = list(factor.levels) or [f"{band.lowest} to under {band.below}" for band in factor.bands]
-        groups[factor.name] = (names, codes)
+        groups[factor.name] = ([name for name, _, _ in factor.rows], codes)
     for name, (levels, codes) in groups.items():
         rows = []
         for place, level in enumerate(levels):

@@ -24,7 +24,8 @@ from pricing.errors import (
     UnknownLevel,
     UnknownPolicy,
 )
-from pricing.plan import Factor, RatePlan, parse_plan
+from pricing.factor import Factor
+from pricing.plan import RatePlan, parse_plan
 from pricing.products import check_choices
 from pricing.rating import Terms
 from pricing.store import Policy
@@ -339,6 +340,6 @@ def check_against_plan(policy: Policy, plan: RatePlan) -> None:
 
 def _check_level(policy: Policy, factor: Factor, declared: object, field: str, plan: RatePlan) -> None:
     try:
-        factor.level_of(declared, plan.name)
+        factor.step_of(declared, plan.name)
     except UnknownLevel as unknown:
         raise BadPolicy(policy.policy_id, field, str(unknown)) from None

@@ -7,12 +7,14 @@ lines, and minimum, fee and tax come on top as in any statement.
 
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
 from importlib.resources import files
 from itertools import product
 from typing import Any
+
+from msgspec.structs import replace
 
 from pricing.errors import BadCatalogue, NotEligible
 from pricing.plan import PayPlan, RatePlan

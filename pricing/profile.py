@@ -35,6 +35,7 @@ class Profile:
     uses: frozenset[str] | None
     refuses: tuple[str, ...]
     behaviour_highest: Decimal | None
+    renewal_like_new: bool  # smoothing may not hold a renewal above what new business costs
     notice_days: int | None
     bias_test: bool
     duties: Mapping[str, str]
@@ -42,12 +43,13 @@ class Profile:
 
 @dataclass(frozen=True, slots=True)
 class PlanReads:
-    """What a profile looks at in a plan: the uses of each pay plan, the levels of each factor, the cap, its duties."""
+    """What a profile looks at in a plan: the uses of each pay plan, the levels of each factor, the caps, its duties."""
 
     uses: Mapping[str, frozenset[str]]
     factors: Mapping[str, Sequence[str]]
     behaviour_highest: Decimal
     duties: Mapping[str, str]
+    smoothing_lowest: Decimal | None = None  # None: the plan does not smooth renewals
 
 
 def breaches(profile: Profile, plan: PlanReads) -> Iterator[tuple[str, str]]:
@@ -62,6 +64,9 @@ def breaches(profile: Profile, plan: PlanReads) -> Iterator[tuple[str, str]]:
     if profile.behaviour_highest is not None and plan.behaviour_highest > profile.behaviour_highest:
         over = f"{plan.behaviour_highest} is over {profile.behaviour_highest}"
         yield "behaviour.highest", f"{over}, the most under {profile.name}: {profile.because}"
+    if profile.renewal_like_new and plan.smoothing_lowest:
+        held = f"{plan.smoothing_lowest} is not 0: it holds a renewal above what new business costs"
+        yield "smoothing.lowest", f"{held}, under {profile.name}: {profile.because}"
     for duty, meaning in profile.duties.items():
         if not plan.duties.get(duty, "").strip():
             yield f"duties.{duty}", f"is missing: {profile.name} asks a plan to say {meaning}"
@@ -92,6 +97,7 @@ def profile_named(name: str) -> Profile:
         uses=frozenset(table["uses"]) if "uses" in table else None,
         refuses=tuple(table.get("refuses", ())),
         behaviour_highest=None if highest is None else Decimal(highest),
+        renewal_like_new=table.get("renewal_like_new", False),
         notice_days=table.get("notice_days"),
         bias_test=table.get("bias_test", False),
         duties=table.get("duties", {}),

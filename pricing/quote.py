@@ -1,11 +1,11 @@
 """A quote of one policy from a JSON document alone: premium, worksheet, digests, interval, and what would change it."""
 
-from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from pricing.errors import BadQuote
 from pricing.plan import RatePlan

@@ -1,35 +1,38 @@
 """A policy's premium for a period, with the worksheet that leads to it. Pure and exact: same inputs, same cents.
 
 One section of the worksheet makes one line of the statement: it adds quantity x rate, multiplies by relativities,
-unrounded, and rounds once at its end. A statement is the sum of its rounded lines.
+unrounded, is held inside the bounds of a renewal, and rounds once at its end. A statement is the sum of its rounded
+lines.
 """
 
 import hashlib
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
 from decimal import Decimal
 from functools import lru_cache
-from itertools import product
+from itertools import accumulate, product
 from typing import Any, Literal
 
 import msgspec
+from msgspec.structs import replace
 
 from pricing.money import EXACT, ratio, to_minor_unit
-from pricing.plan import Cover, PayPlan, RatePlan
+from pricing.plan import DAYS_OF_A_YEAR, TIERS, Behaviour, Cover, PayPlan, RatePlan, Smoothing
 from scoring.classes import EXPOSURE_CLASSES, HOUR_BANDS
 
-type Kind = Literal["add", "times", "round"]
-type Way = tuple[str, Decimal, tuple[str, str] | None]
+type Kind = Literal["add", "times", "at_most", "at_least", "round"]
+type RateKey = tuple[str, str]  # a road class and an hour band, STANDARD or MINUTE
+type Way = tuple[str, Decimal, RateKey]
 
 ONE = Decimal(1)
+SMOOTHING = ("at_most", "at_least")  # kinds of step
+STANDARD: RateKey = ("standard", "")
+MINUTE: RateKey = ("minute", "")
 _PLACE_AND_TIME = frozenset({"road_class", "hour_band"})
 _PLACES = {cell: place for place, cell in enumerate(product(EXPOSURE_CLASSES, HOUR_BANDS))}
 TRIPS_NOT_CHARGED = ("excluded", "uncertified", "outside_cover")
 
 
-@dataclass(frozen=True, slots=True)
-class Terms:
+class Terms(msgspec.Struct, frozen=True):
     """What a policy agreed to: its pay plan, covers, declared rating factors (level by factor) and declared km."""
 
     pay_plan: str
@@ -38,20 +41,27 @@ class Terms:
     declared_km_per_year: int
 
 
-@dataclass(frozen=True, slots=True)
-class DrivenTrip:
-    """What pricing sees of a trip: whole metres by (road class, hour band), never a place and never the time."""
+# A field with a default is left out of what is stored and hashed where it holds that: inputs from before the field was
+# there have the digest that they had.
+class DrivenTrip(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What pricing sees of a trip: whole metres by (road class, hour band), never a place and never the time.
+
+    `minutes`: how long it took, 0 where the pay plan does not read that.
+    """
 
     trip_id: str
     distance_m: int
     gap_m: int
     not_charged: str | None  # one of TRIPS_NOT_CHARGED with its detail, or None: it is charged
     cells: tuple[tuple[str, str, int], ...]
+    minutes: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class BehaviourInput:
-    """The predicted frequency that the trips of the score's window lead to, beside the class mean's."""
+class BehaviourInput(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The predicted frequency that the trips of the score's window lead to, beside the class mean's.
+
+    `tier`: the weakest trust tier that those trips came with, one of TIERS; "": not known, which proves nothing.
+    """
 
     claims_per_100000_km: Decimal
     class_mean: Decimal
@@ -59,11 +69,15 @@ class BehaviourInput:
     from_month: str
     to_month: str
     km: Decimal
+    tier: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Inputs:
-    """Everything a premium is a function of, beside the plan."""
+class Inputs(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Everything a premium is a function of, beside the plan.
+
+    `unmeasured_days`: days of cover without a reading. `expiring`: what the term before a renewal would have cost on
+    these same inputs, by cover, exact and unrounded; a cover that it could not price is not there.
+    """
 
     policy: str  # of what is posted the random key: no number that names somebody
     period: str
@@ -71,28 +85,18 @@ class Inputs:
     terms: Terms
     trips: tuple[DrivenTrip, ...]
     behaviour: BehaviourInput | None
+    unmeasured_days: int = 0
+    expiring: dict[str, Decimal] = {}  # msgspec makes it anew for each
 
     def as_json(self) -> dict[str, object]:
         """The inputs as stored; decimals as text."""
-        stored: dict[str, object] = json.loads(json.dumps(asdict(self), default=str))
+        stored: dict[str, object] = msgspec.json.decode(msgspec.json.encode(self))
         return stored
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> "Inputs":
         """The inputs of a stored posting, from which its premium can be computed again."""
-        terms, behaviour = stored["terms"], stored["behaviour"]
-        decimals = ("claims_per_100000_km", "class_mean", "km")
-        return cls(
-            policy=stored["policy"],
-            period=stored["period"],
-            days=stored["days"],
-            terms=Terms(**terms | {"covers": tuple(terms["covers"])}),
-            trips=tuple(
-                DrivenTrip(**trip | {"cells": tuple((road, hour, metres) for road, hour, metres in trip["cells"])})
-                for trip in stored["trips"]
-            ),
-            behaviour=behaviour and BehaviourInput(**behaviour | {name: Decimal(behaviour[name]) for name in decimals}),
-        )
+        return msgspec.convert({name: stored[name] for name in cls.__struct_fields__ if name in stored}, cls)
 
     @property
     def digest(self) -> str:
@@ -102,8 +106,10 @@ class Inputs:
         return hashlib.sha256(msgspec.json.encode(ordered, order="deterministic")).hexdigest()
 
 
-class Step(msgspec.Struct, frozen=True):
-    """One step of a section. `add`: running += quantity x rate; `times`: running x= rate; `round`: to the cent."""
+class Step(msgspec.Struct, frozen=True, gc=False):
+    """One step of a section. `add`: running += quantity x rate; `times`: running x= rate; `at_most` and `at_least`:
+    running is held to quantity x rate; `round`: to the cent.
+    """
 
     section: str
     kind: Kind
@@ -120,17 +126,15 @@ class Step(msgspec.Struct, frozen=True):
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(msgspec.Struct, frozen=True, gc=False):
     """What is charged under one heading."""
 
     name: str
     amount: Decimal
 
 
-@dataclass(frozen=True, slots=True)
-class Premium:
-    """The rounded lines, their sum, the worksheet, and each charged trip's own part before rounding."""
+class Premium(msgspec.Struct, frozen=True):
+    """The rounded lines, their sum, the worksheet, and each charged trip's own part before smoothing and rounding."""
 
     lines: tuple[Line, ...]
     worksheet: tuple[Step, ...]
@@ -147,35 +151,54 @@ class Premium:
 
 def rate_period(plan: RatePlan, inputs: Inputs) -> Premium:
     """The premium of one policy for one period. Raises UnknownLevel."""
-    pay_plan = plan.pay_plan(inputs.terms.pay_plan)
+    terms = inputs.terms
+    pay_plan = plan.pay_plan(terms.pay_plan)
     relativities = _relativities(plan, pay_plan, inputs)
-    way = _way(pay_plan, inputs.trips)
+    way = _way(plan, pay_plan, inputs)
     steps: list[Step] = []
     lines: list[Line] = []
-    for name in inputs.terms.covers:
-        section = _Section(name, plan.currency)
+    for name in terms.covers:
+        section = _Section(name, plan.currency, steps)
         _exposure(section, plan.cover(name), pay_plan, inputs.days, way)
         section.times(relativities)
-        lines.append(section.close(steps))
+        if plan.smoothing is not None and name in inputs.expiring:
+            section.smooth(plan.smoothing, inputs.expiring[name])
+        lines.append(section.close())
     lines += charges(plan, lines, steps)
     return Premium(
         lines=tuple(lines),
         worksheet=tuple(steps),
-        trip_costs=_trip_costs(plan, pay_plan, inputs, [relativity for _, relativity in relativities]),
+        trip_costs=_trip_costs(plan, pay_plan, inputs, relativities),
         currency=plan.currency,
         plan_hash=plan.plan_hash,
         inputs_digest=inputs.digest,
     )
 
 
+def unrounded(premium: Premium) -> dict[str, Decimal]:
+    """What each section comes to before its rounding."""
+    found = {}
+    running = Decimal(0)
+    for step in premium.worksheet:
+        if step.kind == "round":
+            found[step.section] = running
+        running = step.running
+    return found
+
+
 def recompute(worksheet: Sequence[Mapping[str, str]], currency: str) -> Decimal:
     """What a stored worksheet comes to, by its own steps alone: what a policyholder does with a pencil."""
     total = running = Decimal(0)
     for step in worksheet:
-        if step["kind"] == "add":
-            running = EXACT.fma(Decimal(step["quantity"]), Decimal(step["rate"]), running)
-        elif step["kind"] == "times":
-            running = EXACT.multiply(running, Decimal(step["rate"]))
+        kind, quantity, rate = step["kind"], Decimal(step["quantity"]), Decimal(step["rate"])
+        if kind == "add":
+            running = EXACT.fma(quantity, rate, running)
+        elif kind == "times":
+            running = EXACT.multiply(running, rate)
+        elif kind == "at_most":
+            running = min(running, EXACT.multiply(quantity, rate))
+        elif kind == "at_least":
+            running = max(running, EXACT.multiply(quantity, rate))
         else:
             total += to_minor_unit(running, currency)
             running = Decimal(0)
@@ -183,82 +206,125 @@ def recompute(worksheet: Sequence[Mapping[str, str]], currency: str) -> Decimal:
 
 
 def behaviour_relativity(plan: RatePlan, behaviour: BehaviourInput) -> Decimal:
-    """Predicted frequency over the class mean's, inside the plan's bounds, rounded to the plan's decimals."""
+    """Predicted frequency over the class mean's, rounded to the plan's decimals, inside the bounds of plan and tier."""
     bounds = plan.behaviour
     found = ratio(behaviour.claims_per_100000_km, behaviour.class_mean, bounds.decimals)
-    return min(max(found, bounds.lowest), bounds.highest)
+    return min(max(found, lowest_behaviour(bounds, behaviour.tier)), bounds.highest)
+
+
+def lowest_behaviour(bounds: Behaviour, tier: str) -> Decimal:
+    """How low the relativity may go for what a tier proves; nothing said proves what the weakest does."""
+    return bounds.lowest_by_tier.get(tier or TIERS[0], bounds.lowest)
 
 
 class _Section:
     """The steps of one line, as they are added."""
 
-    def __init__(self, name: str, currency: str) -> None:
-        self.name, self.currency = name, currency
+    def __init__(self, name: str, currency: str, steps: list[Step]) -> None:
+        self.name, self.currency, self.steps = name, currency, steps
         self.running = Decimal(0)
-        self.steps: list[Step] = []
 
     def add(self, label: str, quantity: Decimal, rate: Decimal) -> None:
         self.running = EXACT.fma(quantity, rate, self.running)
         self.steps.append(Step(self.name, "add", label, quantity, rate, self.running))
 
     def times(self, relativities: Sequence[tuple[str, Decimal]]) -> None:
-        """Each in turn: the most frequent step of all, so in one loop."""
-        name, running, multiply, keep = self.name, self.running, EXACT.multiply, self.steps.append
-        for label, relativity in relativities:
-            running = multiply(running, relativity)
-            keep(Step(name, "times", label, ONE, relativity, running))
-        self.running = running
+        """Each in turn: the most frequent step of all, so whole lists at once."""
+        name = self.name
+        products = list(accumulate([rate for _, rate in relativities], EXACT.multiply, initial=self.running))
+        self.running = products[-1]
+        self.steps += [
+            Step(name, "times", label, ONE, rate, running)
+            for (label, rate), running in zip(relativities, products[1:], strict=True)
+        ]
 
-    def close(self, steps: list[Step]) -> Line:
-        """Rounds, hands the steps over, and is the line."""
+    def smooth(self, bounds: Smoothing, expiring: Decimal) -> None:
+        """A renewal stays inside the bounds round what the term before would have cost."""
+        what = "what the term before would have cost"
+        self.running = min(self.running, EXACT.multiply(expiring, bounds.highest))
+        most = Step(self.name, "at_most", f"renewal: at most {bounds.highest} x {what}", expiring, bounds.highest,
+                    self.running)  # fmt: skip
+        self.running = max(self.running, EXACT.multiply(expiring, bounds.lowest))
+        least = Step(self.name, "at_least", f"renewal: at least {bounds.lowest} x {what}", expiring, bounds.lowest,
+                     self.running)  # fmt: skip
+        self.steps += [most, least] if bounds.lowest else [most]
+
+    def close(self) -> Line:
+        """Rounds, and is the line."""
         amount = to_minor_unit(self.running, self.currency)
-        steps += [*self.steps, Step(self.name, "round", f"to the minor unit of {self.currency}", ONE, ONE, amount)]
+        self.steps.append(Step(self.name, "round", _to_minor(self.currency), ONE, ONE, amount))
         return Line(self.name, amount)
 
 
 def _exposure(section: _Section, cover: Cover, pay_plan: PayPlan, days: int, way: Iterable[Way]) -> None:
     section.add(f"{days} days", Decimal(days), EXACT.multiply(cover.per_day, pay_plan.daily_multiple))
-    for label, km, cell in way:
-        section.add(label, km, cover.standard_per_km if cell is None else cover.per_km[cell])
+    for label, quantity, key in way:
+        section.add(label, quantity, _rate(cover, key))
 
 
-def _way(pay_plan: PayPlan, trips: Iterable[DrivenTrip]) -> list[Way]:
-    """(label, km, road class and hour band; None: standard rate) of what is charged, in a fixed order, none of 0 km."""
-    if "distance" not in pay_plan.uses:
-        return []
-    charged = [trip for trip in trips if trip.not_charged is None]
-    gap_m = sum(trip.gap_m for trip in charged)
-    gap: list[Way] = [("estimated km of gaps", _km(gap_m), None)] if gap_m else []
+def _rate(cover: Cover, key: RateKey) -> Decimal:
+    if key is STANDARD:
+        return cover.standard_per_km
+    return cover.per_minute if key is MINUTE else cover.per_km[key]
+
+
+def _way(plan: RatePlan, pay_plan: PayPlan, inputs: Inputs) -> list[Way]:
+    """(label, km or minutes, which rate) of what is charged, in a fixed order, none of 0."""
+    charged = [trip for trip in inputs.trips if trip.not_charged is None]
+    found: list[Way] = []
+    if "distance" in pay_plan.uses:
+        found += _measured_km(pay_plan, charged)
+        gap_m = sum(trip.gap_m for trip in charged) if _charges_gaps(plan) else 0
+        found += [("estimated km of gaps", _km(gap_m), STANDARD)] if gap_m else []
+        found += _declared_km(plan, inputs)
+    if "minutes" in pay_plan.uses and (minutes := sum(trip.minutes for trip in charged)):
+        found.append(("minutes of driving", Decimal(minutes), MINUTE))
+    return found
+
+
+def _measured_km(pay_plan: PayPlan, charged: Iterable[DrivenTrip]) -> list[Way]:
     if not pay_plan.uses >= _PLACE_AND_TIME:
         distance_m = sum(trip.distance_m for trip in charged)
-        return ([("measured km", _km(distance_m), None)] if distance_m else []) + gap
+        return [("measured km", _km(distance_m), STANDARD)] if distance_m else []
     driven: dict[tuple[str, str], int] = {}
     for trip in charged:
         for road_class, hour_band, metres in trip.cells:
             cell = road_class, hour_band
             driven[cell] = driven.get(cell, 0) + metres
     cells = sorted((cell for cell, metres in driven.items() if metres), key=_PLACES.__getitem__)
-    return [(_place_and_time(*cell), _km(driven[cell]), cell) for cell in cells] + gap
+    return [(_place_and_time(*cell), _km(driven[cell]), cell) for cell in cells]
+
+
+def _declared_km(plan: RatePlan, inputs: Inputs) -> list[Way]:
+    """The km of days without readings where the plan's rule charges them: the year's declared km, to the metre."""
+    if plan.rules["unmeasured_days"] != "declared_km" or not inputs.unmeasured_days:
+        return []
+    declared, days = inputs.terms.declared_km_per_year, inputs.unmeasured_days
+    metres = int(ratio(Decimal(declared * 1000 * days), Decimal(DAYS_OF_A_YEAR), 0))
+    return [(f"declared km of {days} days without readings", _km(metres), STANDARD)] if metres else []
+
+
+def _charges_gaps(plan: RatePlan) -> bool:
+    return plan.rules["gap_km"] == "standard_rate"
 
 
 def _relativities(plan: RatePlan, pay_plan: PayPlan, inputs: Inputs) -> list[tuple[str, Decimal]]:
     """(label, relativity) of the static factors in plan order, then of behaviour where the pay plan reads it."""
+    terms = inputs.terms
     found = []
     for factor in plan.factors_of(pay_plan):
-        declared = (
-            inputs.terms.declared_km_per_year if factor.name == "declared_km" else inputs.terms.factors.get(factor.name)
-        )
-        level, relativity = factor.level_of(declared, plan.name)
-        found.append((_label(factor.name, level), relativity))
+        name = factor.name
+        declared = terms.declared_km_per_year if name == "declared_km" else terms.factors.get(name)
+        found.append(factor.step_of(declared, plan.name))
     if "behaviour" in pay_plan.uses and inputs.behaviour is not None:
         frequency = f"{inputs.behaviour.claims_per_100000_km} / {inputs.behaviour.class_mean} claims per 100,000 km"
         found.append((f"behaviour: {frequency}", behaviour_relativity(plan, inputs.behaviour)))
     return found
 
 
-@lru_cache(4096)
-def _label(factor: str, level: str) -> str:
-    return f"{factor.replace('_', ' ')}: {level}"
+@lru_cache(32)
+def _to_minor(currency: str) -> str:
+    return f"to the minor unit of {currency}"
 
 
 def charges(plan: RatePlan, covers: Sequence[Line], steps: list[Step]) -> list[Line]:
@@ -266,46 +332,53 @@ def charges(plan: RatePlan, covers: Sequence[Line], steps: list[Step]) -> list[L
     lines = []
     premium = sum((line.amount for line in covers), Decimal(0))
     if premium < plan.minimum_premium:
-        minimum = _Section("minimum premium", plan.currency)
+        minimum = _Section("minimum premium", plan.currency, steps)
         minimum.add(f"up to {plan.minimum_premium} for the covers", ONE, plan.minimum_premium - premium)
-        lines.append(minimum.close(steps))
-    fee = _Section("fee", plan.currency)
+        lines.append(minimum.close())
+    fee = _Section("fee", plan.currency, steps)
     fee.add("administration", ONE, plan.fee)
-    lines.append(fee.close(steps))
-    tax = _Section(plan.tax_name, plan.currency)
+    lines.append(fee.close())
+    tax = _Section(plan.tax_name, plan.currency, steps)
     tax.add("of covers, minimum and fee", premium + sum((line.amount for line in lines), Decimal(0)), plan.tax_rate)
-    lines.append(tax.close(steps))
+    lines.append(tax.close())
     return lines
 
 
 def _trip_costs(
-    plan: RatePlan, pay_plan: PayPlan, inputs: Inputs, relativities: Sequence[Decimal]
+    plan: RatePlan, pay_plan: PayPlan, inputs: Inputs, relativities: Sequence[tuple[str, Decimal]]
 ) -> dict[str, Decimal]:
-    """What each charged trip adds to the covers before rounding, exact: with the daily part they sum to the covers."""
-    if "distance" not in pay_plan.uses:
+    """What each charged trip adds to the covers before smoothing and rounding, exact: with the parts of the days they
+    sum to the covers.
+    """
+    if not pay_plan.uses & {"distance", "minutes"}:
         return {}
-    together = Decimal(1)
-    for relativity in relativities:
+    together = ONE
+    for _, relativity in relativities:
         together = EXACT.multiply(together, relativity)
     costs = {}
     for trip in inputs.trips:
         if trip.not_charged is None:
             cost = Decimal(0)
             for name in inputs.terms.covers:
-                for metres, rate in _rates(plan.covers[name], pay_plan, trip):
-                    cost = EXACT.fma(_km(metres), rate, cost) if metres else cost
+                for quantity, rate in _rates(plan, plan.covers[name], pay_plan, trip):
+                    cost = EXACT.fma(quantity, rate, cost)
             costs[trip.trip_id] = EXACT.multiply(cost, together)
     return costs
 
 
-def _rates(cover: Cover, pay_plan: PayPlan, trip: DrivenTrip) -> Iterator[tuple[int, Decimal]]:
-    """(metres, rate a km) of what one trip is charged for, as `_way` has them of many."""
+def _rates(plan: RatePlan, cover: Cover, pay_plan: PayPlan, trip: DrivenTrip) -> Iterator[tuple[Decimal, Decimal]]:
+    """(km or minutes, rate) of what one trip is charged for, as `_way` has them of many."""
+    if "minutes" in pay_plan.uses and trip.minutes:
+        yield Decimal(trip.minutes), cover.per_minute
+    if "distance" not in pay_plan.uses:
+        return
     if pay_plan.uses >= _PLACE_AND_TIME:
         for road_class, hour_band, metres in trip.cells:
-            yield metres, cover.per_km[road_class, hour_band]
-    else:
-        yield trip.distance_m, cover.standard_per_km
-    yield trip.gap_m, cover.standard_per_km
+            yield _km(metres), cover.per_km[road_class, hour_band]
+    elif trip.distance_m:
+        yield _km(trip.distance_m), cover.standard_per_km
+    if trip.gap_m and _charges_gaps(plan):
+        yield _km(trip.gap_m), cover.standard_per_km
 
 
 @lru_cache(128)

@@ -12,19 +12,24 @@ from numpy.typing import NDArray
 
 from pricing.book_rating import NOT_READ, BookPremiums, CompiledPlan, RatingBook, relativity_of
 from pricing.errors import BadRatingBook
+from pricing.factor import Factor
 from pricing.money import MINOR_DIGITS
 from pricing.notices import Notices
-from pricing.plan import Factor
+from pricing.plan import TIERS
 
 DECLARED_KM = "declared_km_per_year"
 FREQUENCY = "claims_per_100000_km"
-MOST_DAYS, MOST_METRES = 3660, 10**11
+ENDS = (f"{FREQUENCY}_low", f"{FREQUENCY}_high")
+EXPIRING = "expiring_"  # and the name of a cover
+MAY_BE_NULL = (FREQUENCY, *ENDS, EXPIRING)
+MOST_DAYS, MOST_METRES, MOST_MINUTES = 3660, 10**11, 10**7
 
 
 def read_rating_book(path: Path, compiled_plan: CompiledPlan, class_mean: Decimal) -> RatingBook:
     """The book of a Parquet file. Columns: `policy`, `pay_plan`, `days`, `covers` (a list), a column a factor,
-    `declared_km_per_year`, and where driving is charged `distance_m`, `gap_m`, `m_ROADCLASS_HOURBAND`,
-    `claims_per_100000_km`. Raises BadRatingBook.
+    `declared_km_per_year`, and where driving is charged `distance_m`, `gap_m`, `m_ROADCLASS_HOURBAND`, `minutes`,
+    `unmeasured_days`, `claims_per_100000_km` with `_low` and `_high`, `tier`; of renewals `expiring_COVER`. Raises
+    BadRatingBook.
     """
     try:
         table = pq.read_table(path)
@@ -105,9 +110,14 @@ class _Reader:
         declared_km = self._whole(DECLARED_KM, 10**9, needed="declared_km" in plan.factors)
         codes, declared = self._codes(pay_plan, declared_km)
         behaves = np.array(["behaviour" in one.uses for one in plan.pay_plans.values()])[pay_plan]
-        frequency = self._frequencies()
-        known = {text: relativity_of(plan, text, class_mean) for text in set(frequency) if text is not None}
-        relativity = np.array([1.0 if text is None else known[text] for text in frequency])
+        reads_minutes = any("minutes" in one.uses for one in plan.pay_plans.values())
+        frequency, tier = self._frequencies(), self._tiers()
+        asked = list(zip(frequency, tier, strict=True))
+        known = {one: relativity_of(plan, one[0], class_mean, one[1]) for one in set(asked) if one[0] is not None}
+        relativity = np.where(behaves, [known.get(one, 1.0) for one in asked], 1.0)
+        interpolated = self._interpolated(pay_plan)
+        for values in interpolated.values():
+            relativity *= values
         return RatingBook(
             policy=self.policy,
             pay_plan=pay_plan,
@@ -125,7 +135,13 @@ class _Reader:
             },
             frequency=frequency,
             class_mean=class_mean,
-            relativity=np.where(behaves, relativity, 1.0),
+            tier=tier,
+            relativity=relativity,
+            interpolated=interpolated,
+            minutes=self._whole("minutes", MOST_MINUTES, needed=reads_minutes),
+            unmeasured_days=self._unmeasured_days(),
+            expiring=self._expiring(),
+            interval=self._interval(),
         )
 
     def _column(self, field: str) -> Any:
@@ -134,7 +150,7 @@ class _Reader:
                 self.name, None, "", field, f"no such column (it has {', '.join(self.table.column_names)})"
             )
         column = self.table.column(field).combine_chunks()
-        if column.null_count and field != FREQUENCY:
+        if column.null_count and not field.startswith(MAY_BE_NULL):
             self._refuse(np.asarray(column.is_null()), field, "is missing")
         return column
 
@@ -188,10 +204,58 @@ class _Reader:
     def _bands(
         self, field: str, factor: Factor, values: NDArray[np.int64], used: NDArray[np.bool_]
     ) -> NDArray[np.int16]:
-        ends = np.array([band.lowest for band in factor.bands] + [factor.bands[-1].below])
-        place = np.searchsorted(ends, values, side="right") - 1
-        self._refuse(used & ((place < 0) | (place >= len(factor.bands))), field, f"is not within {factor.known[0]}")
+        """The place of the band, or of the knot before, of each value."""
+        place = np.searchsorted(np.array(factor.begins), values, side="right") - 1
+        last = factor.bands[-1].below - 1 if factor.bands else factor.knots[-1].at
+        self._refuse(used & ((place < 0) | (values > last)), field, f"is not within {factor.known[0]}")
         return place.astype(np.int16)
+
+    def _interpolated(self, pay_plan: NDArray[np.int16]) -> dict[str, NDArray[np.float64]]:
+        """The relativities of the factors with knots, 1 where the pay plan does not read the factor."""
+        plan = self.compiled_plan.plan
+        found = {}
+        for factor in (one for one in plan.factors.values() if one.knots):
+            is_km = factor.name == "declared_km"
+            used = np.array([not is_km or "declared_km" in one.uses for one in plan.pay_plans.values()])[pay_plan]
+            values, place = np.unique(self._whole(DECLARED_KM if is_km else factor.name, 10**9), return_inverse=True)
+            within = [factor.begins[0] <= value <= factor.begins[-1] for value in values.tolist()]
+            exact = [
+                float(factor.step_of(value, plan.name)[1]) if is_within else 1.0
+                for value, is_within in zip(values.tolist(), within, strict=True)
+            ]
+            found[factor.name] = np.where(used, np.array(exact)[place], 1.0)
+        return found
+
+    def _tiers(self) -> tuple[str, ...]:
+        if "tier" not in self.table.column_names:
+            return ("",) * len(self.table)
+        return tuple(np.array(TIERS, dtype=object)[self._places("tier", TIERS)].tolist())
+
+    def _unmeasured_days(self) -> NDArray[np.int64]:
+        found = self._whole("unmeasured_days", MOST_DAYS, needed=False)
+        self._refuse(found > self._whole("days", MOST_DAYS), "unmeasured_days", "is more than the days of the period")
+        return found
+
+    def _expiring(self) -> dict[str, Any]:
+        """What each renewal's covers would have cost the term before, as decimals."""
+        found = {}
+        for field in (name for name in self.table.column_names if name.startswith(EXPIRING)):
+            cover = field.removeprefix(EXPIRING)
+            if cover not in self.compiled_plan.plan.covers:
+                known = ", ".join(self.compiled_plan.plan.covers)
+                raise BadRatingBook(self.name, None, "", field, f"is of no cover of the plan (it has {known})")
+            column = self._column(field)
+            if not pa.types.is_decimal(column.type):
+                raise BadRatingBook(self.name, None, "", field, f"must hold decimals, not {column.type}")
+            self._refuse(np.asarray(pc.less(column, 0).fill_null(False)), field, "is negative")
+            found[cover] = column.to_pylist()
+        return found
+
+    def _interval(self) -> tuple[Any, Any] | None:
+        if not set(ENDS) <= set(self.table.column_names):
+            return None
+        low, high = (self._frequencies(name) for name in ENDS)
+        return low, high
 
     def _covers(self, known: tuple[str, ...]) -> NDArray[np.bool_]:
         column = self._column("covers")
@@ -212,12 +276,10 @@ class _Reader:
         self._refuse(~taken.any(axis=0), "covers", "is empty")
         return taken
 
-    def _frequencies(self) -> tuple[str | None, ...]:
-        if FREQUENCY not in self.table.column_names:
+    def _frequencies(self, field: str = FREQUENCY) -> tuple[str | None, ...]:
+        if field not in self.table.column_names:
             return (None,) * len(self.table)
-        column = self._column(FREQUENCY)
+        column = self._column(field)
         values = np.asarray(column.cast(pa.float64()).to_numpy(zero_copy_only=False))
-        self._refuse(
-            ~np.asarray(column.is_null()) & ~((values > 0) & (values < 1e6)), FREQUENCY, "is no frequency over 0"
-        )
+        self._refuse(~np.asarray(column.is_null()) & ~((values > 0) & (values < 1e6)), field, "is no frequency over 0")
         return tuple(None if one is None else str(one) for one in column.to_pylist())

@@ -8,6 +8,7 @@ from decimal import Decimal
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from api.statement_trips import TripPart, TripsBehind, covers_of, reason_in_words, trips_behind
 from pricing.plan import parse_plan
@@ -112,9 +113,9 @@ def test_a_plan_by_the_day_charges_no_trip_and_says_so() -> None:
 
 
 def test_an_adjustment_marks_what_it_added_changed_and_took_out() -> None:
-    longer = replace(COMMUTE, distance_m=9_500, cells=(("primary", "morning", 9_500),))
-    early = replace(COMMUTE, trip_id="d")
-    first = posted(early, replace(COMMUTE, gap_m=600), TOWED)
+    longer = structs.replace(COMMUTE, distance_m=9_500, cells=(("primary", "morning", 9_500),))
+    early = structs.replace(COMMUTE, trip_id="d")
+    first = posted(early, structs.replace(COMMUTE, gap_m=600), TOWED)
     shown = view(first, posted(early, longer, NIGHT, revision=1))
     rows = rows_of(shown)
     was = Decimal(dict(first.inputs["trip_costs"])["a"])  # type: ignore[call-overload]

@@ -1,8 +1,9 @@
 """What pricing's tests build on: the plan that ships, and inputs made from small facts."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from decimal import Decimal
+
+from msgspec.structs import replace
 
 from pricing.plan import RatePlan
 from pricing.policies import packaged_plan

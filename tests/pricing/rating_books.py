@@ -1,12 +1,14 @@
 """Plans and books for the columnar rating: plans of any number of factors, books with every pay plan."""
 
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pricing.plan import RatePlan, parse_plan
+from pricing.plan import TIERS, RatePlan, parse_plan
+from pricing.rating_book import EXPIRING
 from scoring.classes import EXPOSURE_CLASSES, HOUR_BANDS
 
 CLASS_MEAN = "0.8"
@@ -45,13 +47,29 @@ def write_book(path: Path, plan: RatePlan, rows: int, seed: int = 1, *, cells: i
         "pay_plan": rng.choice(sorted(plan.pay_plans), rows),
         "days": rng.integers(0, 32, rows),
         "covers": pa.array([choices[one] for one in rng.integers(0, 3, rows)]),
-        "driver_age": rng.integers(17, 120, rows),
         "declared_km_per_year": rng.integers(0, 60_000, rows),
         "distance_m": rng.integers(0, 2_000_000, rows),
         "gap_m": rng.integers(0, 9_000, rows) * rng.integers(0, 2, rows),
         "claims_per_100000_km": pa.array(np.round(rng.lognormal(-0.2, 0.4, rows), 4), mask=rng.random(rows) < 0.2),
     }
     columns |= {factor.name: rng.choice(sorted(factor.levels), rows) for factor in named}
+    for factor in plan.factors.values():
+        if not factor.levels and factor.name != "declared_km":
+            last = factor.bands[-1].below if factor.bands else factor.knots[-1].at + 1
+            columns[factor.name] = rng.integers(factor.begins[0], last, rows)
+    if any("minutes" in one.uses for one in plan.pay_plans.values()):
+        columns["minutes"] = rng.integers(0, 3_000, rows)
+    if plan.rules["unmeasured_days"] == "declared_km":
+        columns["unmeasured_days"] = np.minimum(rng.integers(0, 9, rows), np.asarray(columns["days"]))
+    if plan.behaviour.lowest_by_tier:
+        columns["tier"] = rng.choice(TIERS, rows)
+    if plan.smoothing is not None:
+        for name in plan.covers:
+            was = [Decimal(one).scaleb(-4) for one in rng.integers(0, 600_000, rows).tolist()]
+            columns[f"{EXPIRING}{name}"] = pa.array(
+                [None if new else one for one, new in zip(was, rng.random(rows) < 0.3, strict=True)],
+                pa.decimal128(18, 4),
+            )
     every = [(road, hour) for road in EXPOSURE_CLASSES for hour in HOUR_BANDS]
     columns |= {f"m_{road}_{hour}": rng.integers(0, 300_000, rows) for road, hour in every[:cells]}
     pq.write_table(pa.table(columns), path)

@@ -1,9 +1,9 @@
 """The menu: every configuration costs what rating it alone costs, and who may not have it is told why."""
 
-from dataclasses import replace
 from datetime import UTC, date, datetime
 
 import pytest
+from msgspec.structs import replace
 
 from pricing.agreements import Asked, endorse
 from pricing.close import close_period

@@ -1,12 +1,12 @@
 """A premium is a worksheet: it multiplies and adds out to the cent, and each charged trip's part can be told."""
 
-from dataclasses import replace
 from decimal import Decimal as D  # noqa: N817
 from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from pricing.errors import UnknownLevel
 from pricing.money import to_minor_unit
