@@ -10,12 +10,8 @@ from typing import Any
 
 import numpy as np
 
-<<<<<<< HEAD
 from pricing.document import Block, Heading, Points, Rows, Text
-from pricing.plan import Factor, PayPlan, RatePlan
-=======
 from pricing.plan import PayPlan, RatePlan
->>>>>>> 8325f7b (Rate plans: knots, rates a year and a minute, caps by trust tier, smoothing of renewals, rules for gaps and unmeasured days)
 from pricing.profile import profile_named
 from pricing.quote import Asked, Driving, quote_of
 from pricing.risk import glm
@@ -85,13 +81,10 @@ def _variables(plan: RatePlan) -> Iterator[Block]:
     ]  # fmt: skip
     yield Rows(["Pay plan", "Daily multiple", "Of the driving", "Factors"], rows)
     for factor in plan.factors.values():
-<<<<<<< HEAD
         yield Heading(3, factor.name)
-        yield Rows(["Level", "Relativity"], [[name, str(relativity)] for name, relativity in _levels(factor)])
-=======
-        yield f"<h3>{escape(factor.name)}</h3>"
-        yield _table(["Level", "Relativity"], [[name, str(relativity)] for name, relativity, _ in factor.rows])
->>>>>>> 8325f7b (Rate plans: knots, rates a year and a minute, caps by trust tier, smoothing of renewals, rules for gaps and unmeasured days)
+        yield Rows(["Level", "Relativity"], [[name, str(relativity)] for name, relativity, _ in factor.rows])
+        if factor.knots:
+            yield Text(f"Between two of these a straight line, rounded to {factor.decimals} decimals.")
 
 
 def _rates(plan: RatePlan) -> Iterator[Block]:
@@ -99,16 +92,22 @@ def _rates(plan: RatePlan) -> Iterator[Block]:
     for cover in plan.covers.values():
         yield Heading(3, cover.title)
         yield Text(f"{cover.per_day} a day; {cover.standard_per_km} a km where road and hour are not read.")
+        if cover.per_minute:
+            yield Text(f"{cover.per_minute} a minute of driving, where minutes are read.")
         rows = [[road, *(str(cover.per_km[road, hour]) for hour in HOUR_BANDS)] for road in EXPOSURE_CLASSES]
         yield Rows(["A km by road and hour", *HOUR_BANDS], rows)
 
 
 def _rules(plan: RatePlan) -> Iterator[Block]:
     yield Heading(2, "Rules")
-    behaviour = plan.behaviour
+    behaviour, smoothing = plan.behaviour, plan.smoothing
     rows = [
         ["Behaviour", f"predicted claims over the class mean's, {behaviour.lowest} to {behaviour.highest}, rounded to "
                       f"{behaviour.decimals} decimals, of {behaviour.window_months} months"],
+        *([f"Behaviour of trips of tier {tier}", f"at least {lowest}"] for tier, lowest in
+          behaviour.lowest_by_tier.items()),
+        *([] if smoothing is None else [["Renewal", f"each cover {smoothing.lowest} to {smoothing.highest} times what "
+                                                    "the term before would cost"]]),
         ["Minimum premium", str(plan.minimum_premium)],
         ["Fee", str(plan.fee)],
         [plan.tax_name, str(plan.tax_rate)],
