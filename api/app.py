@@ -53,6 +53,7 @@ def create_api(database: Database, roads: RoadMap | None, clock: Callable[[], da
     app.state.database = database
     app.state.clock = clock
     app.state.roads = roads
+    app.state.places = frozenset(name.lower() for name in roads.names if name) if roads else frozenset()
     app.state.attempts = Attempts()
     app.state.templates = make_environment()
     install_problems(app)

@@ -1,8 +1,8 @@
 """The customer card: everything somebody needs who picks up the phone, put together in a few short reads."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
@@ -13,13 +13,16 @@ from api.menu_view import policy_menu
 from api.receipt import changes_of
 from api.wording import local, money, words
 from portfolio import customer_store
-from portfolio.consent_store import agreed
-from portfolio.customer import CONTACT_WINDOW_DAYS, Known, Step, next_step
-from portfolio.customer_store import HeldPolicy, Person, PostedMonth, ReportedClaim
+from portfolio.circumstance_store import Care, fetch_care, fetch_circumstances
+from portfolio.consent_store import standings
+from portfolio.customer import Known, Step, next_step
+from portfolio.customer_store import Driven, HeldPolicy, Person, PostedMonth, ReportedClaim
 from portfolio.household_store import Answer, Member, Share, fetch_answer, fetch_members, share_of_customer
+from portfolio.needs import MEASURED_FOR, Need, Use, needs_of
 from portfolio.offer_store import fetch_offers
-from portfolio.offers import not_wanted
-from portfolio.touchpoint_store import CONTACTS, Touchpoint, fetch_touchpoints, open_complaint
+from portfolio.offers import GOING_OUT, not_wanted
+from portfolio.suppression import left_alone
+from portfolio.touchpoint_store import Touchpoint, fetch_touchpoints, open_complaint
 from pricing.periods import months_before
 from pricing.policies import packaged_plan
 from pricing.rating import recompute
@@ -27,7 +30,7 @@ from pricing.store import fetch_policy, fetch_trips
 from scoring.coaching import coach
 from scoring.features import sum_totals
 from scoring.score import score_of_frequency
-from storage.pool import Database
+from storage.pool import Conn, Database
 
 MONTHS = 6
 TOUCHPOINTS = 100
@@ -77,6 +80,10 @@ class CustomerCard:
     served_cost: Decimal  # of those touchpoints
     open_contests: list[datetime]
     claims: list[ReportedClaim]
+    care: Care | None
+    may_contact: bool  # agreed to be written to or called
+    left_alone: tuple[str, ...]  # why nothing is offered now
+    needs: tuple[Need, ...]
     step: Step
     not_known: list[str]
 
@@ -93,12 +100,18 @@ def open_card(database: Database, text: str, now: datetime) -> CustomerCard:
         months = customer_store.fetch_months(conn, current.policy_key, MONTHS) if current else []
         touchpoints = fetch_touchpoints(conn, person.person_key, TOUCHPOINTS)
         household, answer = fetch_members(conn, person.person_key, now), fetch_answer(conn, person.person_key)
-        coaching, offers = agreed(conn, person.person_key, "coaching"), fetch_offers(conn, person.person_key)
+        agreed = {one.purpose.name for one in standings(conn, person.person_key) if one.granted}
+        offers = fetch_offers(conn, person.person_key)
+        alone = left_alone(fetch_circumstances(conn, person.person_key, now))
+        care = fetch_care(conn, person.person_key)
+        driven = _driven(conn, current, now) if current and MEASURED_FOR in agreed else None
         claims = customer_store.fetch_claims(conn, [policy.policy_key for policy in policies])
     with database.role("link") as conn:
         contests = customer_store.fetch_open_contests(conn, [policy.policy_key for policy in policies])
         last_day = customer_store.fetch_last_day(conn, current) if current else None
     premium, scores = premium_change(months), score_points(months)
+    coaching = "coaching" in agreed
+    use = _use(current, household, answer, driven, _driven_km_per_year(scores) if MEASURED_FOR in agreed else None)
     known = Known(
         today=local(now, current.time_zone).date() if current else now.date(),
         complaint_since=open_complaint(touchpoints),
@@ -108,8 +121,8 @@ def open_card(database: Database, text: str, now: datetime) -> CustomerCard:
         premium_change=None if premium is None else premium.difference / (premium.amount - premium.difference),
         largest_cause=premium.causes[0].name.lower() if premium and premium.causes else None,
         declared_km_per_year=current.declared_km_per_year if current else 0,
-        driven_km_per_year=_driven_km_per_year(scores),
-        contacts=_contacts(touchpoints, now),
+        driven_km_per_year=use.driven_km_per_year,
+        left_alone=alone,
         coaching_consent=coaching,
         coaching=best_change(database, current, now) if coaching and current else None,
         not_wanted=frozenset(not_wanted(offers, now)),
@@ -127,8 +140,12 @@ def open_card(database: Database, text: str, now: datetime) -> CustomerCard:
         served_cost=sum((one.cost for one in touchpoints), Decimal(0)).quantize(Decimal("0.01")),
         open_contests=contests,
         claims=claims,
+        care=care,
+        may_contact=GOING_OUT in agreed,
+        left_alone=alone,
+        needs=needs_of(use),
         step=next_step(known),
-        not_known=_not_known(known, answer, household, months),
+        not_known=_not_known(known, answer, household, months, agreed),
     )
 
 
@@ -225,16 +242,44 @@ def _saving(database: Database, policy: HeldPolicy) -> tuple[str, str] | None:
     return name, money(found.chosen.amount - best.amount, found.menu.currency)
 
 
-def _contacts(touchpoints: Sequence[Touchpoint], now: datetime) -> int:
-    since = now - timedelta(days=CONTACT_WINDOW_DAYS)
-    return sum(1 for one in touchpoints if one.outbound and one.kind in CONTACTS and one.occurred_at >= since)
+def _driven(conn: Conn, policy: HeldPolicy, now: datetime) -> Driven:
+    return customer_store.fetch_driven(
+        conn, policy.policy_key, months_before(f"{local(now, policy.time_zone):%Y-%m}", 11)
+    )
+
+
+def _use(
+    policy: HeldPolicy | None,
+    household: Sequence[Member],
+    answer: Answer | None,
+    driven: Driven | None,
+    driven_km_per_year: float | None,
+) -> Use:
+    """What needs may be read from: measured driving only where it came this far."""
+    age = policy.factors.get("driver_age") if policy else None
+    return Use(
+        declared_km_per_year=policy.declared_km_per_year if policy else None,
+        driven_km_per_year=driven_km_per_year,
+        measured_km=driven.km if driven else None,
+        night_share=driven.night_km / driven.km if driven and driven.km else None,
+        driver_age=float(age) if isinstance(age, int | float) else None,
+        household_vehicles=answer.vehicles if answer else None,
+        household_people=len(household) or None,
+        children=sum(1 for one in household if one.relation == "child"),
+    )
 
 
 def _not_known(
-    known: Known, answer: Answer | None, household: Sequence[Member], months: Sequence[PostedMonth]
+    known: Known,
+    answer: Answer | None,
+    household: Sequence[Member],
+    months: Sequence[PostedMonth],
+    agreed: Collection[str],
 ) -> list[str]:
     """What a look at this card must not take for known."""
     missing = {
+        "What they drive, and when, for offers: they have not agreed to it": MEASURED_FOR not in agreed,
+        "What coaching would say: they have not agreed to it": "coaching" not in agreed,
         "What the household has elsewhere: nobody asked yet": answer is None,
         "Who else drives: no household is known": len(household) < 2,
         "How the score moves: fewer than two months are priced": len(months) < 2,

@@ -20,6 +20,7 @@ from api.problems import PROBLEMS
 from api.rendering import page
 from api.roles import Actuary, Now, Serving, Store, Support
 from api.store import Account
+from portfolio.circumstance_store import OVER, REASONS, say_care
 from portfolio.household_store import Answer, household_of, join_household, say
 from portfolio.touchpoint_store import (
     CHANNELS,
@@ -88,6 +89,15 @@ class HouseholdIn(BaseModel):
     relation: str = Field(default="partner", examples=["partner", "child", "other"])
 
 
+class CareIn(BaseModel):
+    """Whether somebody needs care, and why in one word: what it is stands nowhere."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    needs_care: bool
+    reason: str = Field(default=OVER, max_length=20, examples=list(REASONS))
+
+
 @router.post("/api/v1/policies/{policy_id}/touchpoints", status_code=201, responses=PROBLEMS)
 def log(
     policy_id: str, wanted: TouchpointIn, reader: Serving, database: Store, now: Now, key: Key
@@ -117,6 +127,13 @@ def keep_household(
         answer = Answer(wanted.vehicles, wanted.km_per_year, sorted(set(wanted.covers)), now)
         say(conn, household_key, answer, reader.account_key)
     return {"household": str(household_key), "joined": joined}
+
+
+@router.post("/api/v1/customers/{policy_id}/care", responses=PROBLEMS)
+def keep_care(policy_id: str, wanted: CareIn, reader: Support, database: Store, now: Now) -> dict[str, object]:
+    """Whether this person needs care: nothing is offered to who does. Seen by support and the person, by no price."""
+    kept = _said_care(database, reader, policy_id, wanted, now)
+    return {"needs_care": wanted.needs_care, "kept": kept}
 
 
 @router.get("/api/v1/customers/{policy_id}", responses=PROBLEMS)
@@ -161,6 +178,22 @@ def show_card(request: Request, policy_id: str, reader: Support, database: Store
     return page(request, "customer.html", reader, handle=policy_id, card=card_view(card, now), key=uuid4().hex)
 
 
+@router.post("/customers/{policy_id}/care", include_in_schema=False)
+def keep_care_by_form(
+    policy_id: str,
+    reader: Support,
+    database: Store,
+    now: Now,
+    *,
+    reason: Annotated[str, Form(max_length=20)],
+    form_token: Annotated[str, Form(max_length=200)] = "",
+) -> Response:
+    """The same from the card."""
+    check_session_form(reader, form_token)
+    _said_care(database, reader, policy_id, CareIn(needs_care=reason != OVER, reason=reason), now)
+    return RedirectResponse(f"/customers/{policy_id}", status_code=303)
+
+
 @router.post("/customers/{policy_id}", include_in_schema=False)
 def log_by_form(
     policy_id: str,
@@ -203,6 +236,12 @@ def _logged(
         return fetch_touchpoints(conn, person_key, 1)
 
 
+def _said_care(database: Database, reader: Account, policy_id: str, wanted: CareIn, now: datetime) -> bool:
+    person_key, _ = person_of(database, policy_id)
+    with database.role("policy") as conn:
+        return say_care(conn, person_key, wanted.needs_care, wanted.reason, said_by=reader.account_key, as_of=now)
+
+
 def _card_json(card: CustomerCard) -> dict[str, object]:
     premium = card.premium
     return {
@@ -226,6 +265,10 @@ def _card_json(card: CustomerCard) -> dict[str, object]:
         "touchpoints": [TouchpointOut.of(one) for one in card.touchpoints[:20]],
         "served_cost": str(card.served_cost),
         "open_contests": card.open_contests,
+        "needs": card.needs,
+        "needs_care": card.care is not None and card.care.needs_care,
+        "may_contact": card.may_contact,
+        "left_alone": card.left_alone,
         "next_step": card.step,
         "not_known": card.not_known,
     }

@@ -8,10 +8,18 @@ from markupsafe import Markup
 from api import charts, wording
 from api.customer_card import CustomerCard
 from api.trip_view import Fact
+from portfolio.circumstance_store import OVER, REASONS
 from portfolio.customer import Step
 from portfolio.touchpoint_store import Touchpoint
 
 SHOWN = 12  # of the last meetings
+CARE_WORDS = {
+    "asked": "They asked us to take care",
+    "life_event": "Something in their life has changed",
+    "money": "Money is short",
+    "understanding": "What we write is hard to follow",
+    OVER: "It is over",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +39,10 @@ class CardView:
     email: str
     step: Step
     facts: list[Fact]
+    needs: list[Row]
+    alone: list[str]
+    care: list[tuple[str, str]]  # what may be said now: its word, and how it reads
+    care_words: str
     policies: list[Row]
     household: list[Row]
     share: list[Fact]
@@ -51,6 +63,10 @@ def card_view(card: CustomerCard, now: datetime) -> CardView:
         email=card.person.email or "no e-mail address",
         step=card.step,
         facts=_facts(card, now, zone),
+        needs=[Row(one.name.capitalize(), "", one.because) for one in card.needs],
+        alone=[f"{one[0].upper()}{one[1:]}" for one in card.left_alone],
+        care=[(OVER, CARE_WORDS[OVER])] if _cared(card) else [(one, CARE_WORDS[one]) for one in REASONS],
+        care_words=_care_words(card, zone),
         policies=[
             Row(
                 one.policy_id,
@@ -84,7 +100,19 @@ def _facts(card: CustomerCard, now: datetime, zone: str) -> list[Fact]:
             str(len(card.claims)),
             f"the last on {wording.day(card.claims[0].occurred_on)}" if card.claims else "",
         ),
+        Fact("Contact", "agreed" if card.may_contact else "not agreed", "to be written to or called"),
     ]
+
+
+def _cared(card: CustomerCard) -> bool:
+    return card.care is not None and card.care.needs_care
+
+
+def _care_words(card: CustomerCard, zone: str) -> str:
+    if card.care is None or not card.care.needs_care:
+        return "Nobody has said that they need care."
+    since = wording.day(wording.local(card.care.said_at, zone).date())
+    return f"They need care since {since}: {CARE_WORDS[card.care.reason].lower()}. Nothing is offered to them."
 
 
 def _share(card: CustomerCard) -> list[Fact]:

@@ -14,12 +14,12 @@ from api.errors import NotFound
 from api.forms import check_session_form
 from api.idempotency import Key
 from api.problems import PROBLEMS
-from api.roles import ConsentReader, Now, Policyholder, Store, Support
+from api.roles import ConsentReader, Now, Places, Policyholder, Store, Support
 from api.store import Account
 from portfolio import consent_store as consents
 from portfolio.errors import OfferRefused
 from portfolio.offer_store import Offer, fetch_offers
-from portfolio.offers import Preview, answer, keep_refusal, make_offer, preview
+from portfolio.offers import OWN_PAGES, Preview, answer, keep_refusal, make_offer, preview
 from portfolio.touchpoint_store import Meeting, log_touchpoint
 from storage.pool import Database
 
@@ -69,6 +69,9 @@ class OfferIn(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     template: str = Field(max_length=40, examples=["pay_plan", "declared_km", "coaching"])
+    channel: str = Field(
+        default=OWN_PAGES, max_length=20, description="Where they see it: web, or email, letter, call by their consent"
+    )
 
 
 class AnswerIn(BaseModel):
@@ -179,12 +182,13 @@ def preview_offer(
     policy_id: str,
     reader: Support,
     database: Store,
+    places: Places,
     now: Now,
     template: Annotated[str, Query(max_length=40)] = "declared_km",
+    channel: Annotated[str, Query(max_length=20)] = OWN_PAGES,
 ) -> PreviewOut:
     """The wording as the customer would see it, and the guard's verdict."""
-    person_key, _ = person_of(database, policy_id)
-    shown = _preview(database, policy_id, person_key, template, now)
+    shown = preview_of(database, places, policy_id, template, now, channel)
     verdict = shown.verdict
     return PreviewOut(
         words=shown.words, allowed=verdict.allowed, reveals=list(verdict.reveals), reasons=list(verdict.reasons)
@@ -192,29 +196,35 @@ def preview_offer(
 
 
 @router.post("/api/v1/customers/{policy_id}/offers", status_code=201, responses=PROBLEMS)
-def offer(policy_id: str, wanted: OfferIn, reader: Support, database: Store, now: Now, key: Key) -> OfferOut:
+def offer(
+    policy_id: str, wanted: OfferIn, reader: Support, database: Store, places: Places, now: Now, key: Key
+) -> OfferOut:
     """Makes an offer, where the guard lets it; a refusal is logged with its reasons."""
     person_key, policy_key = person_of(database, policy_id)
     if policy_key is None:
         raise NotFound("policy", policy_id)
-    shown = _preview(database, policy_id, person_key, wanted.template, now)
+    shown = preview_of(database, places, policy_id, wanted.template, now, wanted.channel)
     if not shown.verdict.allowed:
         with database.role("policy") as conn:
             keep_refusal(conn, person_key, shown, made_by=reader.account_key, as_of=now)
         raise OfferRefused(wanted.template, shown.verdict.reasons)
     with database.role("policy") as conn:
         made = make_offer(conn, person_key, policy_key, shown, made_by=reader.account_key, key=key, as_of=now)
-        meeting = Meeting("web", "offer", outbound=True)
+        meeting = Meeting(wanted.channel, "offer", outbound=True)
         log_touchpoint(
             conn, person_key, policy_key, meeting, made_by=reader.account_key, key=f"offer {made.offer_id}", as_of=now
         )
     return OfferOut.of(made, now)
 
 
-def _preview(database: Database, policy_id: str, person_key: UUID, template: str, now: datetime) -> Preview:
+def preview_of(
+    database: Database, places: Places, policy_id: str, template: str, now: datetime, channel: str = OWN_PAGES
+) -> Preview:
+    """An offer as this customer would see it, and the guard's verdict. Raises NotFound, UnknownWord, NothingToOffer."""
+    person_key, _ = person_of(database, policy_id)
     values = offer_values(database, policy_id, now)
     with database.role("policy") as conn:
-        return preview(conn, person_key, template, values, now)
+        return preview(conn, person_key, template, values, now, channel=channel, places=places)
 
 
 def _person(reader: Account) -> UUID:

@@ -21,6 +21,7 @@ from api.data_routes import PolicyOut
 from api.policy_file import open_file, own_policies
 from api.privacy_store import Look, copy_readings, fetch_looks, fetch_roles, fetch_spans
 from api.store import Account, Trip
+from portfolio.circumstance_store import fetch_care_history
 from portfolio.consent_store import history as consents_of
 from portfolio.offer_store import fetch_offers
 from portfolio.touchpoint_store import fetch_touchpoints
@@ -109,14 +110,20 @@ def export_zip(database: Database, reader: Account, now: datetime) -> IO[bytes]:
 def _said(database: Database, reader: Account) -> dict[str, list[dict[str, Any]]]:
     """Consents, offers and meetings, in the words that are kept."""
     if reader.person_key is None:
-        return {"consents.json": [], "offers.json": [], "meetings.json": []}
+        return {"consents.json": [], "offers.json": [], "meetings.json": [], "care.json": []}
     with database.role("policy") as conn:
         consents, offers = consents_of(conn, reader.person_key), fetch_offers(conn, reader.person_key)
         meetings = fetch_touchpoints(conn, reader.person_key, EVERY_MEETING)
+        care = fetch_care_history(conn, reader.person_key)
     hidden = {"made_by", "policy_key"}
     return {
         name: [{field: value for field, value in asdict(one).items() if field not in hidden} for one in rows]
-        for name, rows in (("consents.json", consents), ("offers.json", offers), ("meetings.json", meetings))
+        for name, rows in (
+            ("consents.json", consents),
+            ("offers.json", offers),
+            ("meetings.json", meetings),
+            ("care.json", care),
+        )
     }
 
 

@@ -26,6 +26,12 @@ def now_of(request: Request) -> datetime:
     return clock()
 
 
+def places_of(request: Request) -> frozenset[str]:
+    """The names on the map that the app was made with, in small letters: what no offer may say."""
+    places: frozenset[str] = request.app.state.places
+    return places
+
+
 def account_of(request: Request) -> Account | None:
     """The account whose session cookie came with the request."""
     token = request.cookies.get(SESSION_COOKIE)
@@ -68,4 +74,5 @@ DeviceEnder = Annotated[Account, Depends(SignedInAs("admin", "support"))]
 Anyone = Annotated[Account, Depends(SignedInAs(*accounts.ROLES))]  # any signed-in account
 
 Store = Annotated[Database, Depends(database_of)]
+Places = Annotated[frozenset[str], Depends(places_of)]
 Now = Annotated[datetime, Depends(now_of)]

@@ -14,6 +14,7 @@ from uuid import UUID
 import numpy as np
 
 from portfolio import experiment_store as store
+from portfolio.consent_store import agreed
 from portfolio.errors import BadExperiment, ExperimentExists, NoExperiment, StepOutOfOrder, UnknownWord
 from portfolio.experiment_store import Experiment, StepRow
 from portfolio.experiments import Assessment, Plan, assess, is_treated
@@ -104,8 +105,10 @@ def state(conn: Conn, experiment: Experiment) -> Assessment:
 
 
 def held_out(conn: Conn, template: str, person_key: UUID) -> str | None:
-    """The experiment that keeps this offer from this person, or None."""
+    """The experiment that keeps this offer from this person, or None; who has not agreed to research is in none."""
     running = store.fetch_running(conn, template)
+    if not running or not agreed(conn, person_key, store.RESEARCH):
+        return None
     return next((one.name for one in running if not is_treated(one.planned, person_key)), None)
 
 

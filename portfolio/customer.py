@@ -12,8 +12,6 @@ from decimal import Decimal
 CONTEST_PROMISE_DAYS = 10  # within so many days a contest should be decided
 SILENT_DAYS = 14
 SEEN_INCREASE = Decimal("0.10")  # from a tenth more on, people ask why
-MOST_CONTACTS = 2  # that nobody asked for, within
-CONTACT_WINDOW_DAYS = 30
 KM_OFF = 0.25  # declared and driven kilometres may differ by so much
 
 
@@ -30,7 +28,7 @@ class Known:
     largest_cause: str | None
     declared_km_per_year: int
     driven_km_per_year: float | None
-    contacts: int  # outbound and unasked, within CONTACT_WINDOW_DAYS
+    left_alone: tuple[str, ...]  # why nothing is offered now, by `suppression`
     coaching_consent: bool | None
     coaching: str | None  # what change of driving would be worth most
     not_wanted: frozenset[str] = frozenset()  # offers they said no to, or did not answer
@@ -50,9 +48,9 @@ def next_step(known: Known) -> Step:
     owed = _owed(known)
     if owed is not None:
         return owed
-    if known.contacts >= MOST_CONTACTS:
-        why = f"{known.contacts} contacts that nobody asked for in {CONTACT_WINDOW_DAYS} days; nobody gets more."
-        return Step("nothing", "Answer what is asked, offer nothing", why)
+    if known.left_alone:
+        why = "; ".join(known.left_alone)
+        return Step("nothing", "Answer what is asked, offer nothing", f"{why[0].upper()}{why[1:]}.")
     return _helpful(known) or Step("nothing", "Answer what is asked", "Nothing is owed and nothing would help now.")
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 from psycopg.rows import class_row, scalar_row
@@ -22,8 +23,8 @@ _FIND = """
 """
 _PERSON = "select person_key, name, email from policy.person where person_key = %s"
 _POLICIES = """
-    select policy_key, policy_id, starts_on, ends_on, plan_name, pay_plan, covers, declared_km_per_year, sharing,
-           time_zone
+    select policy_key, policy_id, starts_on, ends_on, plan_name, pay_plan, covers, factors, declared_km_per_year,
+           sharing, time_zone
       from policy.policy where person_key = %s order by ends_on desc, policy_id
 """
 _MONTHS = """
@@ -35,6 +36,10 @@ _MONTHS = """
        and s.period in (select distinct period from policy.statement
                          where policy_key = %(policy_key)s order by period desc limit %(most)s)
      group by s.period order by s.period
+"""
+_DRIVEN = """
+    select coalesce(sum(distance_m), 0) / 1000.0, coalesce(sum((totals ->> 'night_m')::bigint), 0) / 1000.0
+      from link.trip_of_policy where policy_key = %s and local_month >= %s and excluded is null
 """
 _LAST_DAY = """
     select (max(t.ended_at) at time zone %(time_zone)s)::date as last_day
@@ -73,9 +78,18 @@ class HeldPolicy:
     plan_name: str
     pay_plan: str
     covers: list[str]
+    factors: dict[str, Any]
     declared_km_per_year: int
     sharing: str
     time_zone: str
+
+
+@dataclass(frozen=True, slots=True)
+class Driven:
+    """Kilometres of insured driving, and of them those at night."""
+
+    km: float
+    night_km: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +136,14 @@ def fetch_months(conn: Conn, policy_key: UUID, most: int) -> list[PostedMonth]:
     """The latest posted months, the earliest of them first."""
     with conn.cursor(row_factory=class_row(PostedMonth)) as cur:
         return cur.execute(_MONTHS, {"policy_key": policy_key, "most": most}).fetchall()
+
+
+def fetch_driven(conn: Conn, policy_key: UUID, since_month: str) -> Driven:
+    """What was driven since a month, in two sums: only for who agreed that it is used."""
+    row = conn.execute(_DRIVEN, (policy_key, since_month)).fetchone()
+    assert row is not None, "a sum is always one row"
+    km, night_km = row
+    return Driven(float(str(km)), float(str(night_km)))
 
 
 def fetch_last_day(conn: Conn, policy: HeldPolicy) -> date | None:

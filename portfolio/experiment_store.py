@@ -9,8 +9,11 @@ from uuid import UUID
 from psycopg.rows import class_row, tuple_row
 from psycopg.types.json import Jsonb
 
+from portfolio.consent_store import purpose_named
 from portfolio.experiments import Assessment, Plan
 from storage.pool import Conn
+
+RESEARCH = "research"  # the purpose that lets a person be in an experiment
 
 _INSERT = """
     insert into policy.experiment (name, template, plan, planned_by, planned_at) values (%s, %s, %s, %s, %s)
@@ -23,12 +26,15 @@ _STEP = """
 _ALL = "select name, template, plan, planned_by, planned_at from policy.experiment order by planned_at desc, name"
 _ONE = "select name, template, plan, planned_by, planned_at from policy.experiment where name = %s"
 _STEPS = "select name, step, words, done_by, done_at, verdict from policy.experiment_step order by done_at"
+# Of those who agree to research as it is worded today: who withdraws is out of it in the next look.
 _OUTCOME = """
-    insert into policy.experiment_outcome (name, person_key, outcome, guarded, known_at) values (%s, %s, %s, %s, %s)
-    on conflict do nothing
+    insert into policy.experiment_outcome (name, person_key, outcome, guarded, known_at)
+    select %(name)s, %(person)s, %(outcome)s, %(guarded)s, %(known_at)s
+     where policy.agrees(%(person)s, 'research', %(words)s) on conflict do nothing
 """
 _OUTCOMES = """
-    select person_key, outcome, guarded from policy.experiment_outcome where name = %s order by known_at, person_key
+    select person_key, outcome, guarded from policy.experiment_outcome
+     where name = %(name)s and policy.agrees(person_key, 'research', %(words)s) order by known_at, person_key
 """
 _RUNNING = """
     select e.name, e.template, e.plan, e.planned_by, e.planned_at from policy.experiment e
@@ -104,16 +110,22 @@ def fetch_steps(conn: Conn) -> list[StepRow]:
 
 
 def insert_outcomes(conn: Conn, name: str, rows: Sequence[tuple[UUID, float, float | None]], as_of: datetime) -> int:
-    """How many were new; a person's first outcome stands."""
+    """How many were new; a person's first outcome stands, and who has not agreed to research has none."""
+    words = purpose_named(RESEARCH).text_hash
+    kept = [
+        {"name": name, "person": person, "outcome": outcome, "guarded": guarded, "known_at": as_of, "words": words}
+        for person, outcome, guarded in rows
+    ]
     with conn.cursor() as cur:
-        cur.executemany(_OUTCOME, [(name, person, outcome, guarded, as_of) for person, outcome, guarded in rows])
+        cur.executemany(_OUTCOME, kept)
         return max(cur.rowcount, 0)
 
 
 def fetch_outcomes(conn: Conn, name: str) -> list[tuple[UUID, float, float | None]]:
-    """Person, outcome, guarded, in the order in which they became known."""
+    """Person, outcome, guarded, in the order in which they became known, of those who agree to research now."""
+    values = {"name": name, "words": purpose_named(RESEARCH).text_hash}
     with conn.cursor(row_factory=tuple_row) as cur:
-        return [(UUID(str(row[0])), row[1], row[2]) for row in cur.execute(_OUTCOMES, (name,)).fetchall()]
+        return [(UUID(str(row[0])), row[1], row[2]) for row in cur.execute(_OUTCOMES, values).fetchall()]
 
 
 def _finite(values: Mapping[str, Any]) -> dict[str, Any]:

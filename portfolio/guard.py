@@ -5,8 +5,11 @@ person will read them. Nothing that is refused is ever softened into something t
 """
 
 import re
+import tomllib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
 
 # What each datum tells the person that we know, and the purpose they must have agreed to (None: their own terms).
 REVEALS: Mapping[str, tuple[str, str | None]] = {
@@ -18,6 +21,7 @@ REVEALS: Mapping[str, tuple[str, str | None]] = {
     "driven_km": ("how much you drive", "personal_offers"),
     "score": ("how you drive", "personal_offers"),
     "saving": ("your premium with other terms", "personal_offers"),
+    "night_share": ("how much of it is at night", "personal_offers"),
     "coaching": ("what of your driving could change", "coaching"),
 }
 NEVER: Mapping[str, str] = {
@@ -27,38 +31,8 @@ NEVER: Mapping[str, str] = {
     "health": "it would guess at health",
     "willingness_to_pay": "it would use what the person would put up with",
 }
-_CLOCK = re.compile(
-    r"\b([01]?\d|2[0-3])[:h][0-5]\d\b|\bat ([01]?\d|2[0-3])\.[0-5]\d\b"
-    r"|\b(1[0-2]|[1-9])\s?(am|pm|a\.m\.|p\.m\.)(?!\w)|\bo'clock\b",
-    re.I,
-)
-_DAY = re.compile(
-    r"\b(on|last|every|this)\s+(mon|tues|wednes|thurs|fri|satur|sun)days?\b"
-    r"|\b(yesterday|last night|this morning|tonight)\b"
-    r"|\b\d{4}-\d{2}-\d{2}\b",
-    re.I,
-)
-_COORDINATE = re.compile(r"-?\d{1,3}\.\d{3,}\s*,?\s*-?\d{1,3}\.\d{3,}|\d+°")
-_PLACE = re.compile(
-    r"\b\w+\s?(street|road|avenue|lane|square|boulevard|highway|station|airport|school|mall|church|mosque|stadium)\b"
-    r"|\w+(katu|tie|strasse|straße|gasse|weg|gatan|vägen)\b"
-    r"|\b(at home|your home|your work ?place|your office|where you (live|work|park))\b",
-    re.I,
-)
-_HEALTH = re.compile(
-    r"\b(hospital|clinic|doctor|therap\w+|pharmac\w+|medic\w+|pregnan\w+|diabet\w+|eyesight|dementia|tired\w*|fatigue\w*"
-    r"|sleep\w*|insomnia|alcohol\w*|drunk\w*|drink\w*|drug\w*|stress\w*|depress\w*|ageing|aging)\b",
-    re.I,
-)
-_OTHERS = re.compile(
-    r"\byour (wife|husband|partner|son|daughter|child\w*|teenager|kids?|mother|father|parents?)\b", re.I
-)
-_LOOKS = {
-    "place": (_COORDINATE, _PLACE),
-    "trip_time": (_CLOCK, _DAY),
-    "health": (_HEALTH,),
-    "other_driver": (_OTHERS,),
-}
+LONGEST_NAME = 5  # words of a place's name
+_WORD = re.compile(r"[^\W\d_][\w'’.-]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +44,17 @@ class Verdict:
     reasons: tuple[str, ...]
 
 
-def judge(words: str, uses: Collection[str], agreed: Collection[str], names: Collection[str] = ()) -> Verdict:
+def judge(
+    words: str,
+    uses: Collection[str],
+    agreed: Collection[str],
+    names: Collection[str] = (),
+    places: Collection[str] = (),
+) -> Verdict:
     """The verdict on an offer.
 
-    `words` as the person will read them; `uses`: the data they are made of; `agreed`: purposes agreed to now; `names`:
-    of the others in the household and of known places, which may not stand in the words.
+    `words` as the person will read them; `uses`: the data they are made of; `agreed`: purposes agreed to now; `names`
+    of the others in the household; `places`: names on the map, in small letters (a set: it may be large).
     """
     reasons = []
     for datum in sorted(set(uses)):
@@ -84,14 +64,39 @@ def judge(words: str, uses: Collection[str], agreed: Collection[str], names: Col
             reasons.append(f"nobody has said what {datum!r} tells a person")
         elif (purpose := REVEALS[datum][1]) is not None and purpose not in agreed:
             reasons.append(f"it uses {datum} and the person has not agreed to {purpose}")
-    for kind, looks in _LOOKS.items():
+    for kind, looks in _looks().items():
         found = next((match.group().strip() for look in looks if (match := look.search(words))), None)
         if found is not None:
             reasons.append(f"{NEVER[kind]} ({found!r})")
-    for name in sorted(set(names)):
-        if re.search(rf"\b{re.escape(name)}\b", words, re.I):
-            reasons.append(f"it names {name!r}")
+    reasons += [
+        f"it names {name!r}" for name in sorted(set(names)) if re.search(rf"\b{re.escape(name)}\b", words, re.I)
+    ]
+    if (place := _named_place(words, places)) is not None:
+        reasons.append(f"{NEVER['place']} ({place!r})")
     if not words.strip():
         reasons.append("it says nothing")
     reveals = dict.fromkeys(REVEALS[datum][0] for datum in sorted(set(uses)) if datum in REVEALS)
     return Verdict(not reasons, tuple(reveals), tuple(dict.fromkeys(reasons)))
+
+
+@cache
+def _looks() -> dict[str, tuple[re.Pattern[str], ...]]:
+    """The patterns of every language, by what they would tell."""
+    table = tomllib.loads((files("portfolio") / "guard_words.toml").read_text("utf-8"))
+    return {
+        kind: tuple(re.compile(one, re.IGNORECASE) for ones in languages.values() for one in ones)
+        for kind, languages in table.items()
+    }
+
+
+def _named_place(words: str, places: Collection[str]) -> str | None:
+    """A name of the map in the words: of several words in any letters, of one word only where it is capitalised, for
+    many a street has the name of a plain word.
+    """
+    found = [match.group().strip(".’'-") for match in _WORD.finditer(words)]
+    for start in range(len(found)):
+        for length in range(LONGEST_NAME, 0, -1):
+            name = " ".join(found[start : start + length])
+            if name.lower() in places and (" " in name or name[0].isupper()):
+                return name
+    return None

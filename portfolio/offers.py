@@ -5,7 +5,7 @@ A refusal is kept with its reasons, an answer with its time; who said no to an o
 
 import string
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
@@ -14,13 +14,18 @@ from uuid import UUID
 
 from portfolio import offer_store
 from portfolio.board import held_out
+from portfolio.circumstance_store import fetch_circumstances
 from portfolio.consent_store import standings
 from portfolio.errors import AlreadyAnswered, KeyUsedTwice, NothingToOffer, OfferRefused, UnknownWord
 from portfolio.guard import Verdict, judge
 from portfolio.offer_store import Offer, fetch_offers
+from portfolio.suppression import left_alone
 from storage.pool import Conn
 
 ASK_AGAIN = timedelta(days=365)
+OWN_PAGES = "web"  # the overview, where a person finds it when they come
+OFFER_CHANNELS = (OWN_PAGES, "email", "letter", "call")
+GOING_OUT = "contact"  # the purpose that lets us go to a person
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +56,26 @@ def templates() -> dict[str, Template]:
     }
 
 
-def preview(conn: Conn, person_key: UUID, name: str, values: Mapping[str, str], as_of: datetime) -> Preview:
+def preview(
+    conn: Conn,
+    person_key: UUID,
+    name: str,
+    values: Mapping[str, str],
+    as_of: datetime,
+    *,
+    channel: str = OWN_PAGES,
+    places: Collection[str] = (),
+) -> Preview:
     """The offer in this person's words and the guard's verdict, by what they agree to at this moment.
 
-    Raises UnknownWord, and NothingToOffer where a value that the words need is not known.
+    On our own pages they see it when they come; by any other channel we go to them, which asks for its own consent.
+    `places`: names that stand on the map. Raises UnknownWord, and NothingToOffer where a value that the words need is
+    not known.
     """
     if name not in templates():
         raise UnknownWord("offer", name, tuple(templates()))
+    if channel not in OFFER_CHANNELS:
+        raise UnknownWord("channel", channel, OFFER_CHANNELS)
     template = templates()[name]
     wanted = {field for _, field, _, _ in string.Formatter().parse(template.words) if field}
     if missing := sorted(wanted - values.keys()):
@@ -65,15 +83,16 @@ def preview(conn: Conn, person_key: UUID, name: str, values: Mapping[str, str], 
     words = template.words.format_map(values)
     agreed = {one.purpose.name for one in standings(conn, person_key) if one.granted}
     names = offer_store.fetch_names_of_others(conn, person_key)
-    verdict = judge(words, {*template.uses, *wanted}, agreed, names)
+    verdict = judge(words, {*template.uses, *wanted}, agreed, names, places)
+    reasons = [*verdict.reasons, *left_alone(fetch_circumstances(conn, person_key, as_of))]
+    if channel != OWN_PAGES and GOING_OUT not in agreed:
+        reasons.append("they have not agreed to be written to or called")
     if (experiment := held_out(conn, name, person_key)) is not None:
-        reasons = (*verdict.reasons, f"the lot of experiment {experiment!r} holds them out")
-        verdict = Verdict(False, verdict.reveals, reasons)
+        reasons.append(f"the lot of experiment {experiment!r} holds them out")
     refused = [one for one in fetch_offers(conn, person_key) if one.template == name and one.taken is False]
     if any(one.answered_at and as_of - one.answered_at < ASK_AGAIN for one in refused):
-        reasons = (*verdict.reasons, "they said no to it less than a year ago")
-        verdict = Verdict(False, verdict.reveals, reasons)
-    return Preview(template, words, verdict)
+        reasons.append("they said no to it less than a year ago")
+    return Preview(template, words, Verdict(not reasons, verdict.reveals, tuple(reasons)))
 
 
 def make_offer(

@@ -17,6 +17,7 @@ from sklearn.tree import DecisionTreeRegressor
 
 from portfolio.customers_file import CHANNELS, Asked, Bools, Customers, Floats
 from portfolio.errors import TooFewRows
+from portfolio.needs import HIGH_KM, LOW_KM, NIGHT_SHARE, YOUNG
 from portfolio.smallest_segment import Segment
 from pricing.risk.credibility import fit_buhlmann_straub
 
@@ -31,7 +32,6 @@ _SAID = {
     "urban": ("outside towns", "in town", ""),
 }
 NEEDS = ("low mileage", "night worker", "several vehicles", "young driver", "high mileage")
-LOW_KM, HIGH_KM, NIGHT_SHARE, YOUNG = 6_000.0, 20_000.0, 0.2, 25.0
 SURE = 0.95
 
 type Labels = NDArray[np.int64]

@@ -81,6 +81,8 @@ ROW_OF = {
     "POST /customers/{policy_id}": _TOUCHPOINTS,
     "GET /api/v1/customers/{policy_id}": _PORTFOLIO,
     "POST /api/v1/customers/{policy_id}/household": _TOUCHPOINTS,
+    "POST /api/v1/customers/{policy_id}/care": _TOUCHPOINTS,
+    "POST /customers/{policy_id}/care": _TOUCHPOINTS,
     "GET /api/v1/policies/{policy_id}/touchpoints": _TOUCHPOINTS,
     "POST /api/v1/policies/{policy_id}/touchpoints": _TOUCHPOINTS,
     "GET /api/v1/touchpoint-costs": _TOUCHPOINTS,
@@ -151,6 +153,8 @@ REQUEST = {
     "POST /api/v1/customers/{policy_id}/household": Asked(
         json={"vehicles": 2, "km_per_year": 20000, "covers": ["liability"]}
     ),
+    "POST /api/v1/customers/{policy_id}/care": Asked(json={"needs_care": False}),
+    "POST /customers/{policy_id}/care": Asked(form={"reason": "asked"}),
     "POST /api/v1/policies/{policy_id}/touchpoints": Asked(json={"channel": "app", "kind": "question"}),
     "POST /experiments/{name}": Asked(form={"step": "build"}),
     "POST /api/v1/experiments/{name}": Asked(

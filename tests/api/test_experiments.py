@@ -11,6 +11,7 @@ from fastapi.testclient import TestClient
 from api.accounts import add_account
 from api.app import create_api
 from portfolio.board import keep_outcomes, plan_experiment, read_board, take_step
+from portfolio.consent_store import purposes
 from portfolio.errors import BadExperiment, StepOutOfOrder
 from portfolio.experiments import Plan, is_treated
 from storage.pool import Database
@@ -40,11 +41,20 @@ def client(own_world: World) -> Iterator[TestClient]:
         yield opened
 
 
+def agree(client: TestClient, email: str, *purposes: str, granted: bool = True) -> None:
+    sign_in(client, email)
+    words = {one["purpose"]: one["text_hash"] for one in client.get("/api/v1/consents").json()}
+    for purpose in purposes:
+        said = {"granted": granted, "text_hash": words[purpose]}
+        assert client.put(f"/api/v1/consents/{purpose}", json=said).status_code == 200
+
+
 def step(client: TestClient, name: str, words: str = "Done.") -> int:
     return client.post("/api/v1/experiments/coaching-autumn/steps", json={"step": name, "words": words}).status_code
 
 
 def test_a_cycle_runs_in_order_once_and_its_plan_stays(client: TestClient) -> None:
+    agree(client, ANNA, "research")
     sign_in(client, ACTUARY)
     assert client.get("/").url.path == "/experiments"
     assert client.post(f"{BOARD}/coaching-autumn", json=PLAN).status_code == 201
@@ -97,9 +107,7 @@ def test_who_is_held_out_does_not_get_the_offer(client: TestClient, own_world: W
     steps = f"/api/v1/experiments/try-{number}/steps"
     assert client.post(steps, json={"step": "build", "words": "Made."}).status_code == 200
     for email in (ANNA, BEN):
-        sign_in(client, email)
-        words = {one["purpose"]: one["text_hash"] for one in client.get("/api/v1/consents").json()}
-        client.put("/api/v1/consents/coaching", json={"granted": True, "text_hash": words["coaching"]})
+        agree(client, email, "coaching", "research")
     sign_in(client, SUPPORT)
     answers = {
         email: client.post(
@@ -112,6 +120,25 @@ def test_who_is_held_out_does_not_get_the_offer(client: TestClient, own_world: W
     assert answers[ANNA].status_code == 201
     assert answers[BEN].status_code == 422
     assert "holds them out" in answers[BEN].json()["detail"]
+    agree(client, BEN, "research", granted=False)  # and so they are in no experiment
+    sign_in(client, SUPPORT)
+    shown = client.get(f"/api/v1/customers/{POLICY_OF[BEN]}/offers", params={"template": "coaching"}).json()
+    assert shown["allowed"]
+
+
+def test_who_withdraws_from_research_is_out_of_the_next_look(client: TestClient) -> None:
+    agree(client, ANNA, "research")
+    agree(client, BEN, "research")
+    sign_in(client, ACTUARY)
+    client.post(f"{BOARD}/coaching-autumn", json=PLAN)
+    assert step(client, "build") == 200
+    path = f"{BOARD}/coaching-autumn/outcomes"
+    both = [{"policy": POLICY_OF[ANNA], "outcome": 1}, {"policy": POLICY_OF[BEN], "outcome": 0}]
+    assert client.post(path, json=both).json() == {"kept": 2}
+    assert client.get(BOARD).json()["experiments"][0]["now"]["customers"] == 2
+    agree(client, BEN, "research", granted=False)
+    sign_in(client, ACTUARY)
+    assert client.get(BOARD).json()["experiments"][0]["now"]["customers"] == 1
 
 
 def plan_of(name: str) -> Plan:
@@ -124,6 +151,12 @@ def test_a_real_difference_is_called_by_the_lots_alone(database: Database) -> No
     plan, by = plan_of("stays"), uuid4()
     with database.role("policy") as conn:
         conn.cursor().executemany("insert into policy.person values (%s, 'Somebody', null)", [(one,) for one in people])
+        words = purposes()["research"].text_hash
+        conn.cursor().executemany(
+            "insert into policy.consent (person_key, purpose, granted, version, text_hash, said_at, said_by)"
+            " values (%s, 'research', true, 2, %s, now(), %s)",
+            [(one, words, one) for one in people],
+        )
         plan_experiment(conn, plan, None, by=by, as_of=NOW)
         take_step(conn, "stays", "build", "Made.", by=by, as_of=NOW + timedelta(days=2))
         treated = np.array([is_treated(plan, one) for one in people])

@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
+from decimal import Decimal
 from io import BytesIO
+from pathlib import Path
 from uuid import uuid4
 from zipfile import ZipFile
 
@@ -10,9 +12,12 @@ import pytest
 from fastapi.testclient import TestClient
 from httpx import Response
 
+import pricing
 from api.accounts import add_account
 from api.app import create_api
 from portfolio.offer_store import Offer
+from pricing.agreements import assess_claim, keep_claim
+from pricing.rating import Inputs, Terms
 from tests.api.conftest import copied, sign_in
 from tests.api.world import ANNA, BEN, NOW, PASSWORD, POLICY_OF, World
 
@@ -22,15 +27,20 @@ CARD = f"/api/v1/customers/{POLICY_OF[ANNA]}"
 
 
 @pytest.fixture
-def people(world: World, server_dsn: str) -> Iterator[dict[str, TestClient]]:
+def own(world: World, server_dsn: str) -> Iterator[World]:
     with copied(world, server_dsn) as own:
         with own.database.role("policy") as conn:
             add_account(conn, SUPPORT, PASSWORD, "support", created_at=NOW)
-        app = create_api(own.database, own.roads, lambda: NOW)
-        clients = {email: TestClient(app, base_url="http://127.0.0.1") for email in (ANNA, BEN, SUPPORT)}
-        for email, client in clients.items():
-            assert sign_in(client, email) == 303
-        yield clients
+        yield own
+
+
+@pytest.fixture
+def people(own: World) -> dict[str, TestClient]:
+    app = create_api(own.database, own.roads, lambda: NOW)
+    clients = {email: TestClient(app, base_url="http://127.0.0.1") for email in (ANNA, BEN, SUPPORT)}
+    for email, client in clients.items():
+        assert sign_in(client, email) == 303
+    return clients
 
 
 def say(client: TestClient, purpose: str, granted: bool, text_hash: str | None = None) -> int:
@@ -39,8 +49,8 @@ def say(client: TestClient, purpose: str, granted: bool, text_hash: str | None =
     return client.put(f"/api/v1/consents/{purpose}", json={"granted": granted, "text_hash": words}).status_code
 
 
-def make(client: TestClient, template: str) -> Response:
-    return client.post(OFFERS, json={"template": template}, headers={"Idempotency-Key": uuid4().hex})
+def make(client: TestClient, template: str, **more: str) -> Response:
+    return client.post(OFFERS, json={"template": template, **more}, headers={"Idempotency-Key": uuid4().hex})
 
 
 def test_nothing_is_agreed_to_by_silence_and_nobody_agrees_to_other_words(people: dict[str, TestClient]) -> None:
@@ -79,6 +89,67 @@ def test_a_withdrawal_takes_its_data_out_of_use_at_once(people: dict[str, TestCl
     assert not support.get(OFFERS, params={"template": "coaching"}).json()["allowed"]
     assert support.get(CARD).json()["next_step"]["name"] != "coaching"
     assert not any(one["granted"] for one in support.get(f"{CARD}/consents").json())
+
+
+def test_the_card_uses_driving_for_needs_only_while_it_is_agreed_to(people: dict[str, TestClient]) -> None:
+    anna, support = people[ANNA], people[SUPPORT]
+    unknown = "What they drive, and when, for offers: they have not agreed to it"
+    before = support.get(CARD).json()
+    assert unknown in before["not_known"]
+    say(anna, "personal_offers", True)
+    assert unknown not in support.get(CARD).json()["not_known"]
+    say(anna, "personal_offers", False)
+    assert support.get(CARD).json() == before
+
+
+def test_to_go_to_somebody_asks_for_its_own_consent(people: dict[str, TestClient]) -> None:
+    anna, support = people[ANNA], people[SUPPORT]
+    say(anna, "coaching", True)
+    refused = make(support, "coaching", channel="letter")
+    assert refused.status_code == 422
+    assert "not agreed to be written to" in refused.json()["detail"]
+    assert make(support, "coaching", channel="pigeon").status_code == 422
+    say(anna, "contact", True)
+    assert make(support, "coaching", channel="letter").status_code == 201
+    (met,) = [
+        one for one in support.get(f"/api/v1/policies/{POLICY_OF[ANNA]}/touchpoints").json() if one["kind"] == "offer"
+    ]
+    assert (met["channel"], met["outbound"]) == ("letter", True)
+    say(anna, "contact", False)
+    assert "not agreed to be written to" in make(support, "coaching", channel="letter").json()["detail"]
+
+
+def test_who_needs_care_or_has_a_claim_or_complaint_is_offered_nothing(
+    people: dict[str, TestClient], own: World
+) -> None:
+    anna, support = people[ANNA], people[SUPPORT]
+    say(anna, "coaching", True)
+    assert support.post(f"{CARD}/care", json={"needs_care": True, "reason": "an illness"}).status_code == 422
+    said = {"needs_care": True, "reason": "life_event"}
+    assert [support.post(f"{CARD}/care", json=said).json()["kept"] for _ in range(2)] == [True, False]
+    assert "they need care" in make(support, "coaching").json()["detail"]
+    assert support.get(CARD).json()["needs_care"]
+    assert "Something in their life has changed".lower() in support.get(f"/customers/{POLICY_OF[ANNA]}").text
+    assert "care_said" in [one["action"] for one in anna.get("/api/v1/access-log").json()]
+    assert support.post(f"{CARD}/care", json={"needs_care": False}).json()["kept"]
+
+    keep_claim(own.database, POLICY_OF[ANNA], "C-1", "liability", NOW.date(), NOW)
+    assess_claim(own.database, "C-1", Decimal(900), False, NOW)
+    assert "a claim is open" in make(support, "coaching").json()["detail"]
+    assess_claim(own.database, "C-1", Decimal(1200), True, NOW)
+    logged = {"channel": "call", "kind": "complaint"}
+    path = f"/api/v1/policies/{POLICY_OF[ANNA]}/touchpoints"
+    assert support.post(path, json=logged, headers={"Idempotency-Key": uuid4().hex}).status_code == 201
+    assert "a complaint is open" in make(support, "coaching").json()["detail"]
+    logged["kind"] = "complaint_closed"
+    assert support.post(path, json=logged, headers={"Idempotency-Key": uuid4().hex}).status_code == 201
+    assert make(support, "coaching").status_code == 201
+
+
+def test_no_price_knows_who_needs_care() -> None:
+    for path in (Path(pricing.__file__).parent).rglob("*.py"):
+        assert "policy.care" not in path.read_text("utf-8"), path
+    assert {"needs_care", "care"}.isdisjoint({*Inputs.__dataclass_fields__, *Terms.__dataclass_fields__})
 
 
 def test_who_says_no_is_not_asked_again_and_the_answer_is_theirs_alone(people: dict[str, TestClient]) -> None:

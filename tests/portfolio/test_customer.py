@@ -7,6 +7,8 @@ from decimal import Decimal
 import pytest
 
 from portfolio.customer import Known, next_step
+from portfolio.needs import Use, needs_of
+from portfolio.suppression import Circumstances, left_alone
 
 QUIET = Known(
     today=date(2026, 11, 24),
@@ -18,7 +20,7 @@ QUIET = Known(
     largest_cause="kilometres",
     declared_km_per_year=10_000,
     driven_km_per_year=10_500.0,
-    contacts=0,
+    left_alone=(),
     coaching_consent=True,
     coaching=None,
 )
@@ -60,9 +62,34 @@ def test_what_is_owed_comes_in_order_and_before_what_helps() -> None:
 
 
 def test_nobody_is_contacted_a_third_time_but_what_is_owed_is_still_done() -> None:
-    often = replace(QUIET, contacts=2, **HELPFUL["declared_km"])
+    assert left_alone(Circumstances(contacts=1)) == ()
+    often = replace(QUIET, left_alone=left_alone(Circumstances(contacts=2)), **HELPFUL["declared_km"])
     assert next_step(often).name == "nothing"
+    assert "2 contacts" in next_step(often).why
     assert next_step(replace(often, **OWED["contest"])).name == "contest"
+
+
+@pytest.mark.parametrize(
+    ("found", "word"),
+    [
+        (Circumstances(claim_since=date(2026, 11, 2)), "claim"),
+        (Circumstances(complaint_since=date(2026, 11, 2)), "complaint"),
+        (Circumstances(needs_care=True), "care"),
+    ],
+)
+def test_who_has_trouble_is_left_alone_and_the_card_says_why(found: Circumstances, word: str) -> None:
+    step = next_step(replace(QUIET, left_alone=left_alone(found), **HELPFUL["declared_km"]))
+    assert (step.name, word in step.why) == ("nothing", True)
+
+
+def test_needs_follow_from_what_is_known_and_nothing_is_guessed() -> None:
+    assert needs_of(Use()) == ()
+    family = Use(declared_km_per_year=9000, driver_age=40, household_vehicles=2, household_people=4, children=2)
+    assert [one.name for one in needs_of(family)] == ["family", "several drivers", "several vehicles"]
+    assert [one.name for one in needs_of(Use(declared_km_per_year=9000, driven_km_per_year=4000))] == ["low mileage"]
+    nights = Use(declared_km_per_year=9000, measured_km=900, night_share=0.35)
+    assert [one.name for one in needs_of(nights)] == ["night worker"]
+    assert needs_of(replace(nights, measured_km=200)) == ()  # too few kilometres to say
 
 
 def test_coaching_asks_for_consent() -> None:

@@ -1,0 +1,33 @@
+"""Who is left alone, and why: the one definition for the card, for offers and for contacts of a whole book. Pure.
+
+What a person asks, and what their policy needs, is answered whatever stands here; this is of what nobody asked for.
+"""
+
+from dataclasses import dataclass
+from datetime import date
+
+MOST_CONTACTS = 2  # that nobody asked for, within
+CONTACT_WINDOW_DAYS = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """What keeps us from offering something to a person now. `contacts`: outbound and unasked, in the window."""
+
+    claim_since: date | None = None  # the earliest claim that is not settled
+    complaint_since: date | None = None
+    needs_care: bool = False
+    contacts: int = 0
+
+
+def left_alone(found: Circumstances) -> tuple[str, ...]:
+    """Why nothing is offered now, in words; () where it may be."""
+    reasons = {
+        f"a claim is open since {found.claim_since}": found.claim_since is not None,
+        f"a complaint is open since {found.complaint_since}": found.complaint_since is not None,
+        "they need care": found.needs_care,
+        f"{found.contacts} contacts that nobody asked for in {CONTACT_WINDOW_DAYS} days; nobody gets more": (
+            found.contacts >= MOST_CONTACTS
+        ),
+    }
+    return tuple(words for words, holds in reasons.items() if holds)
