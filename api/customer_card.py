@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
@@ -13,10 +13,12 @@ from api.menu_view import policy_menu
 from api.receipt import changes_of
 from api.wording import local, money, words
 from portfolio import customer_store
+from portfolio.board import to_try
 from portfolio.circumstance_store import Care, fetch_care, fetch_circumstances
 from portfolio.consent_store import standings
 from portfolio.customer import Known, Step, next_step
 from portfolio.customer_store import Driven, HeldPolicy, Person, PostedMonth, ReportedClaim
+from portfolio.experiment_store import Experiment
 from portfolio.household_store import Answer, Member, Share, fetch_answer, fetch_members, share_of_customer
 from portfolio.needs import MEASURED_FOR, Need, Use, needs_of
 from portfolio.offer_store import fetch_offers
@@ -34,6 +36,13 @@ from storage.pool import Conn, Database
 
 MONTHS = 6
 TOUCHPOINTS = 100
+TRY_WITHIN = timedelta(days=60)  # of the renewal, contacts of experiments are made
+TRIED_AS = {  # an action of an experiment, as the channel or kind of the touchpoint that it leaves
+    "letter": ("letter", ""),
+    "call": ("call", ""),
+    "coaching": ("", "coaching"),
+    "personal_offer": ("", "offer"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +113,7 @@ def open_card(database: Database, text: str, now: datetime) -> CustomerCard:
         offers = fetch_offers(conn, person.person_key)
         alone = left_alone(fetch_circumstances(conn, person.person_key, now))
         care = fetch_care(conn, person.person_key)
+        owed = to_try(conn, person.person_key) if not alone else []
         driven = _driven(conn, current, now) if current and MEASURED_FOR in agreed else None
         claims = customer_store.fetch_claims(conn, [policy.policy_key for policy in policies])
     with database.role("link") as conn:
@@ -126,6 +136,7 @@ def open_card(database: Database, text: str, now: datetime) -> CustomerCard:
         coaching_consent=coaching,
         coaching=best_change(database, current, now) if coaching and current else None,
         not_wanted=frozenset(not_wanted(offers, now)),
+        to_try=_to_try(owed, current, touchpoints, agreed, now),
     )
     yearly = months[-1].amount * 12 if months else None
     return CustomerCard(
@@ -246,6 +257,26 @@ def _driven(conn: Conn, policy: HeldPolicy, now: datetime) -> Driven:
     return customer_store.fetch_driven(
         conn, policy.policy_key, months_before(f"{local(now, policy.time_zone):%Y-%m}", 11)
     )
+
+
+def _to_try(
+    owed: Sequence[tuple[Experiment, datetime]],
+    policy: HeldPolicy | None,
+    touchpoints: Sequence[Touchpoint],
+    agreed: Collection[str],
+    now: datetime,
+) -> tuple[str, str] | None:
+    """The contact that an experiment's lot chose them for: once, before their renewal, where we may go to them."""
+    if policy is None or GOING_OUT not in agreed or not now.date() <= policy.ends_on <= (now + TRY_WITHIN).date():
+        return None
+    for experiment, built_at in owed:
+        action = str(experiment.planned.action)
+        channel, kind = TRIED_AS[action]
+        made = (one for one in touchpoints if one.outbound and one.occurred_at >= built_at)
+        if not any(one.channel == channel or one.kind == kind for one in made):
+            why = f"The lot of experiment {experiment.name} chose them: {experiment.planned.hypothesis}"
+            return f"{words(action)} before the renewal, and log it", why
+    return None
 
 
 def _use(

@@ -1,6 +1,7 @@
 """The experiment board: actuaries plan, run and assess; underwriters look."""
 
 from dataclasses import asdict
+from datetime import datetime
 from math import isfinite
 from typing import Annotated, Any
 
@@ -14,8 +15,13 @@ from api.forms import check_session_form
 from api.problems import PROBLEMS
 from api.rendering import page
 from api.roles import Actuary, Now, PortfolioReader, Store
+from api.store import Account
 from portfolio.board import STEPS, Board, Card, keep_outcomes, plan_experiment, read_board, take_step
-from portfolio.experiments import Assessment, Plan
+from portfolio.errors import UnknownWord
+from portfolio.experiment_store import Experiment
+from portfolio.experiments import ACTIONS, MEASURED_BY, Assessment, Plan
+from portfolio.offers import templates
+from storage.pool import Database
 
 router = APIRouter()
 NEXT = {"plan": "build", "build": "execute", "execute": "assess"}
@@ -32,8 +38,16 @@ class PlanIn(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     template: str | None = Field(default=None, max_length=40, description="The offer that is tried")
+    action: str | None = Field(
+        default=None, max_length=40, examples=list(ACTIONS), description="The contact before a renewal that is tried"
+    )
     hypothesis: str = Field(max_length=1000)
-    measure: str = Field(max_length=200, examples=["stays at renewal (0 or 1)"])
+    measured_by: str = Field(
+        default="posted", max_length=20, description=f"How outcomes come in: {', '.join(MEASURED_BY)}"
+    )
+    measure: str = Field(
+        default="", max_length=200, description="In words; where outcomes come by themselves, none needed"
+    )
     treated_share: StrictFloat
     horizon: StrictInt = Field(le=100_000_000, description="Customers at which the interval is to be shortest")
     least_effect: StrictFloat = Field(description="The smallest difference that would matter")
@@ -75,10 +89,7 @@ def read_experiments(reader: PortfolioReader, database: Store, now: Now) -> dict
 @router.post("/api/v1/experiments/{name}", status_code=201, responses=PROBLEMS)
 def plan(name: str, wanted: PlanIn, reader: Actuary, database: Store, now: Now) -> dict[str, str]:
     """Plans one, for good: the name (lower-case letters, digits, -) decides who is held out."""
-    fields = wanted.model_dump()
-    template = fields.pop("template")
-    with database.role("policy") as conn:
-        plan_experiment(conn, Plan(name=name, **fields), template, by=reader.account_key, as_of=now)
+    _planned(database, reader, name, wanted, now)
     return {"name": name, "next": "build"}
 
 
@@ -112,7 +123,45 @@ def show_board(request: Request, reader: PortfolioReader, database: Store, now: 
         cards=[_card_view(card) for card in board.cards],
         speed=_speed(board),
         may_act=reader.role == "actuary",
+        templates=[(one.name, one.title) for one in templates().values()],
+        actions=[(one, wording.words(one)) for one in ACTIONS],
     )
+
+
+@router.post("/experiments", include_in_schema=False)
+def plan_by_form(
+    reader: Actuary,
+    database: Store,
+    now: Now,
+    *,
+    name: Annotated[str, Form(max_length=60)],
+    hypothesis: Annotated[str, Form(max_length=1000)],
+    measured_by: Annotated[str, Form(max_length=20)],
+    horizon: Annotated[int, Form(le=100_000_000)],
+    treated_percent: Annotated[float, Form()] = 50.0,
+    least_effect_points: Annotated[float, Form()] = 1.0,
+    guard_points: Annotated[str, Form(max_length=20, pattern=r"^[0-9.]*$")] = "",
+    template: Annotated[str, Form(max_length=40)] = "",
+    action: Annotated[str, Form(max_length=40)] = "",
+    measure: Annotated[str, Form(max_length=200)] = "",
+    form_token: Annotated[str, Form(max_length=200)] = "",
+) -> Response:
+    """Plans one, in the units that people say: shares in percent, effects in percentage points."""
+    check_session_form(reader, form_token)
+    guard = float(guard_points) / 100 if guard_points.strip(".") else None
+    wanted = PlanIn(
+        template=template or None,
+        action=action or None,
+        hypothesis=hypothesis,
+        measured_by=measured_by,
+        measure=measure,
+        treated_share=treated_percent / 100,
+        horizon=horizon,
+        least_effect=least_effect_points / 100,
+        guard_below=guard,
+    )
+    _planned(database, reader, name, wanted, now)
+    return RedirectResponse("/experiments", status_code=303)
 
 
 @router.post("/experiments/{name}", include_in_schema=False)
@@ -131,6 +180,16 @@ def step_by_form(
     with database.role("policy") as conn:
         take_step(conn, name, step, words, by=reader.account_key, as_of=now)
     return RedirectResponse("/experiments", status_code=303)
+
+
+def _planned(database: Database, reader: Account, name: str, wanted: PlanIn, now: datetime) -> None:
+    fields = wanted.model_dump()
+    template = fields.pop("template")
+    if template is not None and template not in templates():
+        raise UnknownWord("offer", template, tuple(templates()))
+    fields["measure"] = MEASURED_BY.get(wanted.measured_by) or wanted.measure
+    with database.role("policy") as conn:
+        plan_experiment(conn, Plan(name=name, **fields), template, by=reader.account_key, as_of=now)
 
 
 def _finite(state: Assessment) -> dict[str, Any]:
@@ -159,7 +218,8 @@ def _card_view(card: Card) -> dict[str, Any]:
         "name": card.experiment.name,
         "hypothesis": plan.hypothesis,
         "measure": plan.measure,
-        "tried": f"offer {card.experiment.template}" if card.experiment.template else "something beside offers",
+        "tried": _tried(card.experiment),
+        "arrive": "outcomes are posted" if plan.measured_by == "posted" else "outcomes come by themselves",
         "steps": [
             {"name": wording.words(name), "done": STEPS.index(name) <= STEPS.index(card.stands_at),
              "days": _days(card.days.get(name))}
@@ -172,6 +232,13 @@ def _card_view(card: Card) -> dict[str, Any]:
         "next": NEXT.get(card.stands_at),
         "next_words": DONE.get(NEXT.get(card.stands_at, ""), ""),
     }  # fmt: skip
+
+
+def _tried(experiment: Experiment) -> str:
+    if experiment.template:
+        return f"offer {wording.words(experiment.template).lower()}"
+    action = experiment.planned.action
+    return wording.words(action).lower() if action else "something beside offers"
 
 
 def _days(days: float | None) -> str:

@@ -1,6 +1,7 @@
 """`wayrate work`: score what has arrived and correct what was already posted."""
 
 import time
+from time import monotonic
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -9,10 +10,13 @@ from cli.layers import Accidents, AccidentsColumns, AccidentsCrs, Territory, Ter
 from cli.options import AsOf, DataDir, Roads, database_of, messages, moment
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from scoring.roads import RoadMap
     from storage.pool import Database
 
 POLL_S = 2.0
+COLLECT_S = 60.0  # between two looks for outcomes of experiments
 
 
 def work(
@@ -56,12 +60,16 @@ def work(
         if rematch:
             marked = mark_matched_elsewhere(database, road_map.version if road_map else None, moment(as_of))
             messages.print(f"{marked} device(s) have trips matched on another map: they are scored again.")
+        collect_at = 0.0
         while True:
             try:
                 windows, adjustments = drain(database, matcher, road_map, moment(as_of), layers)
                 if windows or adjustments or not watch:
                     messages.print(f"Scored {windows} dirty window(s), posted {adjustments} adjustment(s).")
                     _say_unmatched(database, road_map)
+                if not watch or monotonic() >= collect_at:
+                    _collect(database, moment(as_of))
+                    collect_at = monotonic() + COLLECT_S
             except StorageUnavailable as err:
                 if not watch:
                     raise
@@ -69,6 +77,15 @@ def work(
             if not watch:
                 return
             time.sleep(POLL_S)
+
+
+def _collect(database: "Database", as_of: "datetime") -> None:
+    """What became of people in running experiments."""
+    from portfolio.collecting import collect_outcomes
+
+    with database.role("policy") as conn:
+        for name, count in collect_outcomes(conn, as_of).items():
+            messages.print(f"Experiment {name}: {count} more outcome(s).")
 
 
 def _say_unmatched(database: "Database", roads: "RoadMap | None") -> None:

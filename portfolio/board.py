@@ -17,11 +17,12 @@ from portfolio import experiment_store as store
 from portfolio.consent_store import agreed
 from portfolio.errors import BadExperiment, ExperimentExists, NoExperiment, StepOutOfOrder, UnknownWord
 from portfolio.experiment_store import Experiment, StepRow
-from portfolio.experiments import Assessment, Plan, assess, is_treated
+from portfolio.experiments import ACTIONS, MEASURED_BY, Assessment, Plan, assess, is_treated
 from storage.pool import Conn
 
 NAME = re.compile(r"[a-z0-9-]{1,60}")
 STEPS = ("plan", "build", "execute", "assess")
+HELD_OUT = "the lot of experiment {name!r} holds them out"  # the reason by which who was held back is found again
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,9 @@ def plan_experiment(conn: Conn, plan: Plan, template: str | None, *, by: UUID, a
         "least_effect": plan.least_effect > 0.0,
         "hypothesis": bool(plan.hypothesis.strip()),
         "measure": bool(plan.measure.strip()),
+        "measured_by": plan.measured_by in MEASURED_BY and (plan.measured_by != "takes" or template is not None),
+        "action": plan.action is None or plan.action in ACTIONS,
+        "guard_below": plan.guard_below is None or plan.guard_below > 0.0,
     }
     wrong = next((field for field, holds in checks.items() if not holds), None)
     if wrong is not None:
@@ -110,6 +114,19 @@ def held_out(conn: Conn, template: str, person_key: UUID) -> str | None:
     if not running or not agreed(conn, person_key, store.RESEARCH):
         return None
     return next((one.name for one in running if not is_treated(one.planned, person_key)), None)
+
+
+def to_try(conn: Conn, person_key: UUID) -> list[tuple[Experiment, datetime]]:
+    """Contacts that running experiments owe this person by their lot, with when each was built: those not yet executed.
+
+    Whether one was made since is in the touchpoint log; who has not agreed to research is in no experiment.
+    """
+    running = [
+        (one, built_at)
+        for one, built_at in store.fetch_all_running(conn, executed=False)
+        if one.planned.action is not None and one.template is None and is_treated(one.planned, person_key)
+    ]
+    return running if running and agreed(conn, person_key, store.RESEARCH) else []
 
 
 def read_board(conn: Conn, as_of: datetime) -> Board:

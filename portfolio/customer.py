@@ -32,6 +32,7 @@ class Known:
     coaching_consent: bool | None
     coaching: str | None  # what change of driving would be worth most
     not_wanted: frozenset[str] = frozenset()  # offers they said no to, or did not answer
+    to_try: tuple[str, str] | None = None  # a contact that an experiment's lot owes them: its words, and why
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,8 @@ def _owed(known: Known) -> Step | None:
 
 
 def _helpful(known: Known) -> Step | None:
+    if known.to_try is not None:
+        return Step("experiment", *known.to_try)
     driven, declared = known.driven_km_per_year, known.declared_km_per_year
     if (
         "declared_km" not in known.not_wanted

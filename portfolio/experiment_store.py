@@ -42,6 +42,13 @@ _RUNNING = """
        and exists (select 1 from policy.experiment_step s where s.name = e.name and s.step = 'build')
        and not exists (select 1 from policy.experiment_step s where s.name = e.name and s.step = 'assess')
 """
+_ALL_RUNNING = """
+    select e.name, e.template, e.plan, e.planned_by, e.planned_at, b.done_at
+      from policy.experiment e join policy.experiment_step b on b.name = e.name and b.step = 'build'
+     where not exists (select 1 from policy.experiment_step s where s.name = e.name
+                          and (s.step = 'assess' or (s.step = 'execute' and not %(executed)s)))
+     order by b.done_at, e.name
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +108,13 @@ def fetch_running(conn: Conn, template: str) -> list[Experiment]:
     """Those that are built and not yet assessed, of one offer: their held-out people do not get it."""
     with conn.cursor(row_factory=class_row(Experiment)) as cur:
         return cur.execute(_RUNNING, (template,)).fetchall()
+
+
+def fetch_all_running(conn: Conn, *, executed: bool = True) -> list[tuple[Experiment, datetime]]:
+    """All that are built and not assessed, and since when; `executed` False: without those that treat nobody more."""
+    with conn.cursor(row_factory=tuple_row) as cur:
+        rows = cur.execute(_ALL_RUNNING, {"executed": executed}).fetchall()
+    return [(Experiment(*row[:5]), row[5]) for row in rows]
 
 
 def fetch_steps(conn: Conn) -> list[StepRow]:

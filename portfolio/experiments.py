@@ -19,6 +19,13 @@ type Floats = NDArray[np.float64]
 type Bools = NDArray[np.bool_]
 type Verdict = Literal["better", "worse", "harmful", "no difference that matters", "undecided"]
 
+# How outcomes come in: by themselves (a renewal, an offer's matter done within a month), or posted by somebody.
+MEASURED_BY = {
+    "stays": "stays at the next renewal (1) or not (0)",
+    "takes": "takes the offer, or does its matter unasked, within 30 days (1) or not (0)",
+    "posted": "",
+}
+ACTIONS = ("letter", "coaching", "call", "personal_offer")
 LEAST_ROWS = 200  # before that an asymptotic interval is none
 
 
@@ -39,6 +46,8 @@ class Plan:
     least_effect: float
     level: float = 0.05
     guard_below: float | None = None
+    measured_by: str = "posted"  # one of MEASURED_BY
+    action: str | None = None  # one of ACTIONS: what those treated get, where it is a contact before a renewal
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from importlib.resources import files
 from uuid import UUID
 
 from portfolio import offer_store
-from portfolio.board import held_out
+from portfolio.board import HELD_OUT, held_out
 from portfolio.circumstance_store import fetch_circumstances
 from portfolio.consent_store import standings
 from portfolio.errors import AlreadyAnswered, KeyUsedTwice, NothingToOffer, OfferRefused, UnknownWord
@@ -30,12 +30,13 @@ GOING_OUT = "contact"  # the purpose that lets us go to a person
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """An offer's words with {fields}, and the data that they are made of."""
+    """An offer's words with {fields}, the data that they are made of, and the term that it would change ("": none)."""
 
     name: str
     title: str
     uses: tuple[str, ...]
     words: str
+    about: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,8 @@ def templates() -> dict[str, Template]:
     """Every offer that there is, as shipped."""
     table = tomllib.loads((files("portfolio") / "offers.toml").read_text("utf-8"))
     return {
-        name: Template(name, fields["title"], tuple(fields["uses"]), fields["words"]) for name, fields in table.items()
+        name: Template(name, fields["title"], tuple(fields["uses"]), fields["words"], fields.get("about", ""))
+        for name, fields in table.items()
     }
 
 
@@ -88,7 +90,7 @@ def preview(
     if channel != OWN_PAGES and GOING_OUT not in agreed:
         reasons.append("they have not agreed to be written to or called")
     if (experiment := held_out(conn, name, person_key)) is not None:
-        reasons.append(f"the lot of experiment {experiment!r} holds them out")
+        reasons.append(HELD_OUT.format(name=experiment))
     refused = [one for one in fetch_offers(conn, person_key) if one.template == name and one.taken is False]
     if any(one.answered_at and as_of - one.answered_at < ASK_AGAIN for one in refused):
         reasons.append("they said no to it less than a year ago")

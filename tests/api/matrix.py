@@ -87,6 +87,7 @@ ROW_OF = {
     "POST /api/v1/policies/{policy_id}/touchpoints": _TOUCHPOINTS,
     "GET /api/v1/touchpoint-costs": _TOUCHPOINTS,
     "GET /experiments": _PORTFOLIO,
+    "POST /experiments": _PORTFOLIO,
     "POST /experiments/{name}": _PORTFOLIO,
     "GET /api/v1/experiments": _PORTFOLIO,
     "POST /api/v1/experiments/{name}": _PORTFOLIO,
@@ -156,6 +157,9 @@ REQUEST = {
     "POST /api/v1/customers/{policy_id}/care": Asked(json={"needs_care": False}),
     "POST /customers/{policy_id}/care": Asked(form={"reason": "asked"}),
     "POST /api/v1/policies/{policy_id}/touchpoints": Asked(json={"channel": "app", "kind": "question"}),
+    "POST /experiments": Asked(
+        form={"name": "calls", "hypothesis": "They help.", "measured_by": "stays", "horizon": "1000"}
+    ),
     "POST /experiments/{name}": Asked(form={"step": "build"}),
     "POST /api/v1/experiments/{name}": Asked(
         json={

@@ -78,6 +78,37 @@ def test_a_cycle_runs_in_order_once_and_its_plan_stays(client: TestClient) -> No
     assert client.post("/api/v1/experiments/none/steps", json={"step": "build", "words": ""}).status_code == 404
 
 
+def test_a_plan_is_made_by_a_form_and_its_contact_stands_on_the_card_of_who_was_drawn(client: TestClient) -> None:
+    sign_in(client, ACTUARY)
+    page = client.get("/experiments").text
+    token = page.split('name="form_token" value="')[1].split('"')[0]
+    form = {
+        "hypothesis": "Calls keep.", "measured_by": "stays", "action": "call", "horizon": "4000",
+        "treated_percent": "99", "least_effect_points": "2", "guard_points": "1.5", "form_token": token,
+    }  # fmt: skip
+    assert client.post("/experiments", data=form | {"name": "calls"}, follow_redirects=False).status_code == 303
+    assert client.post("/experiments", data=form | {"name": "calls"}).status_code == 409
+    assert client.post("/experiments", data=form | {"name": "With Space"}).status_code == 422
+    assert client.post("/experiments", data=form | {"name": "b", "form_token": "x"}).status_code == 403
+    (card,) = client.get(BOARD).json()["experiments"]
+    plan = card["plan"]
+    assert (plan["treated_share"], plan["least_effect"], plan["guard_below"]) == (0.99, 0.02, 0.015)
+    assert plan["measure"].startswith("stays at the next renewal")
+    assert "outcomes come by themselves" in client.get("/experiments").text
+    client.post(f"{BOARD}/calls/steps", json={"step": "build", "words": "Made."})
+    path = f"/api/v1/customers/{POLICY_OF[ANNA]}"
+    sign_in(client, SUPPORT)
+    assert client.get(path).json()["next_step"]["name"] == "nothing"
+    agree(client, ANNA, "research", "contact")
+    sign_in(client, SUPPORT)
+    step = client.get(path).json()["next_step"]  # her policy ends on 1 January
+    assert (step["name"], "calls" in step["why"]) == ("experiment", True)
+    logged = {"channel": "call", "kind": "help", "outbound": True}
+    touched = f"/api/v1/policies/{POLICY_OF[ANNA]}/touchpoints"
+    assert client.post(touched, json=logged, headers={"Idempotency-Key": uuid4().hex}).status_code == 201
+    assert client.get(path).json()["next_step"]["name"] == "nothing"
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
