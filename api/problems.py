@@ -92,8 +92,8 @@ def install_problems(app: FastAPI) -> None:
     def _unfit(request: Request, error: PortfolioError) -> Response:
         status = 404 if isinstance(error, NoExperiment) else 409 if isinstance(error, NOT_AS_THINGS_STAND) else 422
         title = {404: "Not found", 409: "Not as things stand", 422: "The request does not fit"}[status]
-        field = getattr(error, "field", None)
-        return _answer(request, Problem(title=title, status=status, detail=f"{error}.", what_to_do=CORRECT, field=field))
+        said, field = f"{error}.", getattr(error, "field", None)
+        return _answer(request, Problem(title=title, status=status, detail=said, what_to_do=CORRECT, field=field))
 
     @app.exception_handler(RequestValidationError)
     def _invalid(request: Request, error: RequestValidationError) -> Response:
