@@ -78,6 +78,7 @@ app.command("quote", rich_help_panel=BOOK)(rate.quote)
 app.command("rate", rich_help_panel=BOOK)(rate.rate)
 app.command("fit", rich_help_panel=BOOK)(risk.fit)
 app.command("evaluate", rich_help_panel=BOOK)(risk.evaluate)
+app.command("monitor", rich_help_panel=BOOK)(risk.monitor)
 app.command("strategies", rich_help_panel=BOOK)(strategies.strategies)
 app.add_typer(portfolio.portfolio, name="portfolio", rich_help_panel=BOOK)
 

@@ -1,4 +1,4 @@
-"""`wayrate fit` and `wayrate evaluate`: risk models of a book by its data contract."""
+"""`wayrate fit`, `wayrate evaluate`, `wayrate monitor`: risk models of a book by its data contract."""
 
 import json
 from pathlib import Path
@@ -6,10 +6,20 @@ from typing import Annotated
 
 import typer
 
+from cli.documents import write_document
+from cli.errors import NotFound
 from cli.options import messages
 
 Book = Annotated[
     Path, typer.Argument(metavar="BOOK", help="Folder of the contract's files, or its policy file.", exists=True)
+]
+
+Model = Annotated[
+    Path, typer.Argument(metavar="MODEL", help="The file that `wayrate fit` wrote.", exists=True, dir_okay=False)
+]
+Report = Annotated[
+    Path | None,
+    typer.Option("--report", metavar="FILE", help="Write a page with plots (.html), or its tables as .pdf."),
 ]
 
 
@@ -23,7 +33,7 @@ def fit(
     glm_only: Annotated[bool, typer.Option("--glm-only", help="No trees, and no tables distilled from them.")] = False,
 ) -> None:
     """Fit frequency, severity and credibility on the learn part of a book; print what was learned as JSON."""
-    from pricing.risk import artefact, fitting
+    from pricing.risk import artefact, fitting, judging
     from pricing.risk.book import read_book
     from pricing.risk.contract import read_contract
 
@@ -33,40 +43,68 @@ def fit(
     wanted: frozenset[fitting.Model] = frozenset({"glm"} if glm_only else {"glm", "boosted", "tables"})
     model = fitting.fit(read, learn, seed, wanted, lambda step: messages.print(f"{step} ..."))
     digest = artefact.save(model, out)
-    typer.echo(json.dumps(fitting.described(model, digest), indent=2))
+    typer.echo(json.dumps(judging.described(model, digest), indent=2))
 
 
 def evaluate(
-    model: Annotated[
-        Path, typer.Argument(help="The model file that `wayrate fit` wrote.", exists=True, dir_okay=False)
-    ],
+    model: Model,
     book: Book,
-    report: Annotated[Path | None, typer.Option("--report", metavar="FILE", help="Write a page with plots.")] = None,
+    report: Report = None,
     folds: Annotated[
         bool, typer.Option("--folds", help="Also judge the learn part, by models that have not seen the policy.")
     ] = False,
 ) -> None:
     """Judge a model on the part of the book that it has not seen; print the figures as JSON."""
-    import numpy as np
-
-    from pricing.risk import artefact, fitting
+    from pricing.risk import artefact, fitting, judging
     from pricing.risk.book import read_book
 
     fitted, digest = artefact.load(model)
     whole = read_book(book, fitted.contract, fitted.levels)
     is_test = fitting.is_test(fitted.contract, whole)
     unseen = whole.only(is_test) if is_test.any() else whole
-    rates = fitting.frequency_rates(fitted, unseen)
-    found = fitting.evaluation(fitted, digest, unseen, rates)
+    rates = judging.frequency_rates(fitted, unseen)
+    found = judging.evaluation(fitted, digest, unseen, rates)
     if folds:
         learn = whole.only(~is_test)
-        told = fitting.out_of_fold(fitted, learn, lambda step: messages.print(f"{step} ..."))
-        found["out_of_fold"] = {name: fitting.summary(learn, rate) for name, rate in told.items()}
+        told = judging.out_of_fold(fitted, learn, lambda step: messages.print(f"{step} ..."))
+        found["out_of_fold"] = {name: judging.judged(learn, rate) for name, rate in told.items()}
     if report is not None:
-        from pricing.risk.report import page
+        from pricing.risk.report import report as blocks
 
-        summaries = {name: fitting.summary(unseen, rate) for name, rate in rates.items()}
-        report.write_text(
-            page(fitted, digest, unseen, rates, summaries, unseen.take(np.zeros(1, dtype=np.intp))), encoding="utf-8"
-        )
+        write_document(report, fitted.contract.name, blocks(fitted, digest, unseen, rates, found))
     typer.echo(json.dumps(found, indent=2))
+
+
+def monitor(
+    model: Model,
+    book: Book,
+    by: Annotated[str, typer.Option("--by", help="month, quarter or year.")] = "quarter",
+    contract: Annotated[
+        Path | None,
+        typer.Option(
+            "--contract", help="Where this book's columns stand; default: as fitted.", exists=True, dir_okay=False
+        ),
+    ] = None,
+    report: Report = None,
+) -> None:
+    """Follow a model over time on a book: A/E, calibration, drift by period; print the series as JSON."""
+    import msgspec
+
+    from pricing.risk import artefact, fitting, judging, monitoring
+    from pricing.risk.book import read_book
+    from pricing.risk.contract import read_contract
+
+    if by not in monitoring.MONTHS:
+        raise NotFound("period", by, f"there are {', '.join(monitoring.MONTHS)}")
+    fitted, digest = artefact.load(model)
+    whole = read_book(book, fitted.contract if contract is None else read_contract(contract), fitted.levels)
+    seen = whole.digest == fitted.card.data_digest
+    is_test = fitting.is_test(fitted.contract, whole)
+    unseen = whole.only(is_test) if seen and is_test.any() else whole
+    rate = next(iter(judging.frequency_rates(fitted, unseen).values()))
+    found = monitoring.monitor(fitted, digest, unseen, rate, by)
+    if report is not None:
+        from pricing.risk.monitoring_page import report as blocks
+
+        write_document(report, f"Monitoring: {fitted.contract.name}", blocks(fitted.contract.name, found))
+    typer.echo(json.dumps(msgspec.to_builtins(found), indent=2))

@@ -8,15 +8,13 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
-import numpy as np
-
 from pricing.document import Block, Heading, Points, Rows, Text
 from pricing.plan import PayPlan, RatePlan
 from pricing.profile import profile_named
 from pricing.quote import Asked, Driving, quote_of
 from pricing.risk import glm
 from pricing.risk.artefact import RiskModel
-from pricing.risk.columns import Book
+from pricing.risk.judging import one_row
 from scoring.classes import EXPOSURE_CLASSES, HOUR_BANDS
 
 EXAMPLE_DAYS = 31
@@ -198,13 +196,6 @@ def _lift(found: dict[str, Any]) -> Iterator[Block]:
             ],
             [rate / max(rates) / 2 for rate in rates],
         )  # fmt: skip
-
-
-def one_row(model: RiskModel) -> Book:
-    """A book of one row: enough to know where each term's coefficients stand."""
-    values = {factor.name: np.zeros(1) for factor in model.contract.factors}
-    one = np.ones(1)
-    return Book(np.zeros(1, dtype=np.int64), one, one, None, values, model.levels, None, "")
 
 
 def dislocation(found: dict[str, Any]) -> Iterator[Block]:

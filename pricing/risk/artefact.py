@@ -10,9 +10,11 @@ from pricing.risk.contract import Contract
 from pricing.risk.credibility import GammaPoisson
 from pricing.risk.errors import WrongArtefact
 from pricing.risk.glm import Glm
+from pricing.risk.joint import Joint
+from pricing.risk.reference import Reference
 from pricing.risk.tables import Tariff
 
-FORMAT = "wayrate-risk-1"
+FORMAT = "wayrate-risk-2"
 
 
 class Card(msgspec.Struct, frozen=True):
@@ -42,7 +44,10 @@ class RiskModel(msgspec.Struct, frozen=True):
     boosted: Boosted | None = None
     tariff: Tariff | None = None
     severity: Glm | None = None
+    severity_trees: Boosted | None = None
     credibility: GammaPoisson | None = None
+    joint: Joint | None = None
+    reference: Reference | None = None
 
 
 class _Envelope(msgspec.Struct, frozen=True):

@@ -4,6 +4,7 @@ Rates come as response with exposure as weight, which has the same gradients as 
 The same seed gives the same model (`deterministic`, one order of rows).
 """
 
+from collections.abc import Iterator
 from typing import Any, Literal
 
 import msgspec
@@ -11,6 +12,7 @@ import numpy as np
 
 from pricing.risk.columns import Book, Floats, Ints, Mask, folds_of
 from pricing.risk.contract import Boosting, Contract
+from pricing.risk.recalibration import Curve
 
 type Objective = Literal["poisson", "gamma", "tweedie"]
 PATIENCE = 60
@@ -18,13 +20,16 @@ THREADS = 2
 
 
 class Boosted(msgspec.Struct, frozen=True):
-    """A fitted bag: LightGBM's own text of each model, the factors in column order, and the balance factor."""
+    """A fitted bag: LightGBM's own text of each model, the factors in column order, the balance factor, and the curve
+    that recalibrates the balanced rate (None: it is as it is).
+    """
 
     objective: Objective
     factors: tuple[str, ...]
     models: tuple[str, ...]
     balance: float
     rounds: int
+    curve: Curve | None = None
 
 
 def matrix(factors: tuple[str, ...], book: Book) -> Floats:
@@ -136,7 +141,22 @@ def _predict(model: Boosted, columns: Floats) -> Floats:
 
 def rate(model: Boosted, book: Book) -> Floats:
     """Predicted mean per unit of weight, shape (n,); an offset of the fit is multiplied by the caller."""
-    return _predict(model, matrix(model.factors, book))
+    predicted = _predict(model, matrix(model.factors, book))
+    return predicted if model.curve is None else model.curve.of(predicted)
+
+
+def fit_folds(model: Boosted, contract: Contract, book: Book, seed: int) -> Iterator[tuple[Mask, Boosted]]:
+    """For each fold by policy: which rows it holds, and trees of claims fitted on the others, by the rounds of `model`.
+
+    One model a fold instead of a bag, and not recalibrated.
+    """
+    settings = msgspec.structs.replace(contract.boosting, rounds=model.rounds, bag=1)
+    once = msgspec.structs.replace(contract, boosting=settings)
+    fold = folds_of(book.policy, settings.folds, seed)
+    for number in range(settings.folds):
+        rest = book.only(fold != number)
+        observed = rest.claims / rest.exposure_years
+        yield fold == number, fit_boosted(model.objective, once, rest, observed, rest.exposure_years, seed)
 
 
 def shap(model: Boosted, book: Book) -> Floats:

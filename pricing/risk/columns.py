@@ -85,7 +85,7 @@ class Book:
 
 def folds_of(policy: Ints, folds: int, seed: int) -> Ints:
     """The fold of each row, all rows of a policy in one: a hash of its number and the seed, the same in any order."""
-    mixed = policy.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(seed) * np.uint64(0xD1B54A32D192ED03)
+    mixed = policy.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(seed * 0xD1B54A32D192ED03 % 2**64)
     mixed ^= mixed >> np.uint64(31)
     mixed *= np.uint64(0xBF58476D1CE4E5B9)
     mixed ^= mixed >> np.uint64(29)

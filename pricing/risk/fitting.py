@@ -1,4 +1,4 @@
-"""Fitting, in run order: the learn part, frequency, boosted trees, tables distilled from them, severity, credibility.
+"""Fitting, in run order: learn part, frequency, trees, tables distilled from them, severity, credibility, joint refit.
 
 Nothing here looks at the test part. No input or output happens here.
 """
@@ -13,11 +13,15 @@ import numpy as np
 
 from pricing.risk import boosting, glm, tables
 from pricing.risk.artefact import Card, RiskModel
+from pricing.risk.boosting import Boosted
 from pricing.risk.columns import Book, Floats, Mask, folds_of
 from pricing.risk.contract import Contract
 from pricing.risk.credibility import fit_gamma_poisson
 from pricing.risk.errors import NothingToFit
-from pricing.risk.metrics import calibration, deciles, gini, poisson_deviance
+from pricing.risk.joint import Joint, fit_joint
+from pricing.risk.metrics import gini, poisson_deviance
+from pricing.risk.recalibration import fit_curve
+from pricing.risk.reference import reference_of
 from pricing.risk.terms import terms_of
 
 type Model = Literal["glm", "boosted", "tables"]
@@ -74,26 +78,72 @@ def fit(contract: Contract, learn: Book, seed: int, wanted: frozenset[Model], sa
     observed = learn.claims / learn.exposure_years
     say("GLM of frequency: factors")
     frequency = glm.select("poisson", terms_of(contract, learn), learn, observed, learn.exposure_years)
-    metrics = _learned("glm", learn, glm.rate(frequency, learn))
+    preferred = glm.rate(frequency, learn)
+    expected = preferred * learn.exposure_years
+    metrics = _learned("glm", learn, preferred)
     boosted = tariff = None
     if wanted & {"boosted", "tables"}:
         say("boosted trees of frequency")
-        boosted = boosting.fit_boosted("poisson", contract, learn, observed, learn.exposure_years, seed)
-        challenger = boosting.rate(boosted, learn)
-        metrics |= _learned("boosted", learn, challenger)
+        boosted = _trees(contract, learn, seed, say)
+        preferred = boosting.rate(boosted, learn)
+        metrics |= _learned("boosted", learn, preferred)
         if "tables" in wanted:
             say("tables distilled from the trees")
-            tariff = tables.distil(contract, learn, challenger, learn.claims)
+            tariff = tables.distil(contract, learn, preferred, learn.claims)
             metrics |= _learned("tables", learn, tables.rate(tariff, learn))
     say("severity, credibility")
     of_claims = amounts(contract, learn)
-    severity = None
-    if of_claims is not None and len(of_claims.amount) >= FEWEST_AMOUNTS:
-        book = of_claims.book
-        severity = glm.select("gamma", terms_of(contract, book), book, of_claims.amount, np.ones(len(book)))
-    believed = fit_gamma_poisson(learn.policy, learn.claims, glm.rate(frequency, learn) * learn.exposure_years)
-    card = _card(contract, learn, seed, of_claims, metrics)
-    return RiskModel(contract, learn.levels, card, frequency, boosted, tariff, severity, believed)
+    severity, severity_trees = _severity(contract, of_claims, seed, trees=boosted is not None)
+    return RiskModel(
+        contract,
+        learn.levels,
+        _card(contract, learn, seed, of_claims, metrics),
+        frequency,
+        boosted,
+        tariff,
+        severity,
+        severity_trees,
+        fit_gamma_poisson(learn.policy, learn.claims, expected),
+        _joint(contract, learn, say),
+        reference_of(contract, learn, preferred),
+    )
+
+
+def _trees(contract: Contract, learn: Book, seed: int, say: Say) -> Boosted:
+    """A bag of trees, recalibrated by what trees say of policies that they have not seen."""
+    observed = learn.claims / learn.exposure_years
+    trees = boosting.fit_boosted("poisson", contract, learn, observed, learn.exposure_years, seed)
+    say("recalibration of the trees, out of fold")
+    unseen = np.empty(len(learn))
+    for held, fold in boosting.fit_folds(trees, contract, learn, seed):
+        unseen[held] = boosting.rate(fold, learn.only(held))
+    return msgspec.structs.replace(trees, curve=fit_curve(unseen, learn.claims, learn.exposure_years))
+
+
+def _severity(
+    contract: Contract, of_claims: Severity | None, seed: int, *, trees: bool
+) -> tuple[glm.Glm | None, Boosted | None]:
+    """Gamma models of the capped amounts; None where they are too few."""
+    if of_claims is None or len(of_claims.amount) < FEWEST_AMOUNTS:
+        return None, None
+    book, each = of_claims.book, np.ones(len(of_claims.amount))
+    model = glm.select("gamma", terms_of(contract, book), book, of_claims.amount, each)
+    if not trees:
+        return model, None
+    own_rounds = msgspec.structs.replace(contract, boosting=msgspec.structs.replace(contract.boosting, rounds=0))
+    return model, boosting.fit_boosted("gamma", own_rounds, book, of_claims.amount, each, seed)
+
+
+def _joint(contract: Contract, learn: Book, say: Say) -> Joint | None:
+    """The joint refit of a contract with driving signals; None, and said why, where a book cannot carry it."""
+    if not any(factor.driving for factor in contract.factors):
+        return None
+    say("joint refit of what is declared and what was driven")
+    try:
+        return fit_joint(contract, learn)
+    except NothingToFit as refusal:
+        say(str(refusal))
+        return None
 
 
 def _card(contract: Contract, learn: Book, seed: int, of_claims: Severity | None, metrics: dict[str, float]) -> Card:
@@ -118,104 +168,4 @@ def _learned(name: str, book: Book, rate: Floats) -> dict[str, float]:
     return {
         f"{name}_learn_deviance": poisson_deviance(book.claims, expected, book.exposure_years),
         f"{name}_learn_gini": gini(rate, book.claims, book.exposure_years),
-    }
-
-
-def frequency_rates(model: RiskModel, book: Book) -> dict[str, Floats]:
-    """Claims a year by each part of the model, the preferred one first: boosted, tables, glm."""
-    rates = {}
-    if model.boosted is not None:
-        rates["boosted"] = boosting.rate(model.boosted, book)
-    if model.tariff is not None:
-        rates["tables"] = tables.rate(model.tariff, book)
-    if model.glm is not None:
-        rates["glm"] = glm.rate(model.glm, book)
-    if not rates:
-        raise NothingToFit("model", "it has no frequency model")
-    return rates
-
-
-def out_of_fold(model: RiskModel, learn: Book, say: Say) -> dict[str, Floats]:
-    """Rates of the learn part by models that have not seen the policy: each fold by a fit on the others.
-
-    With the model's own rounds and factors of the GLM, and one model a fold instead of a bag.
-    """
-    settings = msgspec.structs.replace(
-        model.contract.boosting, rounds=model.boosted.rounds if model.boosted else 1, bag=1
-    )
-    contract = msgspec.structs.replace(model.contract, boosting=settings)
-    fold = folds_of(learn.policy, settings.folds, model.card.seed)
-    result = {name: np.zeros(len(learn)) for name in ("boosted", "tables", "glm") if _has(model, name)}
-    for number in range(settings.folds):
-        say(f"fold {number + 1} of {settings.folds}")
-        rest, held = learn.only(fold != number), learn.only(fold == number)
-        observed = rest.claims / rest.exposure_years
-        parts: dict[str, Floats] = {}
-        if model.glm is not None:
-            refitted = glm.fit_glm("poisson", model.glm.terms, rest, observed, rest.exposure_years)
-            parts["glm"] = glm.rate(refitted, held)
-        if model.boosted is not None:
-            trees = boosting.fit_boosted("poisson", contract, rest, observed, rest.exposure_years, model.card.seed)
-            parts["boosted"] = boosting.rate(trees, held)
-            if model.tariff is not None:
-                distilled = tables.distil(contract, rest, boosting.rate(trees, rest), rest.claims)
-                parts["tables"] = tables.rate(distilled, held)
-        for name, rate in parts.items():
-            result[name][fold == number] = rate
-    return result
-
-
-def _has(model: RiskModel, name: str) -> bool:
-    return {"boosted": model.boosted, "tables": model.tariff, "glm": model.glm}[name] is not None
-
-
-def summary(book: Book, rate: Floats) -> dict[str, float]:
-    """Deviance, Gini, A/E and how many deciles hold, of one model's rates on a book."""
-    expected = rate * book.exposure_years
-    return {
-        "deviance": poisson_deviance(book.claims, expected, book.exposure_years),
-        "gini": gini(rate, book.claims, book.exposure_years),
-        "actual_over_expected": float(book.claims.sum() / expected.sum()),
-        "deciles_that_hold": float(sum(group.holds for group in deciles(book.claims, expected, book.exposure_years))),
-    }
-
-
-def described(model: RiskModel, digest: str) -> dict[str, object]:
-    """What a fit says of itself, as JSON."""
-    believed = model.credibility
-    return {
-        "sha256": digest,
-        "card": msgspec.to_builtins(model.card),
-        "glm": None
-        if model.glm is None
-        else {"terms": [one.name for one in model.glm.terms], "left_out": model.glm.dropped},
-        "boosted": None
-        if model.boosted is None
-        else {"models": len(model.boosted.models), "rounds": model.boosted.rounds},
-        "tables": None if model.tariff is None else [table.name for table in model.tariff.tables],
-        "severity": None if model.severity is None else [one.name for one in model.severity.terms],
-        "credibility": None if believed is None else msgspec.to_builtins(believed),
-    }
-
-
-def evaluation(model: RiskModel, digest: str, book: Book, rates: dict[str, Floats]) -> dict[str, object]:
-    """How rates do on rows that the models have not seen, as JSON: each model, and the null one of one mean rate."""
-    weight = book.exposure_years
-    flat = np.full(len(book), model.card.learn_claims / model.card.learn_years)
-    return {
-        "sha256": digest,
-        "data_digest": book.digest,
-        "rows": len(book),
-        "years": float(weight.sum()),
-        "claims": float(book.claims.sum()),
-        "null_deviance": poisson_deviance(book.claims, flat * weight, weight),
-        "models": {name: summary(book, rate) | _detail(book, rate) for name, rate in rates.items()},
-    }
-
-
-def _detail(book: Book, rate: Floats) -> dict[str, object]:
-    expected = rate * book.exposure_years
-    return {
-        "deciles": [msgspec.to_builtins(group) for group in deciles(book.claims, expected, book.exposure_years)],
-        "calibration": msgspec.to_builtins(calibration(book.claims, expected, book.exposure_years)),
     }

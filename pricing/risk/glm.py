@@ -15,10 +15,10 @@ from scipy import sparse, stats
 
 from pricing.risk.columns import Book, Floats, Ints
 from pricing.risk.errors import NothingToFit
+from pricing.risk.metrics import NORMAL_95
 from pricing.risk.terms import MISSING, Term, columns, design
 
 type Family = Literal["poisson", "gamma", "tweedie"]
-NORMAL_95 = float(stats.norm.ppf(0.975))
 TWEEDIE_POWER = 1.5
 FEWEST_CLAIMS = 10
 

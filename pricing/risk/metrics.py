@@ -12,6 +12,7 @@ from scipy import optimize, special, stats
 from pricing.risk.columns import Floats, Ints
 
 INTERVAL = 0.95
+NORMAL_95 = float(stats.norm.ppf((1 + INTERVAL) / 2))
 
 
 class Group(msgspec.Struct, frozen=True):
@@ -128,19 +129,23 @@ def calibration(actual: Floats, expected: Floats, weight: Floats) -> Calibration
         actual_over_expected("all", float(actual.sum()), float(expected.sum()), float(weight.sum())),
         own - best,
         poisson_deviance(actual, mean, weight) - best,
-        _slope(actual, expected, np.log(rate)),
+        recalibration_slope(actual, expected, np.log(rate))[0],
     )
 
 
-def _slope(actual: Floats, expected: Floats, log_rate: Floats) -> float:
-    """Newton steps of log mu = a + b log(rate) + log(exposure); nan where the rate is one number."""
+def recalibration_slope(actual: Floats, expected: Floats, log_rate: Floats) -> tuple[float, float]:
+    """b of log mu = a + b log(rate) + log(exposure) and its standard error, by Newton; nan where all rates are one.
+
+    `expected` holds exposure and rate, so b = 1 where it is right.
+    """
     centred = log_rate - log_rate.mean()
     if not np.any(np.abs(centred) > 1e-12):
-        return float("nan")
-    step = np.zeros(2)
+        return float("nan"), float("nan")
+    step, information = np.zeros(2), np.eye(2)
     for _ in range(12):
         mu = expected * np.exp(step[0] + step[1] * centred)
         gradient = np.array([np.sum(actual - mu), np.sum((actual - mu) * centred)])
         cross = np.sum(mu * centred)
-        step = step + np.linalg.solve(np.array([[np.sum(mu), cross], [cross, np.sum(mu * centred**2)]]), gradient)
-    return float(1 + step[1])
+        information = np.array([[np.sum(mu), cross], [cross, np.sum(mu * centred**2)]])
+        step = step + np.linalg.solve(information, gradient)
+    return float(1 + step[1]), float(np.sqrt(np.linalg.inv(information)[1, 1]))

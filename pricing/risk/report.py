@@ -1,59 +1,125 @@
-"""The report on a risk model: one page of tables and drawings that needs nothing beside it."""
+"""The report on a risk model: tables and drawings of how it does on what it has not seen."""
 
-import io
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator
 from functools import partial
-from html import escape
 from typing import Any
 
+import msgspec
 import numpy as np
 
+from pricing.document import Block, Heading, Points, Rows, Text
 from pricing.risk import boosting, glm, tables
 from pricing.risk.artefact import RiskModel
 from pricing.risk.columns import Book, Floats
+from pricing.risk.drawing import INK, OURS, QUIET, THEIRS, figure, groups_table
+from pricing.risk.glm import Relativity
+from pricing.risk.joint import Joint, moved
+from pricing.risk.judging import one_row
 from pricing.risk.metrics import Group, by_group, deciles, double_lift, lorenz, quantile_groups
 
-INK, QUIET, OURS, THEIRS = "#1c1917", "#78716c", "#c2410c", "#2563eb"
 MOST_ROWS_OF_SHAP = 20_000
-STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 980px; margin: 2rem auto; padding: 0 1rem; color: #1c1917 }
-table { border-collapse: collapse; margin: 1rem 0; font-variant-numeric: tabular-nums }
-th, td { padding: .2rem .7rem; border-bottom: 1px solid #e7e5e4; text-align: right }
-th:first-child, td:first-child { text-align: left } .out { color: #b91c1c; font-weight: 600 }
-figure { display: inline-block; margin: .5rem; vertical-align: top } svg { max-width: 100%; height: auto }
-"""
 
 
-def page(
-    model: RiskModel, digest: str, book: Book, rates: dict[str, Floats], metrics: dict[str, Any], relativities: Book
-) -> str:
-    """The page. `rates` are those of the rows of `book`, the preferred one first; `relativities` gives curves a row."""
+def report(
+    model: RiskModel, digest: str, book: Book, rates: dict[str, Floats], found: dict[str, Any]
+) -> Iterator[Block]:
+    """The report on rows of `book` with their `rates`, the preferred first; `found` is `judging.evaluation`'s."""
     preferred = next(iter(rates))
     expected = rates[preferred] * book.exposure_years
-    parts = [
-        f"<h1>{escape(model.contract.name)}</h1>",
-        f"<p>Model <code>{digest[:16]}</code>, fitted on data <code>{model.card.data_digest[:16]}</code> with seed "
+    yield Heading(1, model.contract.name)
+    yield Text(
+        f"Model {digest[:16]}, fitted on data {model.card.data_digest[:16]} with seed "
         f"{model.card.seed}; measured on {len(book):,} rows, {book.exposure_years.sum():,.0f} years, "
-        f"{book.claims.sum():,.0f} claims that it did not see.</p>",
-        _metrics(metrics),
-        _figure("Lorenz curves", lambda axes: _lorenz(axes, book, rates)),
-        _figure(f"Lift by tenths of exposure: {preferred}", lambda axes: _lift(axes, book, expected)),
-        *(
-            _figure(f"Double lift: {preferred} over {other}", partial(_double, book=book, rates=rates, other=other))
-            for other in list(rates)[1:]
-        ),
-        f"<h2>Actual over expected by tenth: {preferred}</h2>",
-        _groups(deciles(book.claims, expected, book.exposure_years)),
-        "<h2>Actual over expected by factor</h2>",
-        *(f"<h3>{escape(name)}</h3>{_groups(groups)}" for name, groups in by_factor(model, book, expected).items()),
-        "<h2>Partial dependence and SHAP</h2>",
-        _dependence(model, book),
-        "<h2>Relativities of the GLM</h2>",
-        _relativities(model, relativities),
-        "<h2>Limits</h2><ul>" + "".join(f"<li>{escape(limit)}</li>" for limit in model.card.limits) + "</ul>",
-    ]
-    head = f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(model.contract.name)}</title>'
-    return f"{head}<style>{STYLE}</style>{''.join(parts)}</html>\n"
+        f"{book.claims.sum():,.0f} claims that it did not see. One mean rate has a deviance of "
+        f"{found['null_deviance']:.5f}."
+    )
+    yield _metrics(found["models"])
+    yield figure("Lorenz curves", lambda axes: _lorenz(axes, book, rates))
+    yield figure(f"Lift by tenths of exposure: {preferred}", lambda axes: _lift(axes, book, expected))
+    for other in list(rates)[1:]:
+        yield figure(f"Double lift: {preferred} over {other}", partial(_double, book=book, rates=rates, other=other))
+    yield from _calibration(found["models"][preferred], preferred)
+    yield Heading(2, f"Actual over expected by tenth: {preferred}")
+    yield groups_table(deciles(book.claims, expected, book.exposure_years))
+    yield Heading(2, "Actual over expected by factor")
+    for name, groups in by_factor(model, book, expected).items():
+        yield Heading(3, name)
+        yield groups_table(groups)
+    yield Heading(2, "Partial dependence and SHAP")
+    yield from _dependence(model, book)
+    yield Heading(2, "Relativities of the GLM")
+    yield from _relativities(model)
+    if model.joint is not None:
+        yield from _joint(model.joint, found["joint"], one_row(model))
+    if found["severity"] is not None:
+        yield from _severity(found["severity"])
+    if "out_of_fold" in found:
+        yield Heading(2, "Out of fold on the learn part")
+        yield _metrics(found["out_of_fold"])
+        for name, one in found["out_of_fold"].items():
+            yield Heading(3, name)
+            yield groups_table([msgspec.convert(group, Group) for group in one["deciles"]])
+    yield Heading(2, "Limits")
+    yield Points(tuple(model.card.limits))
+
+
+def _calibration(found: dict[str, Any], name: str) -> Iterator[Block]:
+    one = found["calibration"]
+    yield Heading(2, f"Calibration: {name}")
+    yield Text(
+        f"Whole: actual over expected {one['balance']['ratio']:.4f} ({one['balance']['low']:.4f} to "
+        f"{one['balance']['high']:.4f}). Slope of the logarithm of the rate {one['slope']:.3f} (1: neither too spread "
+        f"nor too flat). An isotonic recalibration would win {one['miscalibration']:.5f} of deviance, some of it by "
+        f"chance; the rates win {one['discrimination']:.5f} over one mean rate."
+    )
+
+
+def _joint(joint: Joint, found: dict[str, Any], one: Book) -> Iterator[Block]:
+    yield Heading(2, "The joint refit: how each relativity moved")
+    yield Text(
+        "The same rows three times: by what is declared; with measured km and driving, each signal as far as its km "
+        "carry it; and with the policy's own claims of earlier terms. A relativity that moves had stood in for what "
+        "came in. For a line: a unit of the (logarithm of the) factor."
+    )
+    rows = [
+        [row.factor, row.level, *map(_interval, (row.declared, row.driven, row.experienced)),
+         _ratio(row.by_driving), _ratio(row.by_claims)]
+        for row in moved(joint, one)
+    ]  # fmt: skip
+    yield Rows(["factor", "level", "declared", "and driven", "and own claims", "by driving", "by claims"], rows)
+    yield _metrics(found)
+    yield Heading(3, "How far own driving is believed")
+    km = np.array([200.0, 2_000.0, 20_000.0])
+    yield Rows(
+        ["signal", "class mean", "K, km", "Z at 200 km", "Z at 2,000 km", "Z at 20,000 km"],
+        [
+            [name, f"{one.mean:.4g}", f"{one.k:,.0f}", *(f"{z:.3f}" for z in one.credibility(km))]
+            for name, one in joint.signals.items()
+        ],
+    )
+    if joint.experience is not None:
+        shape = joint.experience
+        yield Text(
+            "Own claims: (a + claims) / (a + expected) with "
+            f"a = {shape.shape:.2f} ({shape.low:.2f} to {shape.high:.2f})."
+        )
+
+
+def _interval(row: Relativity | None) -> str:
+    return "" if row is None else f"{row.relativity:.3f} ({row.low:.3f} to {row.high:.3f})"
+
+
+def _ratio(value: float | None) -> str:
+    return "" if value is None else f"x {value:.3f}"
+
+
+def _severity(found: dict[str, Any]) -> Iterator[Block]:
+    yield Heading(2, "Severity")
+    yield Text(
+        f"{found['claims']:,} claims with an amount, large ones capped ({found['large_claims']:,}); "
+        f"{found['claims_without_amount']:,} without. Gamma deviance of one mean {found['null_deviance']:.5f}."
+    )
+    yield _metrics(found["models"])
 
 
 def by_factor(model: RiskModel, book: Book, expected: Floats) -> dict[str, tuple[Group, ...]]:
@@ -74,22 +140,6 @@ def by_factor(model: RiskModel, book: Book, expected: Floats) -> dict[str, tuple
 def _span(value: Floats) -> str:
     known = value[~np.isnan(value)]
     return f"{known.min():g} to {known.max():g}" if len(known) else tables.MISSING
-
-
-def _figure(title: str, draw: Callable[[Any], None]) -> str:
-    import matplotlib  # noqa: PLC0415  heavy: only a report needs it
-    from matplotlib.figure import Figure  # noqa: PLC0415
-
-    with matplotlib.rc_context({"svg.hashsalt": "wayrate", "svg.fonttype": "none", "font.size": 9}):
-        figure = Figure(figsize=(4.4, 3.1), layout="constrained")
-        axes = figure.subplots()
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.set_title(title, loc="left", color=INK, fontsize=9)
-        draw(axes)
-        out = io.StringIO()
-        figure.savefig(out, format="svg", metadata={"Date": None})
-    svg = out.getvalue()
-    return f"<figure>{svg[svg.index('<svg') :]}</figure>"
 
 
 def _lorenz(axes: Any, book: Book, rates: dict[str, Floats]) -> None:
@@ -128,10 +178,11 @@ def _double(axes: Any, book: Book, rates: dict[str, Floats], other: str) -> None
     axes.legend(frameon=False)
 
 
-def _dependence(model: RiskModel, book: Book) -> str:
+def _dependence(model: RiskModel, book: Book) -> Iterator[Block]:
     """Of the trees: the mean rate with one factor set for every row, and the mean size of each factor's SHAP values."""
     if model.boosted is None:
-        return "<p>No trees were fitted.</p>"
+        yield Text("No trees were fitted.")
+        return
     few = book.take(np.linspace(0, len(book) - 1, min(len(book), MOST_ROWS_OF_SHAP)).astype(np.intp))
     size = np.abs(boosting.shap(model.boosted, few)).mean(axis=0)[:-1]
     names = [factor.name for factor in model.contract.factors]
@@ -141,10 +192,10 @@ def _dependence(model: RiskModel, book: Book) -> str:
         axes.barh([names[place] for place in order], size[order], color=OURS)
         axes.set_xlabel("mean |SHAP|, log scale of the rate")
 
+    yield figure("What moves the rate", bars)
     sample = few.take(np.linspace(0, len(few) - 1, min(len(few), 2000)).astype(np.intp))
-    drawn = [_figure("What moves the rate", bars)]
-    drawn += [_figure(name, partial(_curve, model=model, sample=sample, name=name)) for name in names]
-    return "".join(drawn)
+    for name in names:
+        yield figure(name, partial(_curve, model=model, sample=sample, name=name))
 
 
 def _curve(axes: Any, model: RiskModel, sample: Book, name: str) -> None:
@@ -162,39 +213,21 @@ def _curve(axes: Any, model: RiskModel, sample: Book, name: str) -> None:
     axes.set_ylabel("claims a year")
 
 
-def _metrics(metrics: dict[str, Any]) -> str:
-    names = list(next(iter(metrics.values())))
-    rows = [[name, *(f"{values[one]:.5g}" for one in names)] for name, values in metrics.items()]
-    return _table(["model", *names], rows)
+def _metrics(found: dict[str, dict[str, Any]]) -> Rows:
+    names = [name for name, value in next(iter(found.values())).items() if isinstance(value, float)]
+    return Rows(
+        ["model", *(name.replace("_", " ") for name in names)],
+        [[name, *(f"{values[one]:.5g}" for one in names)] for name, values in found.items()],
+    )
 
 
-def _groups(groups: Sequence[Group]) -> str:
-    rows = [
-        [
-            group.name,
-            f"{group.exposure_years:,.0f}",
-            f"{group.actual:,.0f}",
-            f"{group.expected:,.1f}",
-            f"{group.ratio:.3f}",
-            f"{group.low:.3f} to {group.high:.3f}",
-            "" if group.holds else "outside",
-        ]
-        for group in groups
-    ]
-    return _table(["", "years", "actual", "expected", "A/E", "95 %", ""], rows)
-
-
-def _relativities(model: RiskModel, one: Book) -> str:
+def _relativities(model: RiskModel) -> Iterator[Block]:
     if model.glm is None:
-        return "<p>No GLM was fitted.</p>"
+        yield Text("No GLM was fitted.")
+        return
     rows = [
         [row.factor, row.level, f"{row.relativity:.3f}", f"{row.low:.3f} to {row.high:.3f}"]
-        for row in glm.relativities(model.glm, one)
+        for row in glm.relativities(model.glm, one_row(model))
     ]
-    dropped = ", ".join(model.glm.dropped) or "none"
-    return _table(["factor", "level", "relativity", "95 %"], rows) + f"<p>Left out by selection: {escape(dropped)}.</p>"
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    cells = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
-    return f"<table><tr>{''.join(f'<th>{escape(name)}</th>' for name in head)}</tr>{cells}</table>"
+    yield Rows(["factor", "level", "relativity", "95 %"], rows)
+    yield Text(f"Left out by selection: {', '.join(model.glm.dropped) or 'none'}.")

@@ -104,6 +104,6 @@ def test_a_model_is_what_its_hash_says(tmp_path: Path) -> None:
     path.write_bytes(content[:-20])
     with pytest.raises(WrongArtefact, match="cannot be read"):
         artefact.load(path)
-    path.write_bytes(content.replace(b"wayrate-risk-1", b"wayrate-risk-0"))
+    path.write_bytes(content.replace(artefact.FORMAT.encode(), b"wayrate-risk-0"))
     with pytest.raises(WrongArtefact, match="fit it again"):
         artefact.load(path)

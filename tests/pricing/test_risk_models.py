@@ -11,7 +11,8 @@ from typer.testing import CliRunner
 from cli.main import app
 from pricing.risk import boosting, glm, tables
 from pricing.risk.credibility import BuhlmannStraub, GammaPoisson, Memory, fit_buhlmann_straub, fit_gamma_poisson
-from pricing.risk.fitting import amounts, fit, frequency_rates, is_test
+from pricing.risk.fitting import amounts, fit, is_test
+from pricing.risk.judging import frequency_rates
 from pricing.risk.metrics import actual_over_expected, calibration, deciles, gini, poisson_deviance
 from tests.pricing.risk_books import CITY, KM_EXPONENT, book
 
