@@ -6,7 +6,8 @@ which holds when claims are more spread than Poisson.
 """
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Literal
 
 import msgspec
@@ -21,6 +22,7 @@ from pricing.risk.terms import MISSING, Term, columns, design
 type Family = Literal["poisson", "gamma", "tweedie"]
 TWEEDIE_POWER = 1.5
 FEWEST_CLAIMS = 10
+NO_STEPS: Mapping[str, float] = MappingProxyType({})
 
 
 class Relativity(msgspec.Struct, frozen=True):
@@ -134,18 +136,22 @@ def places(model: Glm, book: Book) -> dict[str, slice]:
     return {term.name: place for term, place in zip(model.terms, where, strict=True)}
 
 
-def relativities(model: Glm, book: Book) -> list[Relativity]:
-    """Relativities of classes and lines with intervals. Splines and products are shown by their curves instead."""
+def relativities(model: Glm, book: Book, steps: Mapping[str, float] = NO_STEPS) -> list[Relativity]:
+    """Relativities of classes and lines with intervals. Splines and products are shown by their curves instead.
+
+    `steps` gives the step of a line that its relativity is of; default one unit.
+    """
     where = places(model, book)
     spread = np.sqrt(np.diag(np.array(model.covariance)))[1:]
     rows = []
     highest = np.log(np.finfo(np.float64).max)
     for term in model.terms:
-        first = where[term.name].start
+        first, step = where[term.name].start, steps.get(term.name, 1.0)
         if term.classes:
             rows.append(Relativity(term.name, term.classes[0], 1.0, 1.0, 1.0))
         for place, name in enumerate(_column_names(term)):
-            value, error = model.coefficients[first + place], NORMAL_95 * float(spread[first + place])
+            unit = 1.0 if term.classes or name == MISSING else step
+            value, error = unit * model.coefficients[first + place], unit * NORMAL_95 * float(spread[first + place])
             rows.append(
                 Relativity(
                     term.name,

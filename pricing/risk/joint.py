@@ -10,8 +10,6 @@ experienced  and the policy's own claims of earlier terms, as the Gamma-Poisson 
 How a relativity moves from one to the next is what the one before had counted in its place.
 """
 
-from collections.abc import Iterator
-
 import msgspec
 import numpy as np
 
@@ -119,19 +117,20 @@ def rates(joint: Joint, book: Book) -> dict[str, Floats]:
 
 
 def moved(joint: Joint, one: Book) -> list[Moved]:
-    """How each relativity moved, in the order of the widest fit; `one` is a book of any one row."""
-    fits = [joint.declared, joint.driven, joint.experienced]
-    found = [{(row.factor, row.level): row for row in _rows(model, one)} for model in fits]
+    """How each relativity moved, in the order of the widest fit; `one` is a book of any one row.
+
+    Of a line it is that of one step: a signal's standard deviation between drivers, else one unit.
+    """
+    steps = {name: float(np.sqrt(found.between)) for name, found in joint.signals.items()}
+    fits = [model for model in (joint.declared, joint.driven, joint.experienced) if model is not None]
+    found = [{(row.factor, row.level): row for row in glm.relativities(model, one, steps)} for model in fits]
+    found += [{}] * (3 - len(found))
     rows = []
     for factor, level in found[1]:
         declared, driven, experienced = (fit.get((factor, level)) for fit in found)
         ratios = _ratio(declared, driven), _ratio(driven, experienced)
         rows.append(Moved(factor, level, declared, driven, experienced, *ratios))
     return rows
-
-
-def _rows(model: Glm | None, one: Book) -> Iterator[Relativity]:
-    return iter(()) if model is None else iter(glm.relativities(model, one))
 
 
 def _ratio(before: Relativity | None, after: Relativity | None) -> float | None:

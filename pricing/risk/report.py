@@ -79,7 +79,8 @@ def _joint(joint: Joint, found: dict[str, Any], one: Book) -> Iterator[Block]:
     yield Text(
         "The same rows three times: by what is declared; with measured km and driving, each signal as far as its km "
         "carry it; and with the policy's own claims of earlier terms. A relativity that moves had stood in for what "
-        "came in. For a line: a unit of the (logarithm of the) factor."
+        "came in. For a driving signal it is that of one standard deviation between drivers; for a line, of one unit "
+        "of the (logarithm of the) factor."
     )
     rows = [
         [row.factor, row.level, *map(_interval, (row.declared, row.driven, row.experienced)),

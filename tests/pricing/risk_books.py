@@ -39,6 +39,7 @@ levels = ["city", "land"]
 name = "noise"
 [boosting]
 rounds = 60
+folds = 2
 leaves = 6
 least_rows = 100
 """

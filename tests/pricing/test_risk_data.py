@@ -70,6 +70,8 @@ def truths(model: glm.Glm, book: Book) -> list[tuple[str, str, float, glm.Relati
                 base[one.factor] = one.level
                 continue
             true = tables[one.factor][one.level] / tables[one.factor][base[one.factor]]
+        elif one.factor == "declared_km":
+            true = 1.0  # measured km say all that declared ones do
         else:
             true = float(np.exp(0.7 if one.factor == "km_a_year" else BEHAVIOUR[one.factor]))
         found.append((one.factor, one.level, true, one))

@@ -4,17 +4,23 @@ import json
 import re
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 from cli.main import app
 from pricing.risk import boosting, glm, tables
+from pricing.risk.book import read_book
+from pricing.risk.contract import read_contract
 from pricing.risk.credibility import BuhlmannStraub, GammaPoisson, Memory, fit_buhlmann_straub, fit_gamma_poisson
+from pricing.risk.errors import BadContract
 from pricing.risk.fitting import amounts, fit, is_test
-from pricing.risk.judging import frequency_rates
+from pricing.risk.judging import frequency_rates, severity
 from pricing.risk.metrics import actual_over_expected, calibration, deciles, gini, poisson_deviance
-from tests.pricing.risk_books import CITY, KM_EXPONENT, book
+from pricing.risk.recalibration import fit_curve
+from pricing.risk.terms import terms_of
+from tests.pricing.risk_books import CITY, CONTRACT, KM_EXPONENT, book, claims_of, columns, write
 
 
 def test_the_glm_finds_what_is_there_and_drops_what_is_not(tmp_path: Path) -> None:
@@ -156,3 +162,98 @@ def test_the_commands_fit_and_judge_and_draw(tmp_path: Path) -> None:
     text = page.read_text()
     assert text.count("<svg") == 8  # Lorenz, lift, two double lifts, SHAP, three curves
     assert re.findall(r'(?:src|href)="(?!#)', text) == []
+
+
+def test_the_curve_takes_what_is_drawn_to_the_mean_back_and_keeps_the_order() -> None:
+    rng = np.random.default_rng(9)
+    true = rng.lognormal(-1.5, 0.6, 60_000)
+    drawn_in = np.exp(-1.5) * (true / np.exp(-1.5)) ** 0.7 * 1.1
+    actual, ones = rng.poisson(true).astype(np.float64), np.ones(len(true))
+    half = np.arange(len(true)) % 2 == 0
+    curve = fit_curve(drawn_in[half], actual[half], ones[half])
+    told = curve.of(drawn_in[~half])
+    before, after = (calibration(actual[~half], rate, ones[~half]) for rate in (drawn_in[~half], told))
+    assert before.slope > 1.3
+    assert after.slope == pytest.approx(1.0, abs=0.06)
+    assert after.balance.ratio == pytest.approx(1.0, abs=0.04)  # the chance of both halves
+    assert after.miscalibration < before.miscalibration / 2  # the rest is what pooling wins by chance
+    assert (np.diff(curve.of(np.sort(drawn_in))) >= 0).all()
+    assert actual[half].sum() == pytest.approx(float(curve.of(drawn_in[half]).sum()))
+    few = fit_curve(drawn_in[:200], actual[:200], ones[:200])
+    assert len(few.log_rate) <= 1 + actual[:200].sum() // 50
+
+
+def test_a_test_part_by_time_is_what_begins_later(tmp_path: Path) -> None:
+    policies = columns(rows=400)
+    later = np.arange(400) >= 300
+    for name in ("starts_on", "ends_on"):
+        policies[name] = policies[name] + np.where(later, 365, 0) * np.timedelta64(1, "D")
+    write(tmp_path, policies, {name: column[:0] for name, column in claims_of(policies).items()})
+    by_time = CONTRACT.replace("modulus = 5\nremainder = 0", "from_day = 2026-01-01")
+    (tmp_path / "contract.toml").write_text(by_time)
+    contract = read_contract(tmp_path / "contract.toml")
+    assert list(is_test(contract, read_book(tmp_path, contract))) == list(later)
+    for wrong, problem in (
+        (by_time.replace("from_day", "modulus = 5\nfrom_day"), "either by policy"),
+        (by_time.replace("from_day = 2026-01-01", ""), "either by policy"),
+        (by_time.replace('starts_on = "starts_on"\nends_on = "ends_on"\n', ""), "from_day needs starts_on"),
+    ):
+        (tmp_path / "contract.toml").write_text(wrong)
+        with pytest.raises(BadContract, match=problem):
+            read_contract(tmp_path / "contract.toml")
+
+
+@pytest.mark.parametrize("objective", ["poisson", "gamma", "tweedie"])
+def test_trees_of_each_kind_keep_an_offset_a_weight_and_a_direction(
+    tmp_path: Path, objective: boosting.Objective
+) -> None:
+    """Means are 2 x the offset's x (km / 10,000) ^ 0.7: with half of the offset known, the trees find the rest."""
+    whole, contract = book(tmp_path, rows=4000)
+    km = contract.factor("km")
+    rising = msgspec.structs.replace(km, monotone="rising")
+    contract = msgspec.structs.replace(
+        contract, factors=tuple(rising if one.name == "km" else one for one in contract.factors)
+    )
+    rng = np.random.default_rng(3)
+    offset = rng.normal(0, 0.8, len(whole))
+    mean = 2 * np.exp(offset + KM_EXPONENT * (whole.values["km"] - np.log(10_000)))
+    drawn = {
+        "poisson": lambda: rng.poisson(mean).astype(np.float64),
+        "gamma": lambda: rng.gamma(2.0, mean / 2),
+        "tweedie": lambda: np.array([rng.gamma(2.0, 0.5, n).sum() for n in rng.poisson(mean)]),
+    }[objective]()
+    found = boosting.fit_boosted(objective, contract, whole, drawn, np.ones(len(whole)), 1, offset)
+    rate = boosting.rate(found, whole)
+    assert np.corrcoef(np.log(rate), whole.values["km"])[0, 1] > 0.9
+    assert abs(np.corrcoef(np.log(rate), offset)[0, 1]) < 0.1
+    assert float((rate * np.exp(offset)).sum()) == pytest.approx(drawn.sum())
+    rates = [boosting.rate(found, whole.take(np.array([5])).with_value("km", x))[0] for x in np.linspace(7, 11, 30)]
+    assert (np.diff(rates) >= 0).all()
+
+
+@pytest.mark.parametrize("family", ["poisson", "gamma", "tweedie"])
+def test_counts_with_an_offset_and_rates_with_a_weight_are_one_model(tmp_path: Path, family: glm.Family) -> None:
+    """y ~ exposure x rate by an offset is y / exposure with weight exposure ^ (2 - p) (Ohlsson and Johansson 2010)."""
+    whole, contract = book(tmp_path, rows=3000)
+    rng = np.random.default_rng(6)
+    exposure = rng.uniform(0.2, 2.0, len(whole))
+    mean = exposure * np.exp(KM_EXPONENT * (whole.values["km"] - np.log(10_000)))
+    y = rng.gamma(2.0, mean / 2) if family == "gamma" else rng.poisson(mean).astype(np.float64)
+    power = {"poisson": 1.0, "gamma": 2.0, "tweedie": glm.TWEEDIE_POWER}[family]
+    terms = terms_of(contract, whole)
+    by_offset = glm.fit_glm(family, terms, whole, y, np.ones(len(whole)), np.log(exposure))
+    by_weight = glm.fit_glm(family, terms, whole, y / exposure, exposure ** (2 - power))
+    assert by_offset.coefficients == pytest.approx(by_weight.coefficients, abs=1e-4)
+    assert by_offset.intercept == pytest.approx(by_weight.intercept, abs=1e-4)
+
+
+def test_severity_is_judged_on_amounts_that_it_has_not_seen(tmp_path: Path) -> None:
+    whole, contract = book(tmp_path)
+    unseen = is_test(contract, whole)
+    model = fit(contract, whole.only(~unseen), 1, frozenset({"glm", "boosted"}), lambda _: None)
+    found = severity(model, whole.only(unseen))
+    assert found is not None
+    assert set(found["models"]) == {"glm", "boosted"}
+    for one in found["models"].values():
+        assert one["low"] < 1 < one["high"]
+        assert one["deviance"] == pytest.approx(found["null_deviance"], rel=0.05)  # nothing moves these amounts
