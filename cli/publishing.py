@@ -21,7 +21,7 @@ As = Annotated[
     str, typer.Option("--as", metavar="EMAIL", help="Your account; the password is asked for.", prompt="E-mail")
 ]
 Password = Annotated[str, typer.Option("--password", envvar="WAYRATE_PASSWORD", prompt=True, hide_input=True)]
-AUTHORS, APPROVERS = ("actuary",), ("actuary", "underwriter")
+SIGN = ("actuary",)  # for both: the second one is another person, as docs/security.md says
 
 
 def submit(
@@ -41,7 +41,7 @@ def submit(
     found, audit = plan_named(plan), None if bias_test is None else read_audit(bias_test)
     now = moment(as_of)
     with database_of(data_dir) as database, database.role("policy") as conn:
-        submit_plan(conn, found, _who(conn, author, password, AUTHORS, now), audit, now)
+        submit_plan(conn, found, _who(conn, author, password, SIGN, now), audit, now)
     messages.print(f"{found.name} version {found.version} waits for its approval by somebody else. Its hash:")
     typer.echo(found.plan_hash)
 
@@ -54,7 +54,7 @@ def publish(plan: Named, approver: As, password: Password, data_dir: DataDir = N
     found, now = plan_named(plan), moment(as_of)
     with database_of(data_dir) as database:
         with database.role("policy") as conn:
-            who = _who(conn, approver, password, APPROVERS, now)
+            who = _who(conn, approver, password, SIGN, now)
         try:
             with database.role("policy") as conn:
                 held = approve_and_publish(conn, found, who, now)

@@ -1,7 +1,7 @@
 """Two people publish a plan: one submits it, another approves exactly that content, and it is in the book for good."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -9,10 +9,12 @@ from pricing import publishing_store as store
 from pricing.plan import RatePlan
 from pricing.policies import publish
 from pricing.profile import profile_named
-from pricing.publishing_errors import NoBiasTest, NotSubmitted, OwnApproval, WrongBiasTest
+from pricing.publishing_errors import NoBiasTest, NotSubmitted, OwnApproval, SubmissionExpired, WrongBiasTest
 from pricing.publishing_store import Submission
 from storage.audit import Act, note
 from storage.pool import Conn
+
+SUBMISSION_LASTS = timedelta(days=30)  # what was right to charge when it was written may not be any more
 
 
 def submit(conn: Conn, plan: RatePlan, author: UUID, bias_test: Mapping[str, Any] | None, as_of: datetime) -> None:
@@ -38,13 +40,15 @@ def approve_and_publish(conn: Conn, plan: RatePlan, approver: UUID, as_of: datet
     """Approve what the author submitted and put it into the book, in the caller's transaction (policy role).
 
     `plan` is what the approver has read: a content that differs by a cent is another plan. Raises NotSubmitted,
-    OwnApproval, PlanVersionTaken.
+    OwnApproval, SubmissionExpired, PlanVersionTaken.
     """
-    held = store.fetch_submission(conn, plan.plan_hash)
-    if held is None:
-        raise NotSubmitted(plan.name, plan.version, plan.plan_hash, _latest_hash(conn, plan))
+    held, latest = store.fetch_submission(conn, plan.plan_hash), store.fetch_latest(conn, plan.name, plan.version)
+    if held is None or (latest is not None and latest.submitted_at > held.submitted_at):  # or edited since
+        raise NotSubmitted(plan.name, plan.version, plan.plan_hash, latest.plan_hash if latest else None)
     if held.author == approver:
         raise OwnApproval(plan.name, plan.version, held.author_email)
+    if held.approved_at is None and as_of > held.submitted_at + SUBMISSION_LASTS:
+        raise SubmissionExpired(plan.name, plan.version, held.submitted_at.date().isoformat(), SUBMISSION_LASTS.days)
     store.insert_approval(conn, plan.plan_hash, approver, as_of)
     # The text as submitted: comments may differ in the approver's file, prices cannot.
     publish(conn, plan, as_of, content=held.content, ships=False)
@@ -62,8 +66,3 @@ def keep_refusal(conn: Conn, plan: RatePlan, approver: UUID, problem: Exception,
 
 def _named(plan: RatePlan) -> dict[str, str | int | bool | None]:
     return {"plan": plan.name, "version": plan.version}
-
-
-def _latest_hash(conn: Conn, plan: RatePlan) -> str | None:
-    latest = store.fetch_latest(conn, plan.name, plan.version)
-    return None if latest is None else latest.plan_hash

@@ -61,3 +61,19 @@ class OwnApproval(PricingError):
         return (
             f"rate plan {self.name} version {self.version} was submitted by {self.author}: another person approves it"
         )
+
+
+@dataclass(eq=False)
+class SubmissionExpired(PricingError):
+    """A submission that waited too long for its approval."""
+
+    name: str
+    version: str
+    submitted_on: str
+    days: int
+
+    def __str__(self) -> str:
+        return (
+            f"rate plan {self.name} version {self.version} was submitted on {self.submitted_on}, over {self.days} days "
+            "ago: look at it again and submit it as another version"
+        )

@@ -35,7 +35,12 @@ def read_rating_book(path: Path, compiled_plan: CompiledPlan, class_mean: Decima
         table = pq.read_table(path)
     except (pa.ArrowInvalid, OSError) as error:
         raise BadRatingBook(path.name, None, "", "file", f"cannot be read as Parquet: {error}") from None
-    return _Reader(path.name, table, compiled_plan).book(class_mean)
+    return rating_book_of(table, path.name, compiled_plan, class_mean)
+
+
+def rating_book_of(table: pa.Table, name: str, compiled_plan: CompiledPlan, class_mean: Decimal) -> RatingBook:
+    """The book of a table with those columns. Raises BadRatingBook, which names the table so."""
+    return _Reader(name, table, compiled_plan).book(class_mean)
 
 
 def read_groups(path: Path, column: str) -> NDArray[np.object_]:
@@ -70,7 +75,7 @@ def write_premiums(path: Path, compiled_plan: CompiledPlan, book: RatingBook, pr
     columns |= {name: _decimals(values, digits) for name, values in parts.items()}
     hashes = pa.DictionaryArray.from_arrays(np.zeros(len(book), dtype=np.int32), [plan.plan_hash])
     table = pa.table(columns | {"plan_hash": hashes})
-    _write(path, table.replace_schema_metadata({"plan_hash": plan.plan_hash, "currency": plan.currency}))
+    pq.write_table(table.replace_schema_metadata({"plan_hash": plan.plan_hash, "currency": plan.currency}), path)
 
 
 def write_notices(path: Path, compiled_plan: CompiledPlan, book: RatingBook, found: Notices) -> None:
@@ -86,18 +91,7 @@ def write_notices(path: Path, compiled_plan: CompiledPlan, book: RatingBook, fou
             "send_by": pa.array([found.send_by] * len(found.rows), pa.date32()),
         }
     )
-    _write(path, table.replace_schema_metadata({"plan_hash": compiled_plan.plan.plan_hash}))
-
-
-def _write(path: Path, table: pa.Table) -> None:
-    """The whole file or none: it gets its name when it is complete. Raises BadRatingBook."""
-    part = path.with_name(f"{path.name}.part")
-    try:
-        pq.write_table(table, part)
-        part.replace(path)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise BadRatingBook(path.name, None, "", "file", f"cannot be written: {error}") from None
+    pq.write_table(table.replace_schema_metadata({"plan_hash": compiled_plan.plan.plan_hash}), path)
 
 
 def _decimals(minor: NDArray[np.int64], digits: int) -> pa.Array:
@@ -112,12 +106,7 @@ class _Reader:
 
     def __init__(self, name: str, table: pa.Table, compiled_plan: CompiledPlan) -> None:
         self.name, self.table, self.compiled_plan = name, table, compiled_plan
-        self.policy: tuple[str, ...] = ()
         self.policy = tuple(str(one) for one in self._column("policy").to_pylist())
-        if len(set(self.policy)) < len(self.policy):
-            again = np.ones(len(self.policy), dtype=bool)
-            again[np.unique(np.array(self.policy), return_index=True)[1]] = False
-            self._refuse(again, "policy", f"{self.policy[int(np.argmax(again))]!r} has a row before: one row a policy")
 
     def book(self, class_mean: Decimal) -> RatingBook:
         """All columns; the first that breaks a rule is refused with its row."""

@@ -2,8 +2,8 @@
 
 from fastapi import APIRouter
 
-from api.workbench import book_routes
+from api.workbench import book_routes, plan_routes
 
 router = APIRouter()
-for routes in (book_routes,):
+for routes in (book_routes, plan_routes):
     router.include_router(routes.router)

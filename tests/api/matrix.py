@@ -5,6 +5,7 @@ from functools import cache
 from pathlib import Path
 
 import api
+from pricing.policies import packaged_plan
 
 STAFF = ("underwriter", "actuary", "support", "privacy_officer", "admin")
 OF_A_PERSON = ("policyholder", "driver")
@@ -16,6 +17,7 @@ _TRIPS, _SCORES, _STATEMENTS = (
 )
 _CONTEST, _DECIDE, _EVIDENCE = "Contest, relabel", "Decide a contest", "Evidence of an open contest"
 _BIND, _PEOPLE = "Bind, endorse, cancel", "Own account"
+_PLANS = "Rate plan, model report, dislocation"
 _PORTFOLIO, _TOUCHPOINTS = "Portfolio", "Touchpoints, offers"
 
 PUBLIC = {"GET /", "POST /sign-in", "GET /health"}
@@ -76,6 +78,13 @@ ROW_OF = {
     "GET /api/v1/quarantine": "Quarantine: look, replay",
     "GET /api/v1/quarantine/{quarantine_id}": "Quarantine: look, replay",
     "POST /api/v1/quarantine/replay": "Quarantine: look, replay",
+    "GET /rate-plans": _PLANS,
+    "POST /rate-plans/check": _PLANS,
+    "POST /rate-plans/drafts": _PLANS,
+    "GET /rate-plans/{plan_hash}": _PLANS,
+    "GET /rate-plans/{plan_hash}/content": _PLANS,
+    "GET /rate-plans/{plan_hash}/dislocation": _PLANS,
+    "POST /rate-plans/{plan_hash}/approval": _PLANS,
     "GET /customers": _PORTFOLIO,
     "GET /customers/{policy_id}": _PORTFOLIO,
     "POST /customers/{policy_id}": _TOUCHPOINTS,
@@ -128,6 +137,7 @@ class Asked:
     query: dict[str, str] = field(default_factory=dict)
     form: dict[str, str] | None = None
     json: dict[str, object] | list[object] | None = None
+    file: dict[str, str] | None = None  # a form with files
 
 
 REQUEST = {
@@ -157,6 +167,11 @@ REQUEST = {
     "POST /api/v1/customers/{policy_id}/care": Asked(json={"needs_care": False}),
     "POST /customers/{policy_id}/care": Asked(form={"reason": "asked"}),
     "POST /api/v1/policies/{policy_id}/touchpoints": Asked(json={"channel": "app", "kind": "question"}),
+    "POST /rate-plans/check": Asked(form={}, file={"plan": packaged_plan().content}),
+    "POST /rate-plans/drafts": Asked(
+        form={"content": packaged_plan().content.replace('version = "1"', 'version = "3"')}
+    ),
+    "POST /rate-plans/{plan_hash}/approval": Asked(form={}),
     "POST /experiments": Asked(
         form={"name": "calls", "hypothesis": "They help.", "measured_by": "stays", "horizon": "1000"}
     ),

@@ -17,6 +17,9 @@ from api.roles import SESSION_COOKIE
 from ingest.accept import accept
 from ingest.decoders import wayrate
 from ingest.devices import enrol, find_device
+from pricing.plan import parse_plan
+from pricing.policies import packaged_plan
+from pricing.publishing import submit
 from storage.pool import Database
 from tests.api.conftest import copied
 from tests.api.matrix import (
@@ -30,7 +33,7 @@ from tests.api.matrix import (
     rows,
 )
 from tests.api.test_routes import api_routes, roles_of
-from tests.api.world import ANNA, BEN, NOW, POLICY_OF, World
+from tests.api.world import ANNA, BEN, NOW, PASSWORD, POLICY_OF, World
 
 NOBODY, DEVICE = "nobody", "a device's token"
 PERIOD = "2026-10"
@@ -72,6 +75,7 @@ class Asking:
             params=asked.query,
             data=form,
             json=asked.json,
+            files=asked.file,
             headers=headers,
             follow_redirects=False,
         )
@@ -137,7 +141,19 @@ def asking(world: World, server_dsn: str) -> Iterator[Asking]:
             "quarantine_id": "999999999", "period": PERIOD, "purpose": "coaching", "name": "another",
             "offer_id": str(uuid4()),
         }  # fmt: skip
+        plan_hash = draft_of_another(database)
+        objects = {owner: {**names, "plan_hash": plan_hash} for owner, names in objects.items()}
         yield Asking(client, callers, objects)
+
+
+def draft_of_another(database: Database) -> str:
+    """The hash of a rate plan that an actuary submitted who does not ask here."""
+    text = packaged_plan().content.replace('version = "1"', 'version = "2"')
+    with database.role("policy") as conn:
+        author = accounts.add_account(conn, "author@x.org", PASSWORD, "actuary", created_at=NOW)
+        draft = parse_plan(text, "draft.toml")
+        submit(conn, draft, author, None, NOW)
+    return draft.plan_hash
 
 
 def _objects(client: TestClient, callers: list[Caller], person: str) -> dict[str, str]:
@@ -177,8 +193,8 @@ def _objects(client: TestClient, callers: list[Caller], person: str) -> dict[str
 
 
 def is_owned(path: str) -> bool:
-    """Whether it names an object of a family's: purposes and experiments are nobody's."""
-    return "{" in re.sub(r"{(purpose|name)}", "", path)
+    """Whether it names an object of a family's: purposes, experiments and rate plans are nobody's."""
+    return "{" in re.sub(r"{(purpose|name|plan_hash)}", "", path)
 
 
 def right_answer(operation: str, roles: set[str], caller: Caller, owner: str) -> set[int]:

@@ -34,8 +34,9 @@ def plan(version: str = "2", fee: str = "1.50", content: str = SHIPPED) -> RateP
 def people(database: Database) -> tuple[UUID, UUID]:
     with database.role("policy") as conn:
         ada = add_account(conn, "ada@insurer.example", PASSWORD, "actuary", created_at=NOW)
-        una = add_account(conn, "una@insurer.example", PASSWORD, "underwriter", created_at=NOW)
+        una = add_account(conn, "una@insurer.example", PASSWORD, "actuary", created_at=NOW)
         add_account(conn, "sue@insurer.example", PASSWORD, "support", created_at=NOW)
+        add_account(conn, "ben@insurer.example", PASSWORD, "underwriter", created_at=NOW)
     return ada, una
 
 
@@ -137,6 +138,7 @@ def test_the_commands(
     assert run("submit", path, "--as", "ada@insurer.example") == (plan().plan_hash + "\n", "")
     assert "  waits" in run("submissions")[0]
     assert "another person" in run("publish", path, "--as", "ada@insurer.example")[1]
+    assert "underwriter" in run("publish", path, "--as", "ben@insurer.example")[1]
     assert run("publish", path, "--as", "una@insurer.example") == (plan().plan_hash + "\n", "")
     assert "approved by una@insurer.example" in run("submissions")[0]
     monkeypatch.setenv("WAYRATE_PASSWORD", "a wrong password")

@@ -1,0 +1,203 @@
+"""Rate plans: read by underwriters; drafted by an actuary, approved and published by another one."""
+
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Query, Request, UploadFile
+from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
+
+from api import wording
+from api.errors import NotFound
+from api.forms import check_session_form
+from api.rendering import page
+from api.roles import Actuary, Now, PlanReader, Store
+from api.store import Account
+from api.workbench import plan_view
+from api.workbench.book_store import fetch_posted_period
+from pricing.errors import BadPlan, BadRatingBook, PricingError
+from pricing.live_book import live_impact
+from pricing.plan import RatePlan, parse_plan
+from pricing.policies import published_plans
+from pricing.publishing import approve_and_publish, keep_refusal, submit
+from pricing.publishing_store import Submission, fetch_submission, fetch_submissions
+from storage.pool import Conn, Database
+
+router = APIRouter(include_in_schema=False)
+MOST_PLAN_BYTES = 40_000
+Token = Annotated[str, Form(max_length=200)]
+Hash = Annotated[str | None, Query(pattern=r"^[0-9a-f]{64}$")]
+
+
+@router.get("/rate-plans", response_class=HTMLResponse)
+def show_plans(request: Request, reader: PlanReader, database: Store, now: Now) -> Response:
+    """Every plan that is published or waits, with its state."""
+    with database.role("policy") as conn:
+        published, submitted = published_plans(conn), fetch_submissions(conn)
+    return page(
+        request,
+        "rate_plans.html",
+        reader,
+        lines=plan_view.plan_lines(published, submitted, now),
+        may_draft=reader.role == "actuary",
+    )
+
+
+@router.post("/rate-plans/check", response_class=HTMLResponse)
+def check_draft(
+    request: Request, reader: Actuary, database: Store, now: Now, plan: UploadFile, form_token: Token = ""
+) -> Response:
+    """What a draft is and what it changes, or the place that is wrong; nothing is kept."""
+    check_session_form(reader, form_token)
+    try:
+        draft = parse_plan(_text_of(plan), plan.filename or "the draft")
+    except BadPlan as problem:
+        return page(request, "rate_plan_draft.html", reader, status=422, problem=problem, draft=None)
+    with database.role("policy") as conn:
+        live = _live(conn, draft.name, now)
+    return page(
+        request,
+        "rate_plan_draft.html",
+        reader,
+        problem=None,
+        draft=draft,
+        facts=plan_view.plan_facts(draft),
+        live=live,
+        changes=plan_view.changes(live, draft),
+    )
+
+
+@router.post("/rate-plans/drafts")
+def submit_draft(
+    reader: Actuary,
+    database: Store,
+    now: Now,
+    *,
+    content: Annotated[str, Form(max_length=MOST_PLAN_BYTES)],
+    form_token: Token = "",
+) -> Response:
+    """Lets a draft wait for another person's approval."""
+    check_session_form(reader, form_token)
+    draft = parse_plan(content.replace("\r\n", "\n"), "the draft")
+    with database.role("policy") as conn:
+        submit(conn, draft, reader.account_key, None, now)
+    return RedirectResponse(f"/rate-plans/{draft.plan_hash}", status_code=303)
+
+
+@router.get("/rate-plans/{plan_hash}", response_class=HTMLResponse)
+def show_plan(
+    request: Request, plan_hash: str, reader: PlanReader, database: Store, now: Now, against: Hash = None
+) -> Response:
+    """A plan, its state, and what differs from another: from the live one of its name, or the one asked for."""
+    with database.role("policy") as conn:
+        plan, held, published = _plan(conn, plan_hash)
+        others = [one for one in published_plans(conn) if one.plan_hash != plan_hash and one.name == plan.name]
+        live = _live(conn, plan.name, now)
+    other = next((one for one in others if one.plan_hash == against), None) or _compared(plan, live, others)
+    return page(
+        request,
+        "rate_plan.html",
+        reader,
+        plan=plan,
+        facts=plan_view.plan_facts(plan),
+        held=held,
+        is_published=published,
+        is_live=live is not None and live.plan_hash == plan_hash,
+        waits=held is not None and not published,
+        refusal=plan_view.refusal_in_advance(held, reader.email, now) if held else "",
+        other=other,
+        others=others,
+        changes=plan_view.changes(other, plan),
+        may_approve=reader.role == "actuary",
+    )
+
+
+@router.post("/rate-plans/{plan_hash}/approval")
+def approve_plan(plan_hash: str, reader: Actuary, database: Store, now: Now, form_token: Token = "") -> Response:
+    """Approves the very plan that was read, and publishes it for good; a refusal is noted and said."""
+    check_session_form(reader, form_token)
+    with database.role("policy") as conn:
+        plan, _, _ = _plan(conn, plan_hash)
+    approve_as(database, plan, reader, now)
+    return RedirectResponse(f"/rate-plans/{plan_hash}", status_code=303)
+
+
+@router.get("/rate-plans/{plan_hash}/content", response_class=PlainTextResponse)
+def download_plan(plan_hash: str, reader: PlanReader, database: Store) -> Response:
+    """The plan's file."""
+    with database.role("policy") as conn:
+        plan, _, _ = _plan(conn, plan_hash)
+    name = f"{plan.name}-{plan.version}.toml".replace('"', "")
+    return PlainTextResponse(plan.content, headers={"Content-Disposition": f'attachment; filename="{name}"'})
+
+
+@router.get("/rate-plans/{plan_hash}/dislocation", response_class=HTMLResponse)
+def show_dislocation(request: Request, plan_hash: str, reader: PlanReader, database: Store, now: Now) -> Response:
+    """What the plan would do to the latest posted month of the book: who pays less and more, by segment."""
+    with database.role("policy") as conn:
+        plan, _, _ = _plan(conn, plan_hash)
+        live, period = _live(conn, plan.name, now), fetch_posted_period(conn)
+        found, problem = None, ""
+        if live is not None and period is not None:
+            try:
+                found = live_impact(conn, period, live, plan)
+            except BadRatingBook as error:
+                problem = f"{error}."
+    return page(
+        request,
+        "dislocation.html",
+        reader,
+        plan=plan,
+        live=live,
+        period=wording.month(period) if period else "",
+        problem=problem,
+        found=found,
+        facts=plan_view.impact_facts(found) if found else [],
+        quantiles=plan_view.impact_quantiles(found) if found else [],
+        segments=plan_view.impact_segments(found) if found else {},
+    )
+
+
+def approve_as(database: Database, plan: RatePlan, reader: Account, now: datetime) -> Submission:
+    """Approves and publishes; what is refused is noted in a transaction of its own. Raises PricingError."""
+    try:
+        with database.role("policy") as conn:
+            return approve_and_publish(conn, plan, reader.account_key, now)
+    except PricingError as problem:
+        with database.role("policy") as conn:
+            keep_refusal(conn, plan, reader.account_key, problem, now)
+        raise
+
+
+def _plan(conn: Conn, plan_hash: str) -> tuple[RatePlan, Submission | None, bool]:
+    """A plan that is published or was submitted, its submission, and whether it is published. Raises NotFound."""
+    published = next((one for one in published_plans(conn) if one.plan_hash == plan_hash), None)
+    held = None if "\0" in plan_hash else fetch_submission(conn, plan_hash)
+    if published is None and held is None:
+        raise NotFound("rate plan", plan_hash)
+    plan = published or parse_plan(held.content if held else "", plan_hash)
+    return plan, held, published is not None
+
+
+def _live(conn: Conn, name: str, now: datetime) -> RatePlan | None:
+    published = published_plans(conn)
+    live = plan_view.live_hashes(published, now.date())
+    return next((one for one in published if one.name == name and one.plan_hash in live), None)
+
+
+def _compared(plan: RatePlan, live: RatePlan | None, others: list[RatePlan]) -> RatePlan | None:
+    """What a plan is compared with unless another is asked for: the live one, of the live one the one before."""
+    if live is not None and live.plan_hash != plan.plan_hash:
+        return live
+    return next((one for one in others if one.effective_from <= plan.effective_from), None)
+
+
+def _text_of(file: UploadFile) -> str:
+    """The uploaded text. Raises BadPlan."""
+    content = file.file.read(MOST_PLAN_BYTES + 1)
+    name = file.filename or "the draft"
+    if len(content) > MOST_PLAN_BYTES:
+        raise BadPlan(name, "file", f"is over {MOST_PLAN_BYTES:,} bytes")
+    try:
+        return content.decode("utf-8").replace("\r\n", "\n")
+    except UnicodeDecodeError as error:
+        raise BadPlan(name, "file", f"is not UTF-8: {error}") from None

@@ -1,0 +1,169 @@
+"""Rate plans as their pages show them: state, what differs from another plan, and what it would do to the book."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from markupsafe import Markup
+
+from api import wording
+from api.trip_view import Fact
+from api.workbench import charts
+from pricing.plan import RatePlan
+from pricing.plan_change import Difference, differences
+from pricing.profile import profile_named
+from pricing.publishing import SUBMISSION_LASTS
+from pricing.publishing_store import Submission
+
+MOST_SHOWN_DIFFERENCES = 300
+
+
+@dataclass(frozen=True, slots=True)
+class PlanLine:
+    """A plan in the list. `state`: live, coming, replaced, waits, expired."""
+
+    plan_hash: str
+    name: str
+    version: str
+    effective_from: str
+    state: str
+    mark: str
+    who: str
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentRow:
+    """One level of a factor: how many, both sums, the change with its bar, and how many pay less and more."""
+
+    level: str
+    policies: str
+    before: str
+    after: str
+    change: str
+    bar: Markup
+    less: str
+    more: str
+
+
+def plan_lines(published: Sequence[RatePlan], submitted: Sequence[Submission], now: datetime) -> list[PlanLine]:
+    """What waits first, then what is published: the live one of each name, those coming and those replaced."""
+    by_hash = {one.plan_hash: one for one in submitted}
+    live = live_hashes(published, now.date())
+    known = {plan.plan_hash for plan in published}
+    waiting = [one for one in submitted if one.plan_hash not in known]
+    lines = [_waiting_line(one, now) for one in waiting]
+    for plan in published:
+        state = "live" if plan.plan_hash in live else "coming" if plan.effective_from > now.date() else "replaced"
+        who = by_hash.get(plan.plan_hash)
+        said = f"{who.author_email}, approved by {who.approver_email}" if who else "ships with Wayrate"
+        mark = {"live": "good"}.get(state, "")
+        lines.append(
+            PlanLine(plan.plan_hash, plan.name, plan.version, plan.effective_from.isoformat(), state, mark, said)
+        )
+    return lines
+
+
+def live_hashes(published: Sequence[RatePlan], today: date) -> set[str]:
+    """The plan of each name that is in effect today. `published`: the latest in effect first."""
+    live: dict[str, str] = {}
+    for plan in published:
+        if plan.effective_from <= today:
+            live.setdefault(plan.name, plan.plan_hash)
+    return set(live.values())
+
+
+def plan_facts(plan: RatePlan) -> list[Fact]:
+    """What a plan is, in a line of facts."""
+    duties = profile_named(plan.jurisdiction).title if plan.jurisdiction else "none"
+    return [
+        Fact("Version", plan.version),
+        Fact("In effect from", wording.long_day(plan.effective_from)),
+        Fact("Currency", plan.currency),
+        Fact("Covers", str(len(plan.covers))),
+        Fact("Pay plans", str(len(plan.pay_plans))),
+        Fact("Factors", str(len(plan.factors)), ", ".join(wording.words(name).lower() for name in plan.factors)),
+        Fact("Jurisdiction", duties),
+    ]
+
+
+def changes(old: RatePlan | None, new: RatePlan) -> list[Difference]:
+    """Every place in which two plans differ."""
+    return [] if old is None else differences(old, new)[:MOST_SHOWN_DIFFERENCES]
+
+
+def refusal_in_advance(held: Submission, account_email: str, now: datetime) -> str:
+    """Why this account cannot approve what waits; "": it can."""
+    if held.author_email == account_email:
+        return "You submitted it: another person approves it."
+    if now > held.submitted_at + SUBMISSION_LASTS:
+        return f"It waited over {SUBMISSION_LASTS.days} days: it is submitted again as another version."
+    return ""
+
+
+def impact_facts(found: Mapping[str, Any]) -> list[Fact]:
+    """The sums of a dislocation."""
+    currency, policies = found["currency"], found["policies"]
+    off_balance = found["off_balance"]
+    return [
+        Fact("Policies", f"{policies:,}"),
+        Fact("Now", _money(found["old_amount"], currency)),
+        Fact("By the draft", _money(found["new_amount"], currency), _percent(found["change"])),
+        Fact("Off-balance", "–" if off_balance is None else f"{off_balance:.4f}", "times the new amounts is the same"),
+        Fact("Pay less", f"{found['pay_less']:,}", _share(found["pay_less"], policies)),
+        Fact("Pay the same", f"{found['pay_the_same']:,}", _share(found["pay_the_same"], policies)),
+        Fact("Pay more", f"{found['pay_more']:,}", _share(found["pay_more"], policies)),
+    ]  # fmt: skip
+
+
+def impact_quantiles(found: Mapping[str, Any]) -> list[tuple[str, str, Markup]]:
+    """The change of a policy's premium at shares of the book: share, change, bar."""
+    quantiles = found["change_quantiles"]
+    largest = max((abs(change) for change in quantiles.values()), default=0.0)
+    names = {"0": "least of all", "50": "in the middle", "100": "most of all"}
+    return [
+        (names.get(at, f"{at} % change by less"), _percent(change), charts.signed_bar(change, largest))
+        for at, change in quantiles.items()
+    ]
+
+
+def impact_segments(found: Mapping[str, Any]) -> dict[str, list[SegmentRow]]:
+    """Winners and losers by pay plan and by each factor's levels."""
+    rows = [row for segment in found["segments"].values() for row in segment]
+    largest = max((abs(row["change"] or 0.0) for row in rows), default=0.0)
+    return {
+        wording.words(name): [
+            SegmentRow(
+                level=wording.words(row["level"]),
+                policies=f"{row['policies']:,}",
+                before=_money(row["old_amount"], found["currency"]),
+                after=_money(row["new_amount"], found["currency"]),
+                change=_percent(row["change"]),
+                bar=charts.signed_bar(row["change"] or 0.0, largest),
+                less=f"{row['pay_less']:,}",
+                more=f"{row['pay_more']:,}",
+            )
+            for row in segment
+        ]
+        for name, segment in found["segments"].items()
+    }
+
+
+def _waiting_line(one: Submission, now: datetime) -> PlanLine:
+    expired = now > one.submitted_at + SUBMISSION_LASTS
+    state = "expired" if expired else "waits"
+    said = f"submitted by {one.author_email} on {wording.long_day(one.submitted_at.date())}"
+    return PlanLine(one.plan_hash, one.name, one.version, "", state, "" if expired else "c", said)
+
+
+def _money(amount: str, currency: str) -> str:
+    return wording.money(Decimal(amount), currency)
+
+
+def _percent(change: float | None) -> str:
+    return "–" if change is None else f"{100 * change:+.1f} %".replace("-", wording.MINUS)
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{100 * part / whole:.0f} %" if whole else "0 %"
