@@ -7,6 +7,7 @@ from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict, Field, StrictInt
 
 from api.idempotency import Key
+from api.paging import Page, by
 from api.policy_file import any_policy, own_policy
 from api.problems import PROBLEMS
 from api.roles import Binder, Now, PolicyReader, Store
@@ -170,12 +171,12 @@ def renew_policy(
 
 
 @router.get("/policies/{policy_id}/changes")
-def read_changes(policy_id: str, reader: PolicyReader, database: Store) -> list[ChangeOut]:
+def read_changes(policy_id: str, reader: PolicyReader, database: Store, paging: Page) -> list[ChangeOut]:
     """Everything that was agreed, in the order in which it was entered."""
     with database.role("policy") as conn:
         _visible(conn, reader, policy_id)
         changes, _ = history(conn, policy_id)
-    return [ChangeOut.of(policy_id, change) for change in changes]
+    return [ChangeOut.of(policy_id, change) for change in paging.cut(changes, by("sequence"))]
 
 
 def asked_by(reader: Account, key: str, now: datetime, reason: str) -> Asked:

@@ -27,6 +27,7 @@ from api import (
 )
 from api.accounts import Attempts
 from api.bounds import RequestBounds
+from api.description import describe
 from api.errors import NotFound
 from api.problems import install_problems
 from api.rendering import STATIC, make_environment
@@ -49,7 +50,9 @@ def create_api(database: Database, roads: RoadMap | None, clock: Callable[[], da
         summary="Trips, scores, statements and the worksheets behind every premium.",
         docs_url=None,
         redoc_url=None,
+        generate_unique_id_function=lambda route: route.name,
     )
+    describe(app)
     app.state.database = database
     app.state.clock = clock
     app.state.roads = roads

@@ -1,12 +1,12 @@
 """The access log of a person, and the audit log for those who watch over it."""
 
 from datetime import datetime
-from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
+from api.paging import EVERYTHING, Page, by
 from api.problems import PROBLEMS
 from api.roles import AuditReader, Policyholder, Store
 from storage.audit import Entry, fetch_before, fetch_of_person
@@ -60,25 +60,19 @@ class EntryOut(BaseModel):
 
 
 @router.get("/access-log", responses=PROBLEMS)
-def read_access_log(
-    reader: Policyholder, database: Store, limit: Annotated[int, Query(ge=1, le=1000)] = 100
-) -> list[LookOut]:
+def read_access_log(reader: Policyholder, database: Store, paging: Page) -> list[LookOut]:
     """Who looked at what is yours or decided about it, the latest first; what you did yourself is not in it."""
     if reader.person_key is None:
         return []
     with database.role("policy") as conn:
-        found = fetch_of_person(conn, reader.person_key, limit)
-    return [LookOut.of(one) for one in found if one.actor != reader.account_key]
+        found = fetch_of_person(conn, reader.person_key, EVERYTHING)
+    others = [one for one in found if one.actor != reader.account_key]
+    return [LookOut.of(one) for one in paging.cut(others, by("sequence"))]
 
 
 @router.get("/audit", responses=PROBLEMS)
-def read_audit(
-    reader: AuditReader,
-    database: Store,
-    *,
-    before: Annotated[int | None, Query(ge=1, description="Rows before this one: the next page")] = None,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-) -> list[EntryOut]:
+def read_audit(reader: AuditReader, database: Store, paging: Page) -> list[EntryOut]:
     """The audit log, the latest first. Whether it is whole says `wayrate audit verify`."""
     with database.role("policy") as conn:
-        return [EntryOut.of(one) for one in fetch_before(conn, before, limit)]
+        found = fetch_before(conn, paging.last_id, paging.most)
+    return [EntryOut.of(one) for one in paging.shown(found, by("sequence"))]

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Form, Query, Request, Response
+from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt
 
@@ -23,6 +23,7 @@ from api.forms import check_session_form
 from api.idempotency import Key
 from api.map_drawing import track_geojson
 from api.meetings import CONTEST, DECISION, met
+from api.paging import Page, by
 from api.policy_file import any_policy, own_policies
 from api.problems import PROBLEMS
 from api.rendering import page
@@ -153,9 +154,10 @@ def contest_trip(
 
 
 @router.get("/api/v1/contests", responses=PROBLEMS)
-def read_contests(reader: Policyholder, database: Store) -> list[ContestOut]:
+def read_contests(reader: Policyholder, database: Store, paging: Page) -> list[ContestOut]:
     """Your contests, the latest first."""
-    return [ContestOut.of(database, found) for found in _own_contests(database, reader)]
+    own = paging.cut(_own_contests(database, reader), by("contest_id"))
+    return [ContestOut.of(database, found) for found in own]
 
 
 @router.get("/api/v1/contests/{contest_id}", responses=PROBLEMS)
@@ -213,15 +215,10 @@ def decide_by_form(
 
 
 @router.get("/api/v1/contest-queue", responses=PROBLEMS)
-def read_queue(
-    reader: Underwriter,
-    database: Store,
-    *,
-    decided: bool = False,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-) -> list[ContestOut]:
+def read_queue(reader: Underwriter, database: Store, paging: Page, *, decided: bool = False) -> list[ContestOut]:
     """What waits, the oldest first; with `decided` what was decided, the latest first."""
-    return [ContestOut.of(database, found) for found in queue(database, decided=decided, limit=limit)]
+    rows = queue(database, decided=decided, limit=paging.most, after=paging.last_uuid)
+    return [ContestOut.of(database, found) for found in paging.shown(rows, by("contest_id"))]
 
 
 @router.get("/api/v1/contest-queue/{contest_id}", responses=PROBLEMS)

@@ -86,10 +86,10 @@ def contests_of_policies(database: Database, policy_keys: Sequence[UUID]) -> lis
         return fetch_contests(conn, policy_keys)
 
 
-def queue(database: Database, *, decided: bool, limit: int = 200) -> list[Contest]:
-    """What waits, the oldest first; or what was decided, the latest first."""
+def queue(database: Database, *, decided: bool, limit: int = 200, after: UUID | None = None) -> list[Contest]:
+    """What waits, the oldest first; or what was decided, the latest first; behind one of them."""
     with database.role("link") as conn:
-        return fetch_queue(conn, decided=decided, limit=limit)
+        return fetch_queue(conn, decided=decided, limit=limit, after=after)
 
 
 def one_contest(database: Database, contest_id: UUID) -> Contest | None:

@@ -15,6 +15,7 @@ from api.customer_view import card_view
 from api.errors import NotFound, WrongRole
 from api.forms import check_session_form
 from api.idempotency import Key
+from api.paging import EVERYTHING, Page, by
 from api.policy_file import own_policy
 from api.problems import PROBLEMS
 from api.rendering import page
@@ -107,11 +108,12 @@ def log(
 
 
 @router.get("/api/v1/policies/{policy_id}/touchpoints", responses=PROBLEMS)
-def read_touchpoints(policy_id: str, reader: Serving, database: Store) -> list[TouchpointOut]:
+def read_touchpoints(policy_id: str, reader: Serving, database: Store, paging: Page) -> list[TouchpointOut]:
     """Every meeting that is logged, the latest first: the person sees the same as we do."""
     person_key, _ = _whose(database, reader, policy_id)
     with database.role("policy") as conn:
-        return [TouchpointOut.of(one) for one in fetch_touchpoints(conn, person_key)]
+        found = fetch_touchpoints(conn, person_key, EVERYTHING)
+    return [TouchpointOut.of(one) for one in paging.cut(found, by("touchpoint_id"))]
 
 
 @router.post("/api/v1/customers/{policy_id}/household", status_code=201, responses=PROBLEMS)

@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 
 from api import map_drawing, trip_view
 from api.access import looked
+from api.paging import Page, by
 from api.policy_file import any_policy, open_file, own_policies, own_policy
 from api.problems import PROBLEMS
 from api.roles import Anyone, Now, Policyholder, Store, Underwriter
@@ -120,10 +121,11 @@ def read_me(reader: Anyone) -> Me:
 
 
 @router.get("/policies")
-def read_policies(reader: Policyholder, database: Store) -> list[PolicyOut]:
+def read_policies(reader: Policyholder, database: Store, paging: Page) -> list[PolicyOut]:
     """Your policies."""
     with database.role("policy") as conn:
-        return [PolicyOut.of(policy) for policy in own_policies(conn, reader)]
+        policies = own_policies(conn, reader)
+    return [PolicyOut.of(policy) for policy in paging.cut(policies, by("policy_id"))]
 
 
 @router.get("/policies/{policy_id}")
@@ -149,11 +151,14 @@ def read_score(policy_id: str, reader: Policyholder, database: Store, now: Now) 
 
 
 @router.get("/policies/{policy_id}/statements")
-def read_statements(policy_id: str, reader: Policyholder, database: Store, now: Now) -> list[dict[str, Any]]:
+def read_statements(
+    policy_id: str, reader: Policyholder, database: Store, now: Now, paging: Page
+) -> list[dict[str, Any]]:
     """All statements with their adjustments, lines, inputs and worksheets, the latest first."""
     with database.role("policy") as conn:
         policy = own_policy(conn, reader, policy_id)
-    return [statement.as_dict() for statement in open_file(database, policy, now).statements]
+    statements = paging.cut(open_file(database, policy, now).statements, by("period"))
+    return [statement.as_dict() for statement in statements]
 
 
 @router.get("/policies/{policy_id}/statements/{period}")
@@ -165,18 +170,11 @@ def read_statement(policy_id: str, period: str, reader: Policyholder, database: 
 
 
 @router.get("/policies/{policy_id}/trips")
-def read_trips(
-    policy_id: str,
-    reader: Policyholder,
-    database: Store,
-    now: Now,
-    *,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-) -> list[TripOut]:
+def read_trips(policy_id: str, reader: Policyholder, database: Store, now: Now, paging: Page) -> list[TripOut]:
     """Trips under a policy, the latest first."""
     with database.role("policy") as conn:
         policy = own_policy(conn, reader, policy_id)
-    return [TripOut.of(trip) for trip in open_file(database, policy, now).trips[:limit]]
+    return [TripOut.of(trip) for trip in paging.cut(open_file(database, policy, now).trips, by("trip_id"))]
 
 
 @router.get("/trips/{trip_id}")
@@ -215,12 +213,15 @@ def read_roads(request: Request, trip_id: UUID, reader: Policyholder, database: 
 
 
 @router.get("/book/{policy_id}/statements")
-def read_book_statements(policy_id: str, reader: Underwriter, database: Store, now: Now) -> list[dict[str, Any]]:
+def read_book_statements(
+    policy_id: str, reader: Underwriter, database: Store, now: Now, paging: Page
+) -> list[dict[str, Any]]:
     """A policy's statements with every step of their worksheets."""
     with database.role("policy") as conn:
         policy = any_policy(conn, policy_id)
     looked(database, reader, "policy_read", now, policy_key=policy.policy_key)
-    return [statement.as_dict() for statement in open_file(database, policy, now).statements]
+    statements = paging.cut(open_file(database, policy, now).statements, by("period"))
+    return [statement.as_dict() for statement in statements]
 
 
 def _score_json(score: Score | None) -> dict[str, object] | None:

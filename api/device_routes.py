@@ -2,12 +2,12 @@
 
 from dataclasses import asdict
 from datetime import datetime
-from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Response
 from pydantic import AwareDatetime, BaseModel, Field
 
 from api.errors import DeviceEnded, NotFound, UnfitDevice
+from api.paging import Page, by
 from api.problems import PROBLEMS
 from api.roles import Admin, DeviceEnder, Now, Store
 from ingest.devices import ROTATION_OVERLAP, Tier, revoke, rotate
@@ -38,6 +38,7 @@ class TokenOut(BaseModel):
 class SecurityEventOut(BaseModel):
     """Something that somebody should look at."""
 
+    security_event_id: int
     happened_at: datetime
     kind: str = Field(examples=["foreign_device"])
     channel: str
@@ -89,10 +90,12 @@ def revoke_device(device_id: str, reader: DeviceEnder, database: Store, now: Now
 def read_security_events(
     reader: Admin,
     database: Store,
+    paging: Page,
+    *,
     kind: SecurityEvent | None = None,
     since: AwareDatetime | None = None,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> list[SecurityEventOut]:
     """Security events, the latest first."""
     with database.role("telemetry") as conn:
-        return [SecurityEventOut(**asdict(event)) for event in fetch_security_events(conn, kind, since, limit)]
+        found = fetch_security_events(conn, kind, since, paging.most, before=paging.last_id)
+    return [SecurityEventOut(**asdict(event)) for event in paging.shown(found, by("security_event_id"))]

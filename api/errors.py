@@ -137,6 +137,19 @@ class AmbiguousBody(ApiError):
 
 
 @dataclass(eq=False)
+class BadCursor(ApiError):
+    """A cursor that was not given out for this list, or whose row is not there any more."""
+
+    field: ClassVar[str] = "cursor"
+    status: ClassVar[int] = 422
+    title: ClassVar[str] = "The cursor does not fit"
+    advice: ClassVar[str] = "Take it from the Link header of the page before, or begin without one."
+
+    def __str__(self) -> str:
+        return "This list has no such place to go on from."
+
+
+@dataclass(eq=False)
 class ForeignOrigin(ApiError):
     """A change that a page of another site asks for."""
 

@@ -13,6 +13,7 @@ from api.customer_card import offer_values, person_of
 from api.errors import NotFound
 from api.forms import check_session_form
 from api.idempotency import Key
+from api.paging import Page, by
 from api.problems import PROBLEMS
 from api.roles import ConsentReader, Now, Places, Policyholder, Store, Support
 from api.store import Account
@@ -148,10 +149,11 @@ def read_customers_consents(policy_id: str, reader: ConsentReader, database: Sto
 
 
 @router.get("/api/v1/offers", responses=PROBLEMS)
-def read_offers(reader: Policyholder, database: Store, now: Now) -> list[OfferOut]:
+def read_offers(reader: Policyholder, database: Store, now: Now, paging: Page) -> list[OfferOut]:
     """What you were offered, the latest first."""
     with database.role("policy") as conn:
-        return [OfferOut.of(one, now) for one in fetch_offers(conn, _person(reader))]
+        found = fetch_offers(conn, _person(reader))
+    return [OfferOut.of(one, now) for one in paging.cut(found, by("offer_id"))]
 
 
 @router.post("/api/v1/offers/{offer_id}/answer", responses=PROBLEMS)

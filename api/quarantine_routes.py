@@ -13,6 +13,7 @@ from pydantic import AwareDatetime, BaseModel, Field, StrictInt, model_validator
 
 from api.access import looked
 from api.errors import NotFound
+from api.paging import Page, by
 from api.problems import PROBLEMS
 from api.roles import Admin, Now, QuarantineReader, Store
 from ingest.errors import UnknownQuarantine
@@ -98,6 +99,7 @@ def read_counts(
 def read_kept(
     reader: Admin,
     database: Store,
+    paging: Page,
     *,
     reason: Rejection | None = None,
     device: Annotated[str | None, Query(max_length=64)] = None,
@@ -105,13 +107,11 @@ def read_kept(
     since: AwareDatetime | None = None,
     until: AwareDatetime | None = None,
     waiting: bool = True,
-    after_id: int = 0,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> list[KeptOut]:
-    """What is kept, by rising id; the next page is `after_id` of the last one."""
-    which = Filter(reason, device, channel, since, until, waiting=waiting, after_id=after_id)
+    """What is kept, by rising id."""
+    which = Filter(reason, device, channel, since, until, waiting=waiting, after_id=paging.last_id or 0)
     with database.role("telemetry") as conn:
-        rows = fetch_rows(conn, which, limit)
+        rows = paging.shown(fetch_rows(conn, which, paging.most), by("quarantine_id"))
     return [KeptOut(**asdict(row) | {"detail": masked_text(row.detail)}) for row in rows]
 
 

@@ -22,6 +22,7 @@ class Redeemed:
 class SecurityEventRow:
     """Something that somebody should look at. `device_id` None: nobody's, or erased since."""
 
+    security_event_id: int
     happened_at: datetime
     kind: str
     channel: str
@@ -73,10 +74,11 @@ _INSERT_EVENT = """
 """
 MOST_IN_AN_HOUR = 20  # of one kind and device
 _EVENTS = """
-    select e.happened_at, e.kind, e.channel, d.device_id, e.detail
+    select e.security_event_id, e.happened_at, e.kind, e.channel, d.device_id, e.detail
       from telemetry.security_event e left join telemetry.device d using (device_key)
      where (%(kind)s::text is null or e.kind = %(kind)s)
        and (%(since)s::timestamptz is null or e.happened_at >= %(since)s)
+       and (%(before)s::bigint is null or e.security_event_id < %(before)s)
      order by e.security_event_id desc limit %(limit)s
 """
 
@@ -137,7 +139,9 @@ def insert_security_event(
     conn.execute(_INSERT_EVENT, values | {"most": MOST_IN_AN_HOUR})
 
 
-def fetch_security_events(conn: Conn, kind: str | None, since: datetime | None, limit: int) -> list[SecurityEventRow]:
-    """The latest events first."""
+def fetch_security_events(
+    conn: Conn, kind: str | None, since: datetime | None, limit: int, *, before: int | None = None
+) -> list[SecurityEventRow]:
+    """The latest events first; those before one of them."""
     with conn.cursor(row_factory=class_row(SecurityEventRow)) as cursor:
-        return cursor.execute(_EVENTS, {"kind": kind, "since": since, "limit": limit}).fetchall()
+        return cursor.execute(_EVENTS, {"kind": kind, "since": since, "limit": limit, "before": before}).fetchall()

@@ -44,9 +44,16 @@ _CONTESTS = """
 _BY_ID = _CONTESTS + " where c.contest_id = %s"
 _BY_KEY = _CONTESTS + " where c.raised_by = %s and c.idempotency_key = %s"
 _OF_POLICIES = _CONTESTS + " where c.policy_key = any(%s) order by c.raised_at desc, c.contest_id"
-_QUEUE = _CONTESTS + " where (d.upheld is null) = %s order by coalesce(d.decided_at, c.raised_at) {} limit %s"
-_OPEN = _QUEUE.format("asc")
-_DECIDED = _QUEUE.format("desc")
+_QUEUE_BEHIND = """
+     where (d.upheld is null) = %(waiting)s
+       and (%(after)s::uuid is null or (coalesce(d.decided_at, c.raised_at), c.contest_id) {beyond}
+            (select coalesce(b.decided_at, a.raised_at), a.contest_id
+               from link.contest a left join link.contest_decision b using (contest_id)
+              where a.contest_id = %(after)s))
+     order by coalesce(d.decided_at, c.raised_at) {order}, c.contest_id {order} limit %(limit)s
+"""
+_OPEN = _CONTESTS + _QUEUE_BEHIND.format(beyond=">", order="asc")
+_DECIDED = _CONTESTS + _QUEUE_BEHIND.format(beyond="<", order="desc")
 _LOCK_CONTEST = "select device_key from link.contest where contest_id = %s"
 _SEEN = "select 1 from link.evidence_view where contest_id = %s and seen_by = %s limit 1"
 _SEE = "insert into link.evidence_view (contest_id, seen_by, seen_at, with_way) values (%s, %s, %s, %s)"
@@ -144,10 +151,11 @@ def fetch_contests(conn: Conn, policy_keys: Sequence[UUID]) -> list[Contest]:
         return cursor.execute(_OF_POLICIES, (list(policy_keys),)).fetchall()
 
 
-def fetch_queue(conn: Conn, *, decided: bool, limit: int) -> list[Contest]:
-    """What waits for a decision, the oldest first; or what was decided, the latest first."""
+def fetch_queue(conn: Conn, *, decided: bool, limit: int, after: UUID | None = None) -> list[Contest]:
+    """What waits for a decision, the oldest first; or what was decided, the latest first; behind contest `after`."""
     with conn.cursor(row_factory=class_row(Contest)) as cursor:
-        return cursor.execute(_DECIDED if decided else _OPEN, (not decided, limit)).fetchall()
+        values = {"waiting": not decided, "limit": limit, "after": after}
+        return cursor.execute(_DECIDED if decided else _OPEN, values).fetchall()
 
 
 def fetch_trip_now(conn: Conn, contest_id: UUID) -> UUID | None:

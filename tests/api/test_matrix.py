@@ -2,8 +2,8 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import ExitStack
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from uuid import uuid4
 
@@ -20,6 +20,7 @@ from ingest.devices import enrol, find_device
 from pricing.plan import parse_plan
 from pricing.policies import packaged_plan
 from pricing.publishing import submit
+from scoring.roads import RoadMap
 from storage.pool import Database
 from tests.api.conftest import copied
 from tests.api.matrix import (
@@ -114,8 +115,14 @@ def session_of(database: Database, email: str, role: str, person_of: str | None)
 
 @pytest.fixture(scope="module")
 def asking(world: World, server_dsn: str) -> Iterator[Asking]:
-    with copied(world, server_dsn) as own, ExitStack() as running:
-        database = own.database
+    with copied(world, server_dsn) as own, made_asking(own.database, own.roads) as made:
+        yield made
+
+
+@contextmanager
+def made_asking(database: Database, roads: RoadMap) -> Iterator[Asking]:
+    """Accounts and sessions of everybody, and the objects of the two families, in the small book."""
+    with ExitStack() as running:
         with database.role("telemetry") as conn:
             device_token = enrol(conn, "car-matrix", NOW).token
             device = find_device(conn, "car-anna")
@@ -133,7 +140,7 @@ def asking(world: World, server_dsn: str) -> Iterator[Asking]:
             headers = {"Cookie": f"{SESSION_COOKIE}={token}"}
             callers.append(Caller(name, role, person, headers, form_token))
         client = running.enter_context(
-            TestClient(create_api(database, own.roads, lambda: NOW), base_url="http://127.0.0.1")
+            TestClient(create_api(database, roads, lambda: NOW), base_url="http://127.0.0.1")
         )
         objects = {person: _objects(client, callers, person) for person in (ANNA, BEN)}
         objects[NOBODY] = {
@@ -229,12 +236,7 @@ def test_every_cell_of_the_matrix_answers_as_it_says(asking: Asking, world: Worl
     wrong, crossings, cells = [], [], Counter[str]()
     done = set()
     found = {name: roles for name, roles in operations(world.database).items() if name not in PUBLIC}
-    # What only reads first, then foreign writes, then own ones: no cell finds another's work in its way but as a 409.
-    late = ("cancellation", "/revoke", "/code", "/sign-out")  # what ends or makes things, after what needs them
-    in_order = sorted(
-        found, key=lambda name: (not name.startswith("GET "), *(name.endswith(word) for word in reversed(late)))
-    )
-    for operation in in_order:
+    for operation in in_order(found):
         owners = (NOBODY, ANNA, BEN) if is_owned(operation) else (NOBODY,)
         pairs = [(caller, owner) for caller in asking.callers for owner in owners]
         for caller, owner in sorted(pairs, key=lambda pair: pair[0].family == pair[1]):
@@ -255,6 +257,14 @@ def test_every_cell_of_the_matrix_answers_as_it_says(asking: Asking, world: Worl
     assert wrong == []
     assert crossings == []
     assert sum(cells.values()) > 1000
+
+
+def in_order(found: Iterable[str]) -> list[str]:
+    """Operations so that none finds another's work in its way but as a 409: what reads first, then what writes."""
+    late = ("cancellation", "/revoke", "/code", "/sign-out")  # what ends or makes things, after what needs them
+    return sorted(
+        found, key=lambda name: (not name.startswith("GET "), *(name.endswith(word) for word in reversed(late)))
+    )
 
 
 def named(asking: Asking, caller: Caller, owner: str, answer: Response) -> list[str]:

@@ -100,4 +100,4 @@ def test_a_form_of_another_site_replays_nothing(client: TestClient) -> None:
     sign_in(client, "admin@example.org")
     for kind in ("text/plain", "application/x-www-form-urlencoded"):
         answer = client.post("/api/v1/quarantine/replay", content=b'{"ids": [1]}', headers={"Content-Type": kind})
-        assert answer.status_code == 422
+        assert answer.status_code == 415

@@ -1,0 +1,77 @@
+"""Lists by pages: page by page they are what they are at once, and every list has them."""
+
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+
+from api.app import create_api
+from api.roles import SESSION_COOKIE
+from tests.api.test_matrix import session_of
+from tests.api.world import ANNA, DESK, NOW, POLICY_OF, World
+
+# Lists that are as long as the program's own tables, or as one trip: they have no pages.
+WHOLE = {
+    "/api/v1/consents",
+    "/api/v1/customers/{policy_id}/consents",
+    "/api/v1/quarantine/counts",
+    "/api/v1/touchpoint-costs",
+    "/api/v1/trips/{trip_id}/events",
+}
+
+
+def signed_in(world: World, email: str, role: str) -> TestClient:
+    client = TestClient(create_api(world.database, world.roads, lambda: NOW), base_url="http://127.0.0.1")
+    client.cookies.set(SESSION_COOKIE, session_of(world.database, email, role, None)[0])
+    return client
+
+
+def all_pages(client: TestClient, url: str) -> list[Any]:
+    rows, pages = [], 0
+    while True:
+        answer = client.get(url)
+        assert answer.status_code == 200, answer.text
+        rows += answer.json()
+        pages += 1
+        assert pages < 300
+        if "next" not in answer.links:
+            return rows
+        assert len(answer.json()) == 1
+        url = answer.links["next"]["url"]
+
+
+@pytest.mark.parametrize(
+    ("email", "role", "url"),
+    [
+        (ANNA, "policyholder", f"/api/v1/policies/{POLICY_OF[ANNA]}/trips?"),
+        (ANNA, "policyholder", f"/api/v1/policies/{POLICY_OF[ANNA]}/changes?"),
+        (DESK, "underwriter", "/api/v1/book?period=2026-10&"),
+        ("admin@x.org", "admin", "/api/v1/audit?"),
+    ],
+)
+def test_page_by_page_a_list_is_what_it_is_at_once(world: World, email: str, role: str, url: str) -> None:
+    client = signed_in(world, email, role)
+    desk = signed_in(world, DESK, "underwriter")
+    for _ in range(2):
+        assert desk.get(f"/api/v1/book/{POLICY_OF[ANNA]}/statements").status_code == 200
+    whole = client.get(url + "limit=1000").json()
+    assert len(whole) >= (1 if "changes" in url else 2)
+    assert all_pages(client, url + "limit=1") == whole
+
+
+@pytest.mark.parametrize("cursor", ["zzz", "MTIz", "!", "", "____", "OTk5OTk5OTk5OTk5OTk5OTk5OTk5OTk5"])
+@pytest.mark.parametrize("path", [f"/api/v1/policies/{POLICY_OF[ANNA]}/trips", "/api/v1/contests"])
+def test_a_cursor_of_nowhere_is_said_to_be_one(world: World, path: str, cursor: str) -> None:
+    answer = signed_in(world, ANNA, "policyholder").get(path, params={"cursor": cursor})
+    assert (answer.status_code, answer.json()["field"]) == (422, "cursor")
+
+
+def test_every_list_has_pages(world: World) -> None:
+    described = create_api(world.database, None, lambda: NOW).openapi()
+    for path, item in described["paths"].items():
+        if "get" not in item:
+            continue
+        schema = item["get"]["responses"]["200"].get("content", {}).get("application/json", {}).get("schema", {})
+        names = {parameter["name"] for parameter in item["get"].get("parameters", [])}
+        if schema.get("type") == "array" and path not in WHOLE:
+            assert {"limit", "cursor"} <= names, path
