@@ -48,7 +48,9 @@ def hammer(asking: Asking, own: World, examples: int) -> Counter[str]:
     return statuses
 
 
-def cases_of(asking: Asking, operation: APIOperation[Any, Any, Any], may: list[Caller], examples: int) -> Counter[str]:
+def cases_of(
+    asking: Asking, operation: APIOperation[Any, Any, Any, Any], may: list[Caller], examples: int
+) -> Counter[str]:
     """So many cases of one operation, most of them by those who may."""
     statuses: Counter[str] = Counter()
     modes = (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)
@@ -69,7 +71,7 @@ def cases_of(asking: Asking, operation: APIOperation[Any, Any, Any], may: list[C
     return statuses
 
 
-def name_of(operation: APIOperation[Any, Any, Any]) -> str:
+def name_of(operation: APIOperation[Any, Any, Any, Any]) -> str:
     return f"{operation.method.upper()} {operation.path}"
 
 
