@@ -1,10 +1,10 @@
 """The JSON API, version 1: the same facts as the pages, for programs. Money is text with all its digits."""
 
 from datetime import date, datetime
-from typing import Annotated, Any
+from typing import Any
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
 
 from api import map_drawing, trip_view

@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 
 from api import wording
 from api.access import looked
+from api.paging import Page
 from api.problems import PROBLEMS
 from api.rendering import page
 from api.roles import Now, Store, Underwriter
@@ -130,19 +131,13 @@ def download_book(reader: Underwriter, database: Store, now: Now, which: Asked) 
 
 
 @router.get("/api/v1/book", responses=PROBLEMS)
-def read_book(
-    reader: Underwriter,
-    database: Store,
-    which: Asked,
-    *,
-    number: PageNumber = 1,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-) -> list[BookLine]:
-    """The policies of one month, `limit` a page: kilometres, score, premium. No name, no place."""
+def read_book(reader: Underwriter, database: Store, which: Asked, paging: Page) -> list[BookLine]:
+    """The policies of one month: kilometres, score, premium. No name, no place."""
     bounds = book_view.bounds_of(which.period)
+    behind = paging.last_id or 0  # sorted by what changes: a page goes on by the number of rows shown
     with database.role("policy") as conn:
-        rows = fetch_book_page(conn, which, bounds, (number - 1) * limit, limit)
-    return [BookLine.of(row) for row in rows]
+        rows = fetch_book_page(conn, which, bounds, behind, paging.most)
+    return [BookLine.of(row) for row in paging.shown(rows, lambda _: behind + paging.limit)]
 
 
 def _csv_rows(database: Database, which: BookFilter, bounds: Mapping[str, date | str]) -> Iterator[tuple[object, ...]]:
