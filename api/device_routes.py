@@ -13,7 +13,7 @@ from api.roles import Admin, DeviceEnder, Now, Store
 from ingest.devices import ROTATION_OVERLAP, Tier, revoke, rotate
 from ingest.enrolment import make_code
 from ingest.enrolment_store import fetch_security_events
-from ingest.errors import BadDeviceId, BadImei, DeviceExists, UnknownDevice
+from ingest.errors import BadDeviceId, BadImei, DeviceErased, DeviceExists, UnknownDevice
 from ingest.security import SecurityEvent
 
 router = APIRouter(prefix="/api/v1", responses=PROBLEMS)
@@ -56,7 +56,7 @@ def make_device_code(
             code = make_code(conn, device_id, now, tier=tier)
     except (BadDeviceId, BadImei) as error:
         raise UnfitDevice(str(error)) from None
-    except DeviceExists:  # and is no device that may send
+    except (DeviceExists, DeviceErased):  # and is no device that may send
         raise DeviceEnded(device_id) from None
     response.headers["Cache-Control"] = "no-store"
     return CodeOut(device=device_id, code=code.text, expires_at=code.expires_at)

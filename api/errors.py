@@ -46,7 +46,7 @@ class UnfitDevice(ApiError):
 
 @dataclass(eq=False)
 class DeviceEnded(ApiError):
-    """A device that was revoked: its id is never given to another."""
+    """A device that was revoked, or erased with the person whom it measured: its id is not given to another."""
 
     device: str
 
@@ -55,7 +55,7 @@ class DeviceEnded(ApiError):
     advice: ClassVar[str] = "Enrol it under another id."
 
     def __str__(self) -> str:
-        return f"The device {self.device} was revoked; its id is not used again."
+        return f"The device {self.device} was revoked or erased; its id is not used again."
 
 
 @dataclass(eq=False)

@@ -11,7 +11,7 @@ from cli.errors import NothingChosen, WrongLine
 from cli.options import AsOf, DataDir, database_of, messages, moment
 from ingest.devices import ROTATION_OVERLAP, Tier, declare_vin, revoke, rotate
 from ingest.enrolment import CODE_LIFETIME, IMEI_PREFIX, allow, enrol_checked, enrol_without_token, forbid, make_code
-from ingest.errors import BadImei, DeviceExists
+from ingest.errors import BadImei, DeviceErased, DeviceExists
 from pricing.errors import UnknownPolicy
 from pricing.policies import assign_device
 from pricing.store import fetch_policy
@@ -91,6 +91,8 @@ def admit(
                 admitted += 1
             except DeviceExists:
                 messages.print(f"{imei} is on the list already.", markup=False)
+            except DeviceErased:
+                messages.print(f"{imei} was erased with the person whom it measured: not admitted.", markup=False)
             except BadImei as error:
                 raise WrongLine(place, str(error)) from None
     messages.print(f"{admitted} IMEI(s) admitted.")

@@ -13,6 +13,7 @@ from cli import (
     decode,
     demo,
     devices,
+    erasure,
     expire,
     files,
     load,
@@ -86,6 +87,7 @@ app.add_typer(devices.accounts, name="account", rich_help_panel=OPERATIONS)
 app.add_typer(mqtt.mqtt, name="mqtt", rich_help_panel=OPERATIONS)
 app.add_typer(quarantine.quarantine, name="quarantine", rich_help_panel=OPERATIONS)
 app.command("expire", rich_help_panel=OPERATIONS)(expire.expire)
+app.add_typer(erasure.erasure, name="erasure", rich_help_panel=OPERATIONS)
 app.command("security", rich_help_panel=OPERATIONS)(security.security)
 app.command("load", rich_help_panel=OPERATIONS)(load.load)
 app.command("verify", rich_help_panel=OPERATIONS)(verify.verify)

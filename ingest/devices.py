@@ -13,7 +13,7 @@ from hashlib import pbkdf2_hmac, sha256
 from typing import Literal
 
 from ingest import store
-from ingest.errors import BadDeviceId, BadVin, DeviceExists, UnknownDevice
+from ingest.errors import BadDeviceId, BadVin, DeviceErased, DeviceExists, UnknownDevice
 from ingest.store import Device
 from ingest.vin import is_vin
 from storage.pool import Conn
@@ -38,12 +38,12 @@ class Enrolled:
 def enrol(conn: Conn, device_id: str, as_of: datetime, *, tier: Tier = "tls", vehicle_class: str = "car") -> Enrolled:
     """A device that may send from now on; `tier` is what its token proves when it comes over our own API.
 
-    Raises `BadDeviceId`, `DeviceExists`.
+    Raises `BadDeviceId`, `DeviceExists`, `DeviceErased`.
     """
     check_device_id(device_id)
     device_key = secrets.randbits(63)
     if not store.insert_device(conn, device_key, device_id, as_of, vehicle_class):
-        raise DeviceExists(device_id)
+        raise DeviceErased(device_id) if store.is_erased(conn, device_id) else DeviceExists(device_id)
     return Enrolled(device_key, _issue(conn, device_key, tier, as_of))
 
 

@@ -130,6 +130,19 @@ class DeviceExists(IngestError):
         return f"device {self.device_id} is enrolled already; rotate its token to get another"
 
 
+@dataclass(eq=False)
+class DeviceErased(IngestError):
+    """Enrolling an id that was erased with the person whom it measured."""
+
+    device_id: str
+
+    def __str__(self) -> str:
+        return (
+            f"device {self.device_id} was erased with the person whom it measured; when it is somebody else's now, "
+            f"`wayrate erasure lift {self.device_id}` lets it be enrolled again"
+        )
+
+
 class DeviceNotNamed(IngestError):
     """Readings of a file that does not say which device they are of."""
 

@@ -26,8 +26,10 @@ class Device:
 
 _INSERT_DEVICE = """
     insert into telemetry.device (device_key, device_id, enrolled_at, vehicle_class)
-    values (%(device_key)s, %(device_id)s, %(as_of)s, %(vehicle_class)s) on conflict (device_id) do nothing
+    select %(device_key)s, %(device_id)s, %(as_of)s, %(vehicle_class)s where not telemetry.is_erased(%(device_id)s)
+    on conflict (device_id) do nothing
 """
+_IS_ERASED = "select telemetry.is_erased(%(device_id)s)"
 _INSERT_CREDENTIAL = """
     insert into telemetry.credential (token_hash, device_key, tier, issued_at, broker_password)
     values (%(token_hash)s, %(device_key)s, %(tier)s, %(as_of)s, %(broker_password)s)
@@ -63,9 +65,15 @@ _DEVICE = """
 
 
 def insert_device(conn: Conn, device_key: int, device_id: str, as_of: datetime, vehicle_class: str) -> bool:
-    """A device; False when the id is taken."""
+    """A device; False when the id is taken, or was erased with the person whom it measured."""
     values = {"device_key": device_key, "device_id": device_id, "as_of": as_of, "vehicle_class": vehicle_class}
     return conn.execute(_INSERT_DEVICE, values).rowcount == 1
+
+
+def is_erased(conn: Conn, device_id: str) -> bool:
+    """Whether the device of that id was erased with the person whom it measured."""
+    row = conn.execute(_IS_ERASED, {"device_id": device_id}).fetchone()
+    return bool(row and row[0])
 
 
 def insert_credential(

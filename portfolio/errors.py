@@ -137,3 +137,33 @@ class StepOutOfOrder(PortfolioError):
 
     def __str__(self) -> str:
         return f"experiment {self.name!r}: {self.step} does not come now; next is {self.wanted}"
+
+
+@dataclass(eq=False)
+class NoErasure(PortfolioError):
+    """An id that no request for erasure has."""
+
+    request: str
+
+    def __str__(self) -> str:
+        return f"there is no request for erasure {self.request!r}"
+
+
+@dataclass(eq=False)
+class ErasureDecided(PortfolioError):
+    """A request that was decided the other way."""
+
+    request: str
+
+    def __str__(self) -> str:
+        return f"the request for erasure {self.request} was decided otherwise; the person may ask anew"
+
+
+@dataclass(eq=False)
+class NoReason(PortfolioError):
+    """A decision or a look that a person will read about, without its reason."""
+
+    field: str
+
+    def __str__(self) -> str:
+        return f"{self.field}: say why in a sentence; the person reads it"
