@@ -1,5 +1,6 @@
-"""A quote of one policy from a JSON document alone: premium, worksheet, digests, interval, and what would change it."""
+"""A quote of one policy, alone or of a book: premium, worksheet, digests, interval, and what would change it."""
 
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -7,25 +8,54 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
+from pricing.book_rating import CompiledPlan, RatingBook
+from pricing.book_rating import inputs_of as inputs_of_row
 from pricing.errors import BadQuote
-from pricing.plan import RatePlan
+from pricing.plan import TIERS, RatePlan
 from pricing.rating import BehaviourInput, DrivenTrip, Inputs, Terms, rate_period
 from scoring.classes import EXPOSURE_CLASSES, HOUR_BANDS
-from scoring.score import PRIOR_MODEL
+from scoring.events import KINDS
+from scoring.features import FEATURES, Feature
+from scoring.score import PRIOR_MODEL, Score, score_totals
+
+TOTALS = {name for one in FEATURES if isinstance(one, Feature) for name in (*one.numerator, *one.denominator)}
+
+type Ends = tuple[Decimal, Decimal]  # of the predicted frequency's interval
+
+
+class DrivingEvent(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An event of the period, one of scoring's kinds, and what it added to the totals; {}: one of its kind."""
+
+    kind: str
+    totals: dict[str, int] = {}
+
+    @property
+    def added(self) -> Mapping[str, int]:
+        """What the totals are less without it."""
+        return self.totals or {f"{self.kind}_events": 1}
 
 
 class Driving(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A period's driving: whole metres, and the predicted claims per 100,000 km with their interval."""
+    """A period's driving: whole metres and minutes, and how it was driven.
+
+    Either the predicted claims per 100,000 km with their interval, or the `totals` that the model predicts them from,
+    and then the events among them. `model`: by which content hash; another one than ours is refused.
+    """
 
     distance_m: int = 0
     gap_m: int = 0
+    minutes: int = 0
     cells: tuple[tuple[str, str, int], ...] = ()  # road class, hour band, metres
     claims_per_100000_km: Decimal | None = None
-    interval: tuple[Decimal, Decimal] | None = None
+    interval: Ends | None = None
+    totals: dict[str, int] = {}
+    events: tuple[DrivingEvent, ...] = ()
+    tier: str = ""
+    model: str = ""
 
 
 class Asked(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a quote is asked for."""
+    """What a quote is asked for; `plan_hash` where it must be of that very plan."""
 
     policy: str
     days: int
@@ -34,98 +64,178 @@ class Asked(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     factors: dict[str, str | int]
     declared_km_per_year: int = 0
     driving: Driving = Driving()
+    unmeasured_days: int = 0
+    expiring: dict[str, Decimal] = {}
+    plan_hash: str = ""
 
 
 def read_asked(path: Path) -> Asked:
     """The document of a file. Raises BadQuote with the field."""
     try:
         asked = msgspec.json.decode(path.read_bytes(), type=Asked)
-    except (OSError, msgspec.DecodeError) as error:
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
         raise BadQuote(path.name, str(error)) from None
-    problem = _problem(asked)
+    problem = _problem(asked) or _driving_problem(asked.driving)
     if problem:
         raise BadQuote(path.name, problem)
     return asked
 
 
 def quote_of(plan: RatePlan, asked: Asked) -> dict[str, Any]:
-    """The quote as JSON. Raises UnknownLevel."""
-    inputs = inputs_of(asked)
-    premium = rate_period(plan, inputs)
-    reads_behaviour = "behaviour" in plan.pay_plan(asked.pay_plan).uses and inputs.behaviour is not None
-    return {
-        "policy": asked.policy,
-        "amount": str(premium.amount),
-        "currency": premium.currency,
-        "lines": [{"name": line.name, "amount": str(line.amount)} for line in premium.lines],
-        "worksheet": [step.as_json() for step in premium.worksheet],
-        "plan": {"name": plan.name, "version": plan.version, "hash": premium.plan_hash},
-        "model": PRIOR_MODEL.version if reads_behaviour else None,
-        "inputs_digest": premium.inputs_digest,
-        "interval": _interval(plan, inputs, asked) if reads_behaviour else None,
-        "counterfactuals": _counterfactuals(plan, inputs, premium.amount, reads_behaviour=reads_behaviour),
-    }
+    """The quote as JSON. Raises UnknownLevel, and BadQuote where another plan was asked for."""
+    if asked.plan_hash and asked.plan_hash != plan.plan_hash:
+        raise BadQuote(asked.policy, f"plan_hash: {asked.plan_hash} is asked for, and this plan is {plan.plan_hash}")
+    driving = asked.driving
+    score = score_totals(driving.totals) if driving.totals else None
+    ends = driving.interval if score is None else _ends(score)
+    return _quote(plan, inputs_of(asked), ends, dict(_without_events(driving)))
+
+
+def quote_of_row(compiled_plan: CompiledPlan, book: RatingBook, policy: str) -> dict[str, Any]:
+    """The quote of a policy of a book, by the plan that the book is rated by. Raises BadQuote where it is not there."""
+    if policy not in book.policy:
+        raise BadQuote(policy, "policy: is not in the book")
+    row = book.policy.index(policy)
+    low, high = (None, None) if book.interval is None else (ends[row] for ends in book.interval)
+    ends = None if low is None or high is None else (Decimal(low), Decimal(high))
+    return _quote(compiled_plan.plan, inputs_of_row(compiled_plan, book, row), ends, {})
 
 
 def inputs_of(asked: Asked) -> Inputs:
     """What the premium is a function of."""
     driving = asked.driving
     frequency = driving.claims_per_100000_km
+    if driving.totals:
+        frequency = _claims(driving.totals)
+    trip = DrivenTrip("all", driving.distance_m, driving.gap_m, None, driving.cells, driving.minutes)
     return Inputs(
         policy=asked.policy,
         period="",
         days=asked.days,
         terms=Terms(asked.pay_plan, asked.covers, asked.factors, asked.declared_km_per_year),
-        trips=(DrivenTrip("all", driving.distance_m, driving.gap_m, None, driving.cells),),
+        trips=(trip,),
         behaviour=None if frequency is None else _behaviour(frequency, driving),
+        unmeasured_days=asked.unmeasured_days,
+        expiring=asked.expiring,
     )
 
 
 def _behaviour(frequency: Decimal, driving: Driving) -> BehaviourInput:
-    mean = Decimal(str(PRIOR_MODEL.base_claims_per_100000_km))
-    return BehaviourInput(frequency, mean, PRIOR_MODEL.version, "", "", Decimal(driving.distance_m).scaleb(-3))
+    mean, km = Decimal(str(PRIOR_MODEL.base_claims_per_100000_km)), Decimal(driving.distance_m).scaleb(-3)
+    return BehaviourInput(frequency, mean, PRIOR_MODEL.version, "", "", km, driving.tier)
 
 
-def _interval(plan: RatePlan, inputs: Inputs, asked: Asked) -> list[str] | None:
-    """The amounts at both ends of the predicted frequency's interval."""
-    ends = asked.driving.interval
-    if ends is None:
-        return None
-    return [str(rate_period(plan, replace(inputs, behaviour=_behaviour(end, asked.driving))).amount) for end in ends]
+def _claims(totals: Mapping[str, int]) -> Decimal:
+    return Decimal(str(score_totals(totals).claims_per_100000_km))
 
 
-def _counterfactuals(plan: RatePlan, inputs: Inputs, amount: Decimal, *, reads_behaviour: bool) -> list[dict[str, str]]:
-    """What the same policy would cost otherwise, by the same plan: each other pay plan, and average driving."""
-    others = {
-        f"pay plan {name}": replace(inputs, terms=replace(inputs.terms, pay_plan=name))
-        for name in plan.pay_plans
-        if name != inputs.terms.pay_plan
+def _ends(score: Score) -> Ends:
+    low, high = score.interval
+    return Decimal(str(low)), Decimal(str(high))
+
+
+def _quote(plan: RatePlan, inputs: Inputs, ends: Ends | None, without: Mapping[str, Decimal]) -> dict[str, Any]:
+    """`without`: the predicted frequency had something not happened, by what that is."""
+    premium = rate_period(plan, inputs)
+    driven = inputs.behaviour if "behaviour" in plan.pay_plan(inputs.terms.pay_plan).uses else None
+    return {
+        "policy": inputs.policy,
+        "amount": str(premium.amount),
+        "currency": premium.currency,
+        "lines": [{"name": line.name, "amount": str(line.amount)} for line in premium.lines],
+        "worksheet": [step.as_json() for step in premium.worksheet],
+        "plan": {"name": plan.name, "version": plan.version, "hash": premium.plan_hash},
+        "model": None if driven is None else PRIOR_MODEL.version,
+        "inputs_digest": premium.inputs_digest,
+        "interval": None
+        if driven is None or ends is None
+        else [str(_amount(plan, inputs, driven, one)) for one in ends],
+        "counterfactuals": [
+            {"change": change, "amount": str(amount), "difference": str(amount - premium.amount)}
+            for change, amount in _counterfactuals(plan, inputs, driven, without)
+        ],
     }
-    if reads_behaviour:
-        others["driving like the class's mean"] = replace(inputs, behaviour=None)
-    found = []
-    for change, changed in others.items():
-        other = rate_period(plan, changed).amount
-        found.append({"change": change, "amount": str(other), "difference": str(other - amount)})
-    return found
+
+
+def _amount(plan: RatePlan, inputs: Inputs, driven: BehaviourInput, frequency: Decimal) -> Decimal:
+    """What the same would cost at another predicted frequency."""
+    return rate_period(plan, replace(inputs, behaviour=replace(driven, claims_per_100000_km=frequency))).amount
+
+
+def _counterfactuals(
+    plan: RatePlan, inputs: Inputs, driven: BehaviourInput | None, without: Mapping[str, Decimal]
+) -> Iterator[tuple[str, Decimal]]:
+    """What the same would cost otherwise, by the same plan: without events, driven as most do, paid another way."""
+    if driven is not None:
+        for change, frequency in without.items():
+            yield change, _amount(plan, inputs, driven, frequency)
+        yield "driving like the class's mean", rate_period(plan, replace(inputs, behaviour=None)).amount
+    for name in plan.pay_plans:
+        if name != inputs.terms.pay_plan:
+            other = replace(inputs, terms=replace(inputs.terms, pay_plan=name))
+            yield f"pay plan {name}", rate_period(plan, other).amount
+
+
+def _without_events(driving: Driving) -> Iterator[tuple[str, Decimal]]:
+    """The predicted frequency without the events of each kind, and without all where there are several kinds."""
+    kinds = dict.fromkeys(event.kind for event in driving.events)
+    for kind in kinds:
+        events = [event for event in driving.events if event.kind == kind]
+        words = kind.replace("_", " ")
+        what = f"this {words}" if len(events) == 1 else f"these {len(events)} {words}s"
+        yield f"without {what}", _claims(_less(driving.totals, events))
+    if len(kinds) > 1:
+        yield f"without all {len(driving.events)} events", _claims(_less(driving.totals, driving.events))
+
+
+def _less(totals: Mapping[str, int], events: tuple[DrivingEvent, ...] | list[DrivingEvent]) -> dict[str, int]:
+    left = dict(totals)
+    for event in events:
+        for name, added in event.added.items():
+            left[name] = left.get(name, 0) - added
+    return left
 
 
 def _problem(asked: Asked) -> str | None:
-    driving = asked.driving
-    wrong_cell = next(
-        (one for one in driving.cells if one[0] not in EXPOSURE_CLASSES or one[1] not in HOUR_BANDS), None
-    )
-    numbers = [driving.claims_per_100000_km, *(driving.interval or ())]
-    metres = [driving.distance_m, driving.gap_m, *(one[2] for one in driving.cells)]
     broken = {
         "days: must be 0 or more": asked.days < 0,
         "covers: must name at least one, each once": not asked.covers or len(set(asked.covers)) < len(asked.covers),
         "declared_km_per_year: must be 0 or more": asked.declared_km_per_year < 0,
-        "driving: metres must be 0 or more": any(one < 0 for one in metres),
+        "unmeasured_days: must be 0 or more, and at most days": not 0 <= asked.unmeasured_days <= max(asked.days, 0),
+        "expiring: must be 0 or more": any(not one.is_finite() or one < 0 for one in asked.expiring.values()),
+        "expiring: names a cover that the policy has not": not set(asked.expiring) <= set(asked.covers),
+    }
+    return next((problem for problem, holds in broken.items() if holds), None)
+
+
+def _driving_problem(driving: Driving) -> str | None:
+    wrong_cell = next(
+        (one for one in driving.cells if one[0] not in EXPOSURE_CLASSES or one[1] not in HOUR_BANDS), None
+    )
+    numbers = [driving.claims_per_100000_km, *(driving.interval or ())]
+    whole = [driving.distance_m, driving.gap_m, driving.minutes, *(one[2] for one in driving.cells)]
+    added = [event.added for event in driving.events]
+    unknown = sorted({name for totals in (driving.totals, *added) for name in totals} - TOTALS)
+    predicted = driving.claims_per_100000_km is not None or driving.interval is not None
+    broken = {
+        "driving: metres and minutes must be 0 or more": any(one < 0 for one in whole),
         f"driving.cells: {wrong_cell} is no road class ({', '.join(EXPOSURE_CLASSES)}) and hour band "
         f"({', '.join(HOUR_BANDS)})": wrong_cell is not None,
         "driving.claims_per_100000_km and interval: must be over 0": any(
             one is not None and not (one.is_finite() and one > 0) for one in numbers
         ),
+        "driving.totals: the model predicts from them; leave claims_per_100000_km and interval out": bool(
+            driving.totals and predicted
+        ),
+        f"driving.events: kind must be one of {', '.join(KINDS)}": any(one.kind not in KINDS for one in driving.events),
+        f"driving.totals: {', '.join(unknown)} is no total": bool(unknown),
+        "driving.totals: must be 0 or more": any(one < 0 for one in driving.totals.values()),
+        "driving.events: add more than driving.totals hold": any(
+            one < 0 for one in _less(driving.totals, driving.events).values()
+        )
+        or any(one < 0 for totals in added for one in totals.values()),
+        f"driving.tier: must be one of {', '.join(TIERS)}": driving.tier not in ("", *TIERS),
+        f"driving.model: {driving.model} predicted it, and this model is {PRIOR_MODEL.version}": driving.model
+        not in ("", PRIOR_MODEL.version),
     }
     return next((problem for problem, holds in broken.items() if holds), None)

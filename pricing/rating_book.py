@@ -75,7 +75,7 @@ def write_premiums(path: Path, compiled_plan: CompiledPlan, book: RatingBook, pr
     columns |= {name: _decimals(values, digits) for name, values in parts.items()}
     hashes = pa.DictionaryArray.from_arrays(np.zeros(len(book), dtype=np.int32), [plan.plan_hash])
     table = pa.table(columns | {"plan_hash": hashes})
-    pq.write_table(table.replace_schema_metadata({"plan_hash": plan.plan_hash, "currency": plan.currency}), path)
+    _write(path, table.replace_schema_metadata({"plan_hash": plan.plan_hash, "currency": plan.currency}))
 
 
 def write_notices(path: Path, compiled_plan: CompiledPlan, book: RatingBook, found: Notices) -> None:
@@ -91,7 +91,18 @@ def write_notices(path: Path, compiled_plan: CompiledPlan, book: RatingBook, fou
             "send_by": pa.array([found.send_by] * len(found.rows), pa.date32()),
         }
     )
-    pq.write_table(table.replace_schema_metadata({"plan_hash": compiled_plan.plan.plan_hash}), path)
+    _write(path, table.replace_schema_metadata({"plan_hash": compiled_plan.plan.plan_hash}))
+
+
+def _write(path: Path, table: pa.Table) -> None:
+    """The whole file or none: it gets its name when it is complete. Raises BadRatingBook."""
+    part = path.with_name(f"{path.name}.part")
+    try:
+        pq.write_table(table, part)
+        part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise BadRatingBook(path.name, None, "", "file", f"cannot be written: {error}") from None
 
 
 def _decimals(minor: NDArray[np.int64], digits: int) -> pa.Array:
@@ -106,7 +117,12 @@ class _Reader:
 
     def __init__(self, name: str, table: pa.Table, compiled_plan: CompiledPlan) -> None:
         self.name, self.table, self.compiled_plan = name, table, compiled_plan
+        self.policy: tuple[str, ...] = ()
         self.policy = tuple(str(one) for one in self._column("policy").to_pylist())
+        if len(set(self.policy)) < len(self.policy):
+            again = np.ones(len(self.policy), dtype=bool)
+            again[np.unique(np.array(self.policy), return_index=True)[1]] = False
+            self._refuse(again, "policy", f"{self.policy[int(np.argmax(again))]!r} has a row before: one row a policy")
 
     def book(self, class_mean: Decimal) -> RatingBook:
         """All columns; the first that breaks a rule is refused with its row."""
