@@ -18,8 +18,10 @@ from api import (
     device_routes,
     experiment_routes,
     label_routes,
+    language_routes,
     menu_routes,
     offer_routes,
+    outlook_routes,
     person_routes,
     privacy_routes,
     quarantine_routes,
@@ -29,6 +31,7 @@ from api.accounts import Attempts
 from api.bounds import RequestBounds
 from api.description import describe
 from api.errors import NotFound
+from api.languages import ReadersLanguage
 from api.problems import install_problems
 from api.rendering import STATIC, make_environment
 from api.security import SecurityHeaders
@@ -62,7 +65,9 @@ def create_api(database: Database, roads: RoadMap | None, clock: Callable[[], da
     install_problems(app)
     for routes in (
         session_routes,
+        language_routes,
         person_routes,
+        outlook_routes,
         label_routes,
         contest_routes,
         customer_routes,
@@ -81,7 +86,8 @@ def create_api(database: Database, roads: RoadMap | None, clock: Callable[[], da
         app.include_router(routes.router)
     _serve_files(app)
     app.add_middleware(RequestBounds)
-    app.add_middleware(SecurityHeaders)  # outermost: what is out of bounds gets them too
+    app.add_middleware(SecurityHeaders)  # around the bounds: what is out of them gets the headers too
+    app.add_middleware(ReadersLanguage)
     return app
 
 

@@ -26,9 +26,8 @@ class WaterfallBar:
     kind: str  # base, up, down, total: the colour class
 
 
-def score_scale(value: float, low: float, high: float) -> Markup:
-    """A 0-100 track with the interval as a band and the score as a mark."""
-    title = f"Score {value:.0f} of 100, likely between {low:.0f} and {high:.0f}"
+def score_scale(value: float, low: float, high: float, title: str) -> Markup:
+    """A 0-100 track with the interval as a band and the score as a mark; `title` says the same in words."""
     left, right = (float(np.clip(bound, *SCORE_RANGE)) for bound in (low, high))
     ticks = "".join(
         f'<text class="tick" x="{at}%" y="40" text-anchor="{anchor}">{at}</text>'
@@ -119,19 +118,47 @@ def month_bars(values: Sequence[tuple[str, float, str]]) -> Markup:
     return Markup("".join(parts))
 
 
+def trend(points: Sequence[tuple[str, float, float, float]], title: str) -> Markup:
+    """Scores over months: (short label, low, value, high), each 0 to 100; the interval as a bar, the score as a dot."""
+    width = 100 / max(len(points), 1)
+    parts = [f'<svg class="chart trend" role="img" width="100%" height="172" aria-label="{escape(title)}">']
+    for score in (0, 25, 50, 75, 100):
+        y = _trend_y(score)
+        parts.append(f'<line class="grid" x1="0" x2="100%" y1="{y:.1f}" y2="{y:.1f}"/>')
+        parts.append(f'<text class="tick" x="-7" y="{y + 4:.1f}" text-anchor="end">{score}</text>')
+    for index, (label, low, value, high) in enumerate(points):
+        x = (index + 0.5) * width
+        top, bottom = _trend_y(high), _trend_y(low)
+        parts.append(
+            f'<svg x="{x:.2f}%" y="0" width="1" height="172" overflow="visible">'
+            f'<rect class="band" x="-6" y="{top:.1f}" width="12" height="{max(bottom - top, 1):.1f}" rx="6"/>'
+            f'<circle class="mark" cx="0" cy="{_trend_y(value):.1f}" r="5"/>'
+            f'<text class="tick" x="0" y="168" text-anchor="middle">{escape(label)}</text></svg>'
+        )
+    return Markup("".join([*parts, "</svg>"]))
+
+
+def _trend_y(score: float) -> float:
+    return 10 + (100 - float(np.clip(score, *SCORE_RANGE))) * 1.36
+
+
 def speed_chart(
-    elapsed_s: Floats, speed_kmh: Floats, limit_kmh: Floats, events_s: Sequence[tuple[float, int]]
+    elapsed_s: Floats,
+    speed: Floats,
+    limit: Floats,
+    events_s: Sequence[tuple[float, int]],
+    title: str = "Speed and speed limit over the time of the trip",
 ) -> Markup:
-    """Speed against the limit over time, arrays of shape (n,); NaN is not reported and leaves a gap in its line.
+    """Speed against the limit over time, arrays of shape (n,), km/h or mph; NaN (not reported) leaves a gap.
 
     `events_s` are (time since the start in s, number of the event in the list below the chart).
     """
-    known = np.concatenate((speed_kmh[np.isfinite(speed_kmh)], limit_kmh[np.isfinite(limit_kmh)], [30.0]))
+    known = np.concatenate((speed[np.isfinite(speed)], limit[np.isfinite(limit)], [30.0]))
     top = float(np.ceil(known.max() * 1.08 / 20) * 20)
     end = max(float(elapsed_s[-1]) if len(elapsed_s) else 0.0, 1.0)
     rows = _thinned(elapsed_s, 900)
     x = elapsed_s[rows] / end * 1000
-    speed_y, limit_y = (1000 - 1000 * values[rows] / top for values in (speed_kmh, limit_kmh))
+    speed_y, limit_y = (1000 - 1000 * values[rows] / top for values in (speed, limit))
     plot = (
         f'<svg x="0" y="16" width="100%" height="164" viewBox="0 0 1000 1000" {STRETCHED} overflow="visible">'
         f'<path class="over" d="{_over_limit_area(x, speed_y, limit_y)}"/>'
@@ -147,7 +174,7 @@ def speed_chart(
     )
     return Markup(
         '<svg class="chart speed-chart" role="img" width="100%" height="204" '
-        'aria-label="Speed and speed limit over the time of the trip">'
+        f'aria-label="{escape(title)}">'
         f"{_grid(top)}{plot}{marks}{_minutes(end)}</svg>"
     )
 

@@ -11,6 +11,7 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 
 from api import map_drawing, trip_view, wording
+from api.languages import say
 from api.store import Trip, fetch_trips
 from api.trip_file import TripFile
 from pricing.close import contests_of
@@ -25,6 +26,7 @@ from scoring.tracks import Track
 from storage.pool import Database
 
 HIDDEN_M = 300.0  # round both ends of a trip: where somebody lives and works is no evidence
+IN_A_MONTH, IN_A_MONTH_WITH_OTHERS = "{amount} in {month}", "{amount} in {month}, with other changes"
 STATES = {None: "waiting for a decision", True: "upheld", False: "not upheld"}
 
 
@@ -121,19 +123,17 @@ def _credit(posting: Posting) -> Credit:
 def contest_view(contest: Contest, time_zone: str, credits_posted: Sequence[Credit] = ()) -> ContestView:
     """A contest by the clock of a place."""
     start = wording.local(contest.from_time, time_zone)
-    what = wording.event_name(contest.event_kind) if contest.event_kind else "The whole trip"
+    what = wording.event_name(contest.event_kind) if contest.event_kind else say("The whole trip")
     return ContestView(
         contest_id=str(contest.contest_id),
         policy_id=contest.policy_id,
         trip_id=str(contest.trip_id),
         what=what,
-        when=f"{wording.day(start)}, {start:%H:%M:%S}"
-        if contest.event_kind
-        else f"{wording.day(start)}, {start:%H:%M}",
-        reason=REASONS[contest.reason],
+        when=f"{wording.day(start)}, {wording.clock(start, seconds=contest.event_kind is not None)}",
+        reason=say(REASONS[contest.reason]),
         words=contest.words,
         raised=wording.long_day(contest.raised_at),
-        state=STATES[contest.upheld],
+        state=say(STATES[contest.upheld]),
         mark={None: "", True: "good", False: "uncertified"}[contest.upheld],
         decision=contest.decision or "",
         decided=wording.long_day(contest.decided_at) if contest.decided_at else "",
@@ -144,18 +144,21 @@ def contest_view(contest: Contest, time_zone: str, credits_posted: Sequence[Cred
 
 def _credit_in_words(credits_posted: Sequence[Credit]) -> str:
     if not credits_posted:
-        return "Where that changes a posted month, the next adjustment says so."
+        return say("Where that changes a posted month, the next adjustment says so.")
     said = [
-        f"{wording.money(one.amount, one.currency, signed=True)} in {wording.month(one.period)}"
-        + ("" if one.alone else ", with other changes")
+        say(
+            IN_A_MONTH if one.alone else IN_A_MONTH_WITH_OTHERS,
+            amount=wording.money(one.amount, one.currency, signed=True),
+            month=wording.month(one.period),
+        )
         for one in credits_posted
     ]
-    return f"Adjusted: {'; '.join(said)}."
+    return say("Adjusted: {amounts}.", amounts="; ".join(said))
 
 
 def choices(trip: Trip, events: Sequence[EventRow], contests: Sequence[Contest]) -> list[Choice]:
     """What of a trip is not contested yet."""
-    found = [] if any(one.event_kind is None for one in contests) else [Choice(0, "The whole trip")]
+    found = [] if any(one.event_kind is None for one in contests) else [Choice(0, say("The whole trip"))]
     for line, event in zip(trip_view.event_rows(trip, events), events, strict=True):
         if not any(is_of(one, event) for one in contests):
             found.append(Choice(line.number, f"{line.number}: {line.name}, {line.peak}, {line.time}"))
@@ -195,9 +198,9 @@ def evidence(contest: Contest, file: TripFile, roads: RoadMap | None) -> Evidenc
     row = trip_view.trip_row(trip)
     return Evidence(
         facts=[
-            trip_view.Fact("Driven", row.distance, row.duration),
-            trip_view.Fact("Began", f"{row.day}, {row.start}", row.time_zone),
-            trip_view.Fact("Quality", row.grade_text),
+            trip_view.Fact(say("Driven"), row.distance, row.duration),
+            trip_view.Fact(say("Began"), f"{row.day}, {row.start}", row.time_zone),
+            trip_view.Fact(say("Quality"), row.grade_text),
         ],
         events=events,
         contested=next(numbers, 0),
@@ -212,10 +215,10 @@ def _why_no_map(contest: Contest, track: Track | None, way: Track | None) -> str
     if way is not None:
         return ""
     if contest.upheld is not None:
-        return "The contest is decided: where the trip went is shown no longer."
+        return say("The contest is decided: where the trip went is shown no longer.")
     if not contest.show_way:
-        return "The person did not let the way be shown."
-    return "The path is no longer kept." if track is None else "The whole trip lies within the hidden ends."
+        return say("The person did not let the way be shown.")
+    return say("The path is no longer kept.") if track is None else say("The whole trip lies within the hidden ends.")
 
 
 def trimmed(track: Track) -> Track | None:

@@ -1,10 +1,11 @@
 """What one trip costs: its kilometres by road and hour at the plan's rates, as posted or as the month stands now."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
 from api import wording
+from api.languages import say
 from api.receipt import cents_that_add_up
 from pricing.money import ratio
 from pricing.plan import RatePlan
@@ -14,8 +15,10 @@ HOURS = {
     "morning": "morning, 05–09",
     "day": "day, 09–16",
     "evening": "evening, 16–22",
-    "": "any hour",
 }
+type RateWords = Callable[[Decimal, str], str]
+
+ANY_HOUR = "any hour"
 NOT_CHARGED = {
     "excluded": "it is not insured driving",
     "uncertified": "its data are not good enough to raise a premium",
@@ -84,12 +87,12 @@ def cost_view(trip: PricedTrip, plan: RatePlan, status: str) -> Cost:
     """The trip's part of the premium in words; `status` says whether that is posted."""
     nothing = wording.money(Decimal(0), plan.currency)
     if trip.not_charged is not None:
-        reason = NOT_CHARGED.get(trip.not_charged.split(":")[0], trip.not_charged)
-        return Cost(nothing, f"This trip costs nothing: {reason}.", [])
+        reason = say(NOT_CHARGED.get(trip.not_charged.split(":")[0], trip.not_charged))
+        return Cost(nothing, say("This trip costs nothing: {reason}.", reason=reason), [])
     if trip.cost is None:
-        return Cost(nothing, "This pay plan charges by the day: a trip changes nothing.", [])
+        return Cost(nothing, say("This pay plan charges by the day: a trip changes nothing."), [])
     parts = _parts(trip, plan)
-    before = sum((amount for _, _, _, _, amount in parts), Decimal(0))
+    before = sum((amount for *_, amount in parts), Decimal(0))
     multiple = ratio(trip.cost, before, 12) if before else Decimal(1)
     shown = cents_that_add_up([amount * multiple for *_, amount in parts], plan.currency)
     lines = [
@@ -97,31 +100,39 @@ def cost_view(trip: PricedTrip, plan: RatePlan, status: str) -> Cost:
             road,
             hours,
             driven,
-            f"{wording.symbol(plan.currency)}{rate * multiple:.4f}",
+            rate_words(rate * multiple, plan.currency),
             wording.money(cents, plan.currency),
         )
-        for (road, hours, driven, rate, _), cents in zip(parts, shown, strict=True)
+        for (road, hours, driven, rate_words, rate, _), cents in zip(parts, shown, strict=True)
     ]
-    sentence = f"of your premium, before fee and tax: {status}."
+    sentence = say("of your premium, before fee and tax: {status}.", status=status)
     return Cost(wording.money(sum(shown, Decimal(0)), plan.currency), sentence, lines)
 
 
-def _parts(trip: PricedTrip, plan: RatePlan) -> Sequence[tuple[str, str, str, Decimal, Decimal]]:
-    """(road, hours, km or minutes, their rate of all covers, amount) before relativities."""
+def _parts(trip: PricedTrip, plan: RatePlan) -> Sequence[tuple[str, str, str, RateWords, Decimal, Decimal]]:
+    """(road, hours, km or minutes, how their rate is said, that rate of all covers, amount) before relativities."""
     covers, uses = [plan.covers[name] for name in trip.covers], plan.pay_plans[trip.pay_plan].uses
     standard = sum((cover.standard_per_km for cover in covers), Decimal(0))
     parts: list[tuple[str, str, int, Decimal]] = []
     if {"road_class", "hour_band"} <= uses:
         for road, hour, metres in sorted(trip.cells, key=lambda cell: -cell[2]):
             rate = sum((cover.per_km[road, hour] for cover in covers), Decimal(0))
-            name = "Off the map" if road == "unmatched" else wording.words(road)
-            parts.append((name, HOURS.get(hour, hour), metres, rate))
+            name = say("Off the map") if road == "unmatched" else wording.words(road)
+            parts.append((name, say(HOURS.get(hour, hour)), metres, rate))
     elif "distance" in uses:
-        parts.append(("All roads", HOURS[""], trip.distance_m, standard))
+        parts.append((say("All roads"), say(ANY_HOUR), trip.distance_m, standard))
     if trip.gap_m and "distance" in uses and plan.rules["gap_km"] == "standard_rate":
-        parts.append(("Not measured", "estimated", trip.gap_m, standard))
-    shown = [(road, hours, wording.km(metres), rate, rate * metres / 1000) for road, hours, metres, rate in parts]
+        parts.append((say("Not measured"), say("estimated"), trip.gap_m, standard))
+    shown: list[tuple[str, str, str, RateWords, Decimal, Decimal]] = [
+        (road, hours, wording.km(metres), wording.per_distance, rate, rate * metres / 1000)
+        for road, hours, metres, rate in parts
+    ]
     if trip.minutes:
         rate = sum((cover.per_minute for cover in covers), Decimal(0))
-        shown.append(("All roads", HOURS[""], f"{trip.minutes} min", rate, rate * trip.minutes))
+        driven = f"{trip.minutes} min"
+        shown.append((say("All roads"), say(ANY_HOUR), driven, _per_minute, rate, rate * trip.minutes))
     return shown
+
+
+def _per_minute(rate: Decimal, currency: str) -> str:
+    return say("{rate} a minute", rate=wording.money(rate, currency, decimals=4))

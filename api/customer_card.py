@@ -7,7 +7,7 @@ from decimal import Decimal
 from uuid import UUID
 
 from api.errors import NotFound
-from api.explain import NAMES
+from api.explain import feature_name
 from api.home_view import pay_plan_name
 from api.menu_view import policy_menu
 from api.receipt import changes_of
@@ -217,7 +217,7 @@ def best_change(database: Database, policy: HeldPolicy, now: datetime) -> str | 
     changes = coach(sum_totals(trip.totals for trip in trips if trip.excluded is None))
     if not changes:
         return None
-    name = NAMES.get(changes[0].feature, words(changes[0].feature))
+    name = feature_name(changes[0].feature)
     return f"{name[0].lower()}{name[1:]} ({changes[0].points:+.1f} points)"
 
 

@@ -6,6 +6,8 @@ The HTTP status and the advice stand with the error, the rendering (problem+json
 from dataclasses import dataclass
 from typing import ClassVar
 
+from api.languages import say
+
 
 class ApiError(Exception):
     """Base of this package's errors."""
@@ -27,7 +29,7 @@ class NotFound(ApiError):
     advice: ClassVar[str] = "Check the address, or go back to your overview."
 
     def __str__(self) -> str:
-        return f"There is no {self.noun} {self.name!r} in your account."
+        return say("There is no {noun} {name!r} in your account.", noun=say(self.noun), name=self.name)
 
 
 @dataclass(eq=False)
@@ -172,7 +174,7 @@ class NotSignedIn(ApiError):
     advice: ClassVar[str] = "Sign in at / and ask again."
 
     def __str__(self) -> str:
-        return "This needs an account, and no valid session came with the request."
+        return say("This needs an account, and no valid session came with the request.")
 
 
 @dataclass(eq=False)
@@ -187,7 +189,8 @@ class WrongRole(ApiError):
     advice: ClassVar[str] = "Sign in with an account of the right role."
 
     def __str__(self) -> str:
-        return f"This page is for {' or '.join(self.needed)}; this account is {self.role}."
+        needed = f" {say('or')} ".join(self.needed)
+        return say("This page is for {needed}; this account is {role}.", needed=needed, role=self.role)
 
 
 @dataclass(eq=False)
@@ -199,7 +202,7 @@ class FormExpired(ApiError):
     advice: ClassVar[str] = "Load the page again and send the form once more."
 
     def __str__(self) -> str:
-        return "The form's token is missing or is not the one this browser was given."
+        return say("The form's token is missing or is not the one this browser was given.")
 
 
 @dataclass(eq=False)
@@ -211,7 +214,7 @@ class WrongCredentials(ApiError):
     advice: ClassVar[str] = "Check the e-mail address and the password."
 
     def __str__(self) -> str:
-        return "The e-mail address and the password do not belong to an account."
+        return say("The e-mail address and the password do not belong to an account.")
 
 
 @dataclass(eq=False)
@@ -225,7 +228,9 @@ class TooManyAttempts(ApiError):
     advice: ClassVar[str] = "Wait, then try again."
 
     def __str__(self) -> str:
-        return f"Signing in failed too often for this address; it opens again in {self.wait_s} seconds."
+        return say(
+            "Signing in failed too often for this address; it opens again in {seconds} seconds.", seconds=self.wait_s
+        )
 
 
 @dataclass(eq=False)

@@ -1,34 +1,15 @@
-"""A driving score as a page shows it: reasons as points against a typical driver, and where the score could go."""
+"""A driving score as pages show it: reasons as points that add up to it, and where the score could go."""
 
 import math
 from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from api import charts
+from api import charts, wording
+from api.languages import say, say_count
 from scoring.features import BY_NAME
-from scoring.score import PRIOR_MODEL, Reason, Score
+from scoring.score import PRIOR_MODEL, Reason, Score, score_of_frequency
 
-NAMES = {
-    "over_0_10_km_share": "Up to 10 km/h over the limit",
-    "over_10_20_km_share": "10–20 km/h over the limit",
-    "over_20_km_share": "More than 20 km/h over the limit",
-    "night_km_share": "Driving at night (22–05)",
-    "phone_time_share": "Phone in hand while driving",
-    "hard_brakes_per_100km": "Hard brakes",
-    "hard_accelerations_per_100km": "Hard accelerations",
-    "hard_corners_per_100km": "Hard corners",
-}
-WITHOUT = {
-    "over_0_10_km_share": "without the kilometres up to 10 km/h over the limit",
-    "over_10_20_km_share": "without the kilometres 10–20 km/h over the limit",
-    "over_20_km_share": "without the kilometres more than 20 km/h over the limit",
-    "night_km_share": "without night driving",
-    "phone_time_share": "without the phone in hand",
-    "hard_brakes_per_100km": "without hard brakes",
-    "hard_accelerations_per_100km": "without hard accelerations",
-    "hard_corners_per_100km": "without hard corners",
-}
 _BETAS = {weight.feature: weight.beta for weight in PRIOR_MODEL.weights}
 
 
@@ -39,15 +20,18 @@ class ReasonView:
     name: str
     value: str
     reference: str
+    points: str
     sentence: str
     bar: Markup
 
 
 @dataclass(frozen=True, slots=True)
 class ScoreView:
-    """A score with everything its card shows."""
+    """A score with everything its card shows. `typical` + the reasons' points = `exact`, as shown."""
 
     value: str
+    exact: str
+    typical: str
     basis: str
     sentence: str
     scale: Markup
@@ -59,29 +43,55 @@ class ScoreView:
 
 def score_view(score: Score, trips: int) -> ScoreView:
     """The score in words and charts."""
-    points = [_points(score.value, reason.effect) for reason in score.reasons]
+    ranked = sorted((reason for reason in score.reasons if reason.value is not None), key=lambda one: -abs(one.effect))
+    typical = score_of_frequency(PRIOR_MODEL.base_claims_per_100000_km)
+    points = points_that_add_up(score, ranked)
     largest = max((abs(point) for point in points), default=0.0)
-    ranked = sorted(zip(score.reasons, points, strict=True), key=lambda pair: -abs(pair[1]))
-    measured = [(reason, point) for reason, point in ranked if reason.value is not None]
-    unknown = [_name(reason).lower() for reason in score.reasons if reason.value is None]
-    low, high = score.value_interval
-    preliminary = f" Preliminary: a score of your own begins at {score.minimum_km:.0f} km." if score.preliminary else ""
+    unknown = [wording.inside(feature_name(reason.feature)) for reason in score.reasons if reason.value is None]
+    low, high = (wording.number(bound) for bound in score.value_interval)
+    sentence = say("Likely between {low} and {high}, as far as the kilometres so far can tell.", low=low, high=high)
+    if score.preliminary:
+        begins = wording.km(score.minimum_km * 1000)
+        sentence += " " + say("Preliminary: a score of your own begins at {distance}.", distance=begins)
     return ScoreView(
-        value=f"{score.value:.0f}",
-        basis=f"{score.km:,.0f} km in {trips} {'trip' if trips == 1 else 'trips'}",
-        sentence=f"Likely between {low:.0f} and {high:.0f}, as far as the kilometres so far can tell.{preliminary}",
-        scale=charts.score_scale(score.value, low, high),
-        reasons=[_reason_view(reason, point, largest) for reason, point in measured],
-        unmeasured=f"Not measurable with these readings, so a typical value stands for it: {', '.join(unknown)}."
+        value=wording.number(score.value),
+        exact=wording.number(score.value, 1),
+        typical=wording.number(typical, 1),
+        basis=say_count("{distance} in {count} trip", "{distance} in {count} trips", trips, distance=_whole(score.km)),
+        sentence=sentence,
+        scale=charts.score_scale(score.value, *score.value_interval, say(
+            "Score {score} of 100, likely between {low} and {high}",
+            score=wording.number(score.value), low=low, high=high,
+        )),
+        reasons=[_reason_view(reason, point, largest) for reason, point in zip(ranked, points, strict=True)],
+        unmeasured=say(
+            "Not measurable with these readings, so a typical value stands for it: {names}.", names=", ".join(unknown)
+        )
         if unknown
         else "",
         outlook=outlook(score),
-        model=(
-            f"The score shows the predicted claim frequency: {score.claims_per_100000_km:.2f} claims per 100,000 km "
-            f"({score.interval[0]:.2f}–{score.interval[1]:.2f}). The weights are stated priors, not yet fitted to "
-            f"claims. Model {score.model}."
+        model=say(
+            "The score shows the predicted claim frequency: {claims} claims per 100,000 km ({low}–{high}). The weights "
+            "are stated priors, not yet fitted to claims. Model {model}.",
+            claims=wording.number(score.claims_per_100000_km, 2),
+            low=wording.number(score.interval[0], 2),
+            high=wording.number(score.interval[1], 2),
+            model=score.model,
         ),
-    )
+    )  # fmt: skip
+
+
+def points_that_add_up(score: Score, reasons: list[Reason]) -> list[float]:
+    """The points of each reason in turn, to 0.1: from a typical driver's score, reason by reason, to this one."""
+    base = PRIOR_MODEL.base_claims_per_100000_km
+    level, effect = score_of_frequency(base), 0.0
+    points = []
+    for reason in reasons:
+        effect += reason.effect
+        reached = score.value if reason is reasons[-1] else score_of_frequency(base * math.exp(effect))
+        points.append(round(reached - level, 1))
+        level = reached
+    return points
 
 
 def outlook(score: Score) -> str:
@@ -92,12 +102,17 @@ def outlook(score: Score) -> str:
         gained, reason = max(gains, key=lambda pair: pair[0])
         if gained >= 0.5:
             sentences.append(
-                f"At the same kilometres {WITHOUT.get(reason.feature, f'without {_name(reason)}')} "
-                f"it would be {score.value + gained:.0f}."
+                say(
+                    "At the same kilometres {without} it would be {score}.",
+                    without=without(reason.feature),
+                    score=wording.number(score.value + gained),
+                )
             )
     settled = settled_value(score)
     if abs(settled - score.value) >= 1:
-        sentences.append(f"Driving on as now, it moves towards {settled:.0f} as kilometres add up.")
+        sentences.append(
+            say("Driving on as now, it moves towards {score} as kilometres add up.", score=wording.number(settled))
+        )
     return " ".join(sentences)
 
 
@@ -111,9 +126,52 @@ def settled_value(score: Score) -> float:
     return min(100.0, score.value * math.exp(-change))
 
 
-def _points(value: float, effect: float) -> float:
-    """Score points that a reason is worth against the class mean: positive is good for the driver."""
-    return value - min(100.0, value * math.exp(effect))
+def feature_name(feature: str) -> str:
+    """What of the driving a feature is."""
+    low, high, unit = wording.in_speed_unit(10), wording.in_speed_unit(20), wording.speed_unit()
+    names = {
+        "over_0_10_km_share": say("Up to {speed} {unit} over the limit", speed=low, unit=unit),
+        "over_10_20_km_share": say("{low}–{high} {unit} over the limit", low=low, high=high, unit=unit),
+        "over_20_km_share": say("More than {speed} {unit} over the limit", speed=high, unit=unit),
+        "night_km_share": say("Driving at night (22–05)"),
+        "phone_time_share": say("Phone in hand while driving"),
+        "hard_brakes_per_100km": say("Hard brakes"),
+        "hard_accelerations_per_100km": say("Hard accelerations"),
+        "hard_corners_per_100km": say("Hard corners"),
+    }
+    return names.get(feature) or wording.words(feature)
+
+
+def without(feature: str) -> str:
+    """`without hard brakes`."""
+    low, high, unit = wording.in_speed_unit(10), wording.in_speed_unit(20), wording.speed_unit()
+    names = {
+        "over_0_10_km_share": say("without the kilometres up to {speed} {unit} over the limit", speed=low, unit=unit),
+        "over_10_20_km_share": say(
+            "without the kilometres {low}–{high} {unit} over the limit", low=low, high=high, unit=unit
+        ),
+        "over_20_km_share": say(
+            "without the kilometres more than {speed} {unit} over the limit", speed=high, unit=unit
+        ),
+        "night_km_share": say("without night driving"),
+        "phone_time_share": say("without the phone in hand"),
+        "hard_brakes_per_100km": say("without hard brakes"),
+        "hard_accelerations_per_100km": say("without hard accelerations"),
+        "hard_corners_per_100km": say("without hard corners"),
+    }
+    return names.get(feature) or say("without {what}", what=wording.words(feature))
+
+
+def feature_amount(feature: str, value: float) -> str:
+    """A feature's value with its unit: shares of the way or the time, events by 100 km or miles."""
+    unit = BY_NAME[feature].unit
+    if unit == "1":
+        share = wording.percent(value, 1)
+        return say("{share} of time", share=share) if "time" in feature else say("{share} of km", share=share)
+    if unit == "1/100 km":
+        rate = value * wording.METRES[wording.unit()] / 1000
+        return say("{rate} per 100 {unit}", rate=wording.number(rate, 1), unit=wording.unit())
+    return f"{wording.number(value, 1)} {unit}"
 
 
 def _points_gained(score: Score, reason: Reason) -> float:
@@ -124,27 +182,24 @@ def _points_gained(score: Score, reason: Reason) -> float:
 
 
 def _reason_view(reason: Reason, points: float, largest: float) -> ReasonView:
-    typical = _amount(reason.feature, reason.reference)
+    typical = feature_amount(reason.feature, reason.reference)
+    many = wording.number(abs(points), 1)
     if abs(points) < 0.05:
-        sentence = f"Hardly moves it; {typical} is typical."
+        sentence = say("Hardly moves it; {typical} is typical.", typical=typical)
+    elif points > 0:
+        sentence = say("Adds {points} points; {typical} is typical.", points=many, typical=typical)
     else:
-        side = "above" if points > 0 else "below"
-        sentence = f"{abs(points):.1f} points {side} what the typical {typical} would give."
+        sentence = say("Takes {points} points off; {typical} is typical.", points=many, typical=typical)
+    sign = "+" if points > 0 else wording.MINUS if points < 0 else "±"
     return ReasonView(
-        name=_name(reason),
-        value=_amount(reason.feature, reason.value or 0.0),
+        name=feature_name(reason.feature),
+        value=feature_amount(reason.feature, reason.value or 0.0),
         reference=typical,
+        points=f"{sign}{many}",
         sentence=sentence,
         bar=charts.effect_bar(points, largest),
     )
 
 
-def _name(reason: Reason) -> str:
-    return NAMES.get(reason.feature, reason.feature.replace("_", " "))
-
-
-def _amount(feature: str, value: float) -> str:
-    unit = BY_NAME[feature].unit
-    if unit == "1":
-        return f"{100 * value:.1f} % of {'time' if 'time' in feature else 'km'}"
-    return f"{value:.1f} per 100 km" if unit == "1/100 km" else f"{value:.1f} {unit}"
+def _whole(km: float) -> str:
+    return f"{wording.number(km * 1000 / wording.METRES[wording.unit()])} {wording.unit()}"

@@ -7,12 +7,14 @@ from datetime import date, datetime, timedelta
 from markupsafe import Markup
 
 from api import charts, wording
+from api.languages import say
 from api.store import Trip
 from api.trip_view import Fact, day_bars, over_limit_share
 from pricing.plan import RatePlan
 from pricing.store import Policy
 from scoring.features import sum_totals
 
+LEAST_SHOWN_M = 50  # less is 0.0 km
 GRADE_NAMES = {
     "A": "Quality A",
     "B": "Quality B",
@@ -56,14 +58,14 @@ class QualityShare:
 def policy_view(policy: Policy, plan: RatePlan) -> PolicyView:
     """The policy's head under the title of its pay plan."""
     last_day = policy.ends_on - timedelta(days=1)
-    term = f"{wording.long_day(policy.starts_on)} to {wording.long_day(last_day)}"
+    term = say("{first} to {last}", first=wording.long_day(policy.starts_on), last=wording.long_day(last_day))
     return PolicyView(policy.policy_id, policy.name, pay_plan_name(plan, policy.pay_plan), term)
 
 
 def pay_plan_name(plan: RatePlan, pay_plan: str) -> str:
     """The short title of a pay plan."""
     known = plan.pay_plans.get(pay_plan)
-    return known.title.split(":")[0] if known else wording.words(pay_plan)
+    return say(known.title).split(":")[0] if known else wording.words(pay_plan)
 
 
 def shown_month(trips: Sequence[Trip], today: date) -> str:
@@ -83,16 +85,20 @@ def month_view(trips: Sequence[Trip], period: str) -> MonthView:
     certified = sum(trip.distance_m for trip in month if trip.grade in {"A", "B", "C"})
     latest = max((trip.started_at for trip in month), default=None)
     facts = [
-        Fact("At night", _share(totals.get("night_m", 0), distance_m), "22:00–05:00"),
-        Fact("Over the limit", "not known" if over is None else f"{100 * over:.1f} %", "of km with a known limit"),
-        Fact("Certified", _share(certified, distance_m), "of the kilometres"),
+        Fact(say("At night"), _share(totals.get("night_m", 0), distance_m), "22:00–05:00"),
+        Fact(
+            say("Over the limit"),
+            say("not known") if over is None else wording.percent(over, 1),
+            say("of km with a known limit"),
+        ),
+        Fact(say("Certified"), _share(certified, distance_m), say("of the kilometres")),
     ]
-    if totals.get("gap_m"):
-        facts.append(Fact("Not measured", wording.km(totals["gap_m"]), "estimated, shown apart"))
+    if totals.get("gap_m", 0) >= LEAST_SHOWN_M:
+        facts.append(Fact(say("Not measured"), wording.km(totals["gap_m"]), say("estimated, shown apart")))
     return MonthView(
         name=wording.month(period),
-        note=f"up to {_day_of(latest, month[0].time_zone)}" if latest else "nothing measured yet",
-        km=f"{distance_m / 1000:,.0f}",
+        note=say("up to {day}", day=_day_of(latest, month[0].time_zone)) if latest else say("nothing measured yet"),
+        km=wording.number(distance_m / wording.METRES[wording.unit()]),
         trips=len(month),
         bars=bars,
         bars_text=text,
@@ -109,17 +115,18 @@ def quality_shares(trips: Sequence[Trip]) -> list[QualityShare]:
     ]
     shares.append(("Not counted", sum(trip.distance_m for trip in trips if trip.excluded and not trip.label)))
     shares.append(("Relabelled", sum(trip.distance_m for trip in trips if trip.label)))
-    return [QualityShare(name, wording.km(metres), charts.share_bar(metres / every)) for name, metres in shares]
+    return [QualityShare(say(name), wording.km(metres), charts.share_bar(metres / every)) for name, metres in shares]
 
 
 def greeting(hour: int, name: str) -> str:
     """A word for the time of the day."""
-    part = "Good morning" if 5 <= hour < 12 else "Good afternoon" if 12 <= hour < 18 else "Good evening"
-    return f"{part}, {name}"
+    if 5 <= hour < 12:
+        return say("Good morning, {name}", name=name)
+    return say("Good afternoon, {name}", name=name) if 12 <= hour < 18 else say("Good evening, {name}", name=name)
 
 
 def _share(part: int, whole: int) -> str:
-    return f"{100 * part / whole:.0f} %" if whole else "–"
+    return wording.percent(part / whole) if whole else "–"
 
 
 def _day_of(time: datetime, time_zone: str) -> str:

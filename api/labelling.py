@@ -6,6 +6,7 @@ from typing import Literal
 from uuid import UUID
 
 from api.errors import NotFound
+from api.languages import say as in_words
 from api.store import Account, Trip
 from api.trip_file import own_trip
 from scoring.label_store import Said, fetch_said, label_trip
@@ -45,8 +46,8 @@ class LabelView:
 
 def label_view(trip: Trip) -> LabelView:
     """The correction form of a trip's page."""
-    choices = [Choice(label, NAMES[label]) for label in LABELS if label not in (DRIVER, trip.label)]
-    return LabelView(NAMES[trip.label] if trip.label else "", DRIVER, choices)
+    choices = [Choice(label, in_words(NAMES[label])) for label in LABELS if label not in (DRIVER, trip.label)]
+    return LabelView(in_words(NAMES[trip.label]) if trip.label else "", DRIVER, choices)
 
 
 def say(database: Database, reader: Account, trip_id: UUID, label: Label, now: datetime) -> Trip:

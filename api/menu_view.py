@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from api import wording
 from api.errors import NotFound
+from api.languages import say
 from api.policy_file import plan_of
 from pricing.close import driving_of
 from pricing.plan import RatePlan
@@ -16,6 +17,7 @@ from pricing.terms import SHARING
 from storage.pool import Database
 
 WITHOUT = "none"
+NOT_OFFERED, HOW_YOU_PAY, WITHOUT_TITLE = "Not offered.", "How you pay", "Without"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +77,7 @@ def _axes(catalogue: Catalogue, plan: RatePlan, menu: Menu, chosen: Offer) -> tu
         _choice(menu, chosen, replace(chosen, pay_plan=one.name), one.name, one.title, refused, needed_sharing(one))
         for one in plan.pay_plans.values()
     )
-    axes = [Axis("pay_plan", "How you pay", pay_plans)]
+    axes = [Axis("pay_plan", say(HOW_YOU_PAY), pay_plans)]
     for peril in catalogue.perils:
         own = {option.cover for option in peril.options}
         titles = {option.cover: option.title for option in peril.options}
@@ -83,9 +85,9 @@ def _axes(catalogue: Catalogue, plan: RatePlan, menu: Menu, chosen: Offer) -> tu
         for way in peril.ways:
             covers = {cover for cover in chosen.covers if cover not in own} | ({way} if way else set())
             offer = replace(chosen, covers=tuple(cover for cover in catalogue.covers if cover in covers))
-            title = titles[way] if way else "Without"
+            title = titles[way] if way else WITHOUT_TITLE
             choices.append(_choice(menu, chosen, offer, way or WITHOUT, title, refused, chosen.needs))
-        axes.append(Axis(peril.name, peril.title, tuple(choices)))
+        axes.append(Axis(peril.name, say(peril.title), tuple(choices)))
     return tuple(axes)
 
 
@@ -95,9 +97,9 @@ def _choice(
     found = menu.find(wanted.pay_plan, wanted.covers)
     here = (wanted.pay_plan, wanted.covers) == (chosen.pay_plan, chosen.covers)
     if found is None:
-        because = refused.get(name) or next((refused[one] for one in wanted.covers if one in refused), "Not offered.")
-        return Choice(name, title, here, None, None, needs, because)
-    return Choice(name, title, here, found.amount, found.amount - chosen.amount, found.needs, "")
+        because = refused.get(name) or next((refused[one] for one in wanted.covers if one in refused), NOT_OFFERED)
+        return Choice(name, say(title), here, None, None, needs, say(because))
+    return Choice(name, say(title), here, found.amount, found.amount - chosen.amount, found.needs, "")
 
 
 def covers_chosen(picked: Iterable[str]) -> list[str]:
@@ -110,8 +112,8 @@ def said_difference(choice: Choice, currency: str) -> str:
     if choice.difference is None:
         return choice.because
     if choice.chosen:
-        return "chosen"
-    return wording.money(choice.difference, currency, signed=True) if choice.difference else "the same"
+        return say("chosen")
+    return wording.money(choice.difference, currency, signed=True) if choice.difference else say("the same")
 
 
 def sharing_needed(held: str, needs: str) -> str:
@@ -121,4 +123,4 @@ def sharing_needed(held: str, needs: str) -> str:
 
 def shares(needs: str) -> str:
     """What leaves the device, in words."""
-    return SHARING_TITLES[needs]
+    return say(SHARING_TITLES[needs])

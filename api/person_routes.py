@@ -21,6 +21,7 @@ from api.cost_view import Cost, cost_view, priced_trip
 from api.explain import score_view
 from api.home_view import greeting, month_view, policy_view
 from api.labelling import label_view
+from api.languages import say
 from api.meetings import VISIT, met_today
 from api.policy_file import PolicyFile, open_file, own_policies, own_policy, plan_of, posted_plan, preview
 from api.receipt import Receipt, changes_of, receipt, receipt_of
@@ -29,10 +30,12 @@ from api.roles import Now, Policyholder, Store
 from api.statement_pdf import pdf_answer
 from api.statement_view import statement_rows, statement_view
 from api.store import Account, Trip
+from api.trip_costs import costs_by_trip, effect_of
 from api.trip_file import own_trip_file
 from portfolio.offer_store import Offer
 from portfolio.offers import still_allowed
 from pricing.contests import CONTEST_DAYS, REASONS
+from pricing.statement import PeriodStatement
 from pricing.store import Policy, fetch_statement_of_period
 from scoring.classes import OVER_LIMIT_BANDS
 from storage.pool import Database
@@ -55,9 +58,11 @@ def show_home(
         chosen = own_policy(conn, reader, policy) if policy else next(iter(policies), None)
     name = reader.name or reader.email
     if chosen is None:
-        return page(request, "home.html", reader, policy=None, others=[], greeting=f"Hello, {name}")
+        return page(request, "home.html", reader, policy=None, others=[], greeting=say("Hello, {name}", name=name))
     met_today(database, reader, chosen.policy_key, VISIT, now)
     file = open_file(database, chosen, now)
+    latest = file.trips[:TRIPS_ON_OVERVIEW]
+    costs = costs_by_trip(database, file, latest)
     return page(
         request,
         "home.html",
@@ -67,7 +72,7 @@ def show_home(
         others=[other.policy_id for other in policies if other.policy_id != chosen.policy_id],
         score=score_view(file.score, file.score_trips) if file.score else None,
         offers=open_offers(database, reader, now),
-        trips=[trip_view.trip_row(trip) for trip in file.trips[:TRIPS_ON_OVERVIEW]],
+        trips=[trip_view.trip_row(trip, costs) for trip in latest],
         trip_count=len(file.trips),
         month=month_view(file.trips, file.period),
         receipt=receipt_of(file.statements[0]) if file.statements else None,
@@ -81,7 +86,9 @@ def show_trips(request: Request, policy_id: str, reader: Policyholder, database:
     """All trips under a policy, by month."""
     with database.role("policy") as conn:
         policy = own_policy(conn, reader, policy_id)
-    return page(request, "trips.html", reader, groups=trip_view.trip_groups(open_file(database, policy, now).trips))
+    file = open_file(database, policy, now)
+    groups = trip_view.trip_groups(file.trips, costs_by_trip(database, file, file.trips))
+    return page(request, "trips.html", reader, policy=policy_view(policy, file.plan), groups=groups)
 
 
 @router.get("/policies/{policy_id}/statements/{period}", response_class=HTMLResponse)
@@ -120,6 +127,7 @@ def show_trip(request: Request, trip_id: UUID, reader: Policyholder, database: S
     with database.role("policy") as conn:
         policy = own_policy(conn, reader, trip.policy_id)
         plan = plan_of(conn, policy, trip.local_month)
+        statement = fetch_statement_of_period(conn, policy.policy_id, trip.local_month)
     markers = trip_view.markers(trip, file.events)
     disputes = [one for one in contests_of_policies(database, [policy.policy_key]) if within_trip(one, trip)]
     contests = [contest_view(one, trip.time_zone, credits_of(database, one)) for one in disputes]
@@ -130,16 +138,17 @@ def show_trip(request: Request, trip_id: UUID, reader: Policyholder, database: S
         policy=policy_view(policy, plan),
         trip=trip_view.trip_row(trip),
         map=map_drawing.trip_svg(track, markers, request.app.state.roads) if track else "",
-        bands=[{"code": band, "name": wording.BAND_NAMES[band]} for band in OVER_LIMIT_BANDS],
+        bands=[{"code": band, "name": wording.band_name(band)} for band in OVER_LIMIT_BANDS],
         chart=trip_view.speed_chart(track, trip, file.events) if track else "",
         events=trip_view.event_rows(trip, file.events),
         not_measurable=trip_view.not_measurable(trip, file.sampling_interval_s),
         quality=trip_view.certificate(trip, file.sampling_interval_s),
-        cost=_cost(database, policy, trip),
+        cost=_cost(database, policy, trip, statement),
+        effect=effect_of(database, policy, trip, statement),
         label=label_view(trip),
         contests=contests,
         contestable=choices(trip, file.events, disputes) if can_still_contest(trip, now) else [],
-        reasons=REASONS,
+        reasons={code: say(name) for code, name in REASONS.items()},
         contest_days=CONTEST_DAYS,
         key=token_urlsafe(16),
     )
@@ -161,22 +170,22 @@ def _so_far(database: Database, file: PolicyFile) -> Receipt | None:
     return receipt(changes_of([step.as_json() for step in premium.worksheet]), file.period, plan.currency)
 
 
-def _cost(database: Database, policy: Policy, trip: Trip) -> Cost | None:
+def _cost(database: Database, policy: Policy, trip: Trip, statement: PeriodStatement | None) -> Cost | None:
     """As posted where the month is; as the month stands now where not, or where the trip came later."""
-    with database.role("policy") as conn:
-        statement = fetch_statement_of_period(conn, policy.policy_id, trip.local_month)
     if statement is not None:
         latest = statement.postings[-1]
         costs = latest.inputs.get("trip_costs")
         priced = priced_trip(latest.inputs, str(trip.trip_id), costs if isinstance(costs, dict) else {})
         if priced is not None:
             plan = posted_plan(database, policy, latest.plan_hash)
-            status = f"posted in the statement of {wording.month(trip.local_month)}"
+            month = wording.month(trip.local_month)
             if trip.label and priced.not_charged is None:
-                status += "; the next adjustment takes it off"
+                status = say("posted in the statement of {month}; the next adjustment takes it off", month=month)
+            else:
+                status = say("posted in the statement of {month}", month=month)
             return cost_view(priced, plan, status)
     plan, inputs, premium = preview(database, policy, trip.local_month)
     costs = {key: format(cost, "f") for key, cost in premium.trip_costs.items()}
     priced = priced_trip(inputs.as_json(), str(trip.trip_id), costs)
-    status = "as the month stands now, not posted yet"
+    status = say("as the month stands now, not posted yet")
     return cost_view(priced, plan, status) if priced else None

@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from api.errors import ApiError, NotFound, NotSignedIn
+from api.languages import say
 from api.rendering import page
 from api.roles import account_of
 from api.security import SECURITY_HEADERS
@@ -161,6 +162,8 @@ def _answer(
     response: Response
     if _wants_page(request):
         reader = account_of(request) if known_reader else None
+        said = {"title": say(problem.title), "detail": say(problem.detail), "what_to_do": say(problem.what_to_do)}
+        problem = problem.model_copy(update=said)
         response = page(request, "problem.html", reader, status=problem.status, problem=problem)
     else:
         response = JSONResponse(

@@ -7,6 +7,8 @@ from decimal import ROUND_HALF_UP, Decimal
 from markupsafe import Markup
 
 from api import charts, wording
+from api.languages import say
+from api.worksheet_words import label_words, reason_words
 from pricing.money import EXACT, MINOR_DIGITS
 from pricing.rating import SMOOTHING, recompute
 from pricing.statement import PeriodStatement, Posting
@@ -89,7 +91,7 @@ def changes_of(worksheet: Sequence[Mapping[str, str]]) -> list[Change]:
         last = changes[covers - 1]
         changes[covers - 1] = Change(last.name, last.why, last.amount + rounding)
     else:
-        changes.insert(covers, Change("Rounding", "each cover to the cent", rounding))
+        changes.insert(covers, Change(say("Rounding"), say("each cover to the cent"), rounding))
     return changes
 
 
@@ -101,7 +103,10 @@ def receipt_of(statement: PeriodStatement) -> Receipt:
     else:
         first = statement.postings[0]
         changes = changes_of(first.worksheet)
-        changes += [Change("Adjustment", posting.reason, posting.amount) for posting in statement.postings[1:]]
+        changes += [
+            Change(say("Adjustment"), reason_words(posting.reason), posting.amount)
+            for posting in statement.postings[1:]
+        ]
     return receipt(changes, statement.period, statement.currency)
 
 
@@ -115,7 +120,7 @@ def receipt(changes: Sequence[Change], period: str, currency: str) -> Receipt:
     highest = max(0.01, *(max(bar.start, bar.end) for bar in bars))
     steps = [
         ReceiptStep(
-            change.name,
+            say(change.name),
             change.why,
             wording.money(amount, currency, signed=index > 0),
             charts.waterfall_row(bar, lowest, highest),
@@ -125,9 +130,9 @@ def receipt(changes: Sequence[Change], period: str, currency: str) -> Receipt:
     return Receipt(
         period=period,
         period_name=wording.month(period),
-        caption="Each step adds to the one before; together they are the amount, to the cent.",
+        caption=say("Each step adds to the one before; together they are the amount, to the cent."),
         steps=steps,
-        total_name="Together",
+        total_name=say("Together"),
         total=wording.money(total, currency),
         total_bar=charts.waterfall_row(bars[-1], lowest, highest),
     )
@@ -162,8 +167,8 @@ def sheets_of(posting: Posting) -> list[Sheet]:
 def _sheet_line(step: Mapping[str, str]) -> SheetLine:
     running = plain(step["running"])
     if step["kind"] == "round":
-        return SheetLine(f"Rounded {step['label']}", "", running)
-    name = wording.words(step["label"])
+        return SheetLine(label_words(step["label"]), "", running)
+    name = label_words(step["label"])
     if step["kind"] == "times":
         return SheetLine(name, f"× {plain(step['rate'])}", running)
     bound = {"at_most": "≤ ", "at_least": "≥ "}.get(step["kind"], "")
@@ -175,8 +180,8 @@ def plain(number: str) -> str:
     whole, _, decimals = number.partition(".")
     decimals = decimals.rstrip("0")
     if len(decimals) > 9:
-        return f"{whole}.{decimals[:9]}…"
-    return f"{whole}.{decimals}" if decimals else whole
+        return wording.exact(f"{whole}.{decimals[:9]}…")
+    return wording.exact(f"{whole}.{decimals}") if decimals else whole
 
 
 def _heading(step: Mapping[str, str]) -> tuple[str, str]:
@@ -185,16 +190,17 @@ def _heading(step: Mapping[str, str]) -> tuple[str, str]:
     if step["kind"] == "times":
         return (DRIVING, f"× {plain(step['rate'])}") if label.startswith("behaviour") else (FACTORS, "")
     if step["kind"] in SMOOTHING:
-        return RENEWAL, "held near what the term before would have cost"
+        return RENEWAL, say("held near what the term before would have cost")
     if label.endswith(" days"):
-        return DAYS, label
+        return DAYS, label_words(label)
     if label == "minutes of driving":
-        return MINUTES, f"{plain(step['quantity'])} minutes"
+        return MINUTES, say("{minutes} minutes", minutes=plain(step["quantity"]))
     if "km" in label.split():
         return KILOMETRES, ""
     rate = Decimal(step["rate"])
     is_share = Decimal(step["quantity"]) != 1 and rate < 1
-    return wording.words(section), f"{plain(str(rate * 100))} % {label}" if is_share else label
+    why = say(label)
+    return wording.words(section), f"{plain(str(rate * 100))} % {why}" if is_share else why
 
 
 def _why(name: str, reason: str, worksheet: Sequence[Mapping[str, str]]) -> str:
@@ -204,11 +210,15 @@ def _why(name: str, reason: str, worksheet: Sequence[Mapping[str, str]]) -> str:
         adds = [step for step in steps if _heading(step)[0] == name]
         km = sum((Decimal(step["quantity"]) for step in adds), Decimal(0))
         gap_km = sum((Decimal(step["quantity"]) for step in adds if step["label"].startswith("estimated")), Decimal(0))
-        estimated = f", {gap_km:,.1f} km of it estimated" if gap_km else ""
-        return f"{km:,.1f} km at the plan’s rates{estimated}"
+        driven, estimated = wording.number(km, 1), wording.number(gap_km, 1)
+        if gap_km < Decimal("0.05"):
+            return say("{driven} km at the plan’s rates", driven=driven)
+        return say(
+            "{driven} km at the plan’s rates, {estimated} km of it estimated", driven=driven, estimated=estimated
+        )
     if name == FACTORS:
-        factors = [f"{step['label']} × {plain(step['rate'])}" for step in steps if _heading(step)[0] == name]
-        return ", ".join(factors)
+        factors = [step for step in steps if _heading(step)[0] == name]
+        return ", ".join(f"{wording.inside(label_words(step['label']))} × {plain(step['rate'])}" for step in factors)
     return reason
 
 

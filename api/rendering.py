@@ -1,4 +1,7 @@
-"""Pages from Jinja templates: every value is escaped, and an unknown name in a template is an error."""
+"""Pages from Jinja templates: every value is escaped, and an unknown name in a template is an error.
+
+Templates say everything by `{% trans %}` or `_()`, in English; `api.languages` says it as the reader reads.
+"""
 
 import hashlib
 from pathlib import Path
@@ -8,6 +11,7 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from api import wording
+from api.languages import LANGUAGES, current, say, say_plain_count
 from api.store import Account
 
 HERE = Path(__file__).parent
@@ -22,7 +26,11 @@ def make_environment() -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        extensions=["jinja2.ext.i18n"],
     )
+    environment.install_gettext_callables(say, say_plain_count, newstyle=True)  # type: ignore[attr-defined]
+    environment.policies["ext.i18n.trimmed"] = True
+    environment.globals["languages"] = LANGUAGES
     for word in ("money", "km", "duration", "day", "long_day", "clock", "month", "words", "event_name", "peak"):
         environment.filters[word] = getattr(wording, word)
     for path in STATIC.iterdir():
@@ -36,5 +44,9 @@ def page(
 ) -> HTMLResponse:
     """One page; `reader` (None: nobody is signed in) decides what the head of the page offers."""
     environment: Environment = request.app.state.templates
-    html = environment.get_template(template).render(reader=reader, path=request.url.path, **values)
+    here = request.url.path if request.method == "GET" else "/"
+    query = f"?{request.url.query}" if request.method == "GET" and request.url.query else ""
+    html = environment.get_template(template).render(
+        reader=reader, path=request.url.path, here=here + query, as_read=current(), **values
+    )
     return HTMLResponse(html, status_code=status)

@@ -8,6 +8,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from api import accounts
 from api.errors import TooManyAttempts, WrongCredentials
 from api.forms import check_form_token, check_session_form, issue_form_token, keep_form_token
+from api.languages import say
 from api.problems import Problem
 from api.rendering import page
 from api.roles import SESSION_COOKIE, Anyone, Now, Store, account_of
@@ -30,10 +31,10 @@ def show_sign_in(request: Request) -> Response:
         return RedirectResponse(HOME[account.role], status_code=303)
     if account is not None:
         problem = Problem(
-            title="No pages yet for this role",
+            title=say("No pages yet for this role"),
             status=200,
-            detail=f"{account.email} is signed in as {account.role}.",
-            what_to_do="Sign out, and sign in with an account of another role.",
+            detail=say("{email} is signed in as {role}.", email=account.email, role=account.role),
+            what_to_do=say("Sign out, and sign in with an account of another role."),
         )
         return page(request, "problem.html", account, problem=problem)
     return _sign_in_page(request)
@@ -55,7 +56,7 @@ def sign_in(
         with database.role("policy") as conn:
             session = accounts.sign_in(conn, email, password, request.app.state.attempts, now)
     except (WrongCredentials, TooManyAttempts) as error:
-        return _sign_in_page(request, status=error.status, email=email, error=f"{error.title}. {error}")
+        return _sign_in_page(request, status=error.status, email=email, error=f"{say(error.title)}. {error}")
     response = RedirectResponse(HOME.get(session.role, "/"), status_code=303)
     response.set_cookie(
         SESSION_COOKIE,

@@ -15,6 +15,7 @@ from reportlab.pdfgen.canvas import Canvas
 from reportlab.platypus import Paragraph, SimpleDocTemplate, Spacer, Table
 
 from api.home_view import PolicyView, policy_view
+from api.languages import say
 from api.policy_file import PolicyFile
 from api.statement_view import StatementView, statement_view
 from pricing.document import BOLD, PLAIN, load_fonts
@@ -28,45 +29,46 @@ type Rows = Sequence[Sequence[str]]
 def statement_pdf(policy: PolicyView, statement: StatementView) -> bytes:
     """The document. Everything that is written in it stands on the statement's page, letter for letter."""
     load_fonts()
-    posted = f"posted {statement.posted}"
+    number = say("Policy {policy}", policy=policy.policy_id)
+    posted = say("posted {day}", day=statement.posted)
     parts: list[object] = [
-        _text(f"Statement, {statement.period_name}", size=18, bold=True),
-        _text(" · ".join((f"Policy {policy.policy_id}", policy.policyholder, policy.pay_plan, posted)), quiet=True),
+        _text(say("Statement, {month}", month=statement.period_name), size=18, bold=True),
+        _text(" · ".join((number, policy.policyholder, policy.pay_plan, posted)), quiet=True),
         Spacer(1, 5 * mm),
         _text(statement.total, size=24, bold=True),
         _text(statement.sentence),
-        *_section("What you pay", _receipt(statement), last_is_sum=True),
+        *_section(say("What you pay"), _receipt(statement), last_is_sum=True),
     ]  # fmt: skip
     if statement.adjustments:
-        rows = [[statement.posted, "Statement", statement.first_amount]]
+        rows = [[statement.posted, say("Statement"), statement.first_amount]]
         rows += [[one.posted, one.reason, one.amount] for one in statement.adjustments]
-        rows.append([f"Now due for {statement.period_name}", "", statement.total])
-        parts += _section("Adjustments", rows, last_is_sum=True)
+        rows.append([say("Now due for {month}", month=statement.period_name), "", statement.total])
+        parts += _section(say("Adjustments"), rows, last_is_sum=True)
     if statement.trips is not None:
-        parts += _section("The trips behind it", [[one.name, one.why, one.amount] for one in statement.trips.sums])
+        parts += _section(say("The trips behind it"), [[one.name, one.why, one.amount] for one in statement.trips.sums])
     lines = [[line.name, line.amount] for line in statement.lines]
-    parts += _section("Lines", [*lines, ["Total", statement.lines_total]], last_is_sum=True)
+    parts += _section(say("Lines"), [*lines, [say("Total"), statement.lines_total]], last_is_sum=True)
     if statement.inputs:
         facts = [[fact.name, fact.note, fact.value] for fact in statement.inputs]
-        parts += _section("What it was computed from", facts)
+        parts += _section(say("What it was computed from"), facts)
     for sheet in statement.worksheets:
         rows = [[line.name, line.factor, line.amount] for line in sheet.lines]
-        parts += _section(f"Worksheet: {sheet.name}", rows, last_is_sum=True)
+        parts += _section(say("Worksheet: {section}", section=sheet.name), rows, last_is_sum=True)
     parts += [Spacer(1, 4 * mm), _text(statement.versions, size=8, quiet=True)]
     held = BytesIO()
-    title = f"Statement {policy.policy_id} {statement.period}"
+    title = say("Statement {policy} {period}", policy=policy.policy_id, period=statement.period)
     document = SimpleDocTemplate(
         held, pagesize=A4, leftMargin=18 * mm, rightMargin=18 * mm, topMargin=16 * mm, bottomMargin=18 * mm,
         title=title, author="Wayrate", invariant=1,
     )  # fmt: skip
 
-    def number(canvas: Canvas, shown: SimpleDocTemplate) -> None:
+    def foot(canvas: Canvas, shown: SimpleDocTemplate) -> None:
         canvas.setFont(PLAIN, 8)
         canvas.setFillColor(QUIET)
         canvas.drawString(18 * mm, 10 * mm, title)
         canvas.drawRightString(A4[0] - 18 * mm, 10 * mm, str(shown.page))
 
-    document.build(parts, onFirstPage=number, onLaterPages=number)
+    document.build(parts, onFirstPage=foot, onLaterPages=foot)
     return held.getvalue()
 
 

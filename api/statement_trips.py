@@ -8,14 +8,16 @@ from itertools import groupby
 
 from api import wording
 from api.cost_view import NOT_CHARGED
+from api.languages import say, say_count
 from api.receipt import cents_that_add_up
-from api.trip_view import EXCLUSIONS
+from api.trip_view import EXCLUSIONS, exclusion
 from pricing.money import EXACT, MINOR_DIGITS
 from pricing.rating import SMOOTHING
 from pricing.statement import PeriodStatement, Posting
 
 # A trip of a few hundred metres costs less than a cent: two digits more tell it from nothing.
 EXTRA_DIGITS = 2
+LEAST_SHOWN_M = 50  # less is 0.0 km
 SHORT_LIST = 8
 
 type PostedTrip = Mapping[str, object]
@@ -105,7 +107,7 @@ def trips_behind(
         openable = key in began and key in now
         rows.append(
             TripPart(
-                name=_when(began[key], time_zone) if key in began else f"Trip {number}",
+                name=_when(began[key], time_zone) if key in began else say("Trip {number}", number=number),
                 href=f"/trips/{key}" if openable else "",
                 mark=_mark(key, now, before),
                 remarks=_remarks(key, now, before, first_costs, statement.currency),
@@ -115,7 +117,10 @@ def trips_behind(
         )
     return TripsBehind(
         summary=", ".join(
-            [f"{_count(len(listed))} with their cost", *_counted([row.mark for row in rows if row.mark])]
+            [
+                say_count("{count} trip with its cost", "{count} trips with their cost", len(listed)),
+                *_counted([row.mark for row in rows if row.mark]),
+            ]
         ),
         caption=_caption(bool(costs), "" if own_trips is None else time_zone),
         is_short=len(listed) <= SHORT_LIST,
@@ -151,27 +156,30 @@ def covers_of(posting: Posting) -> Covers:
 def _sums(posting: Posting, daily: Decimal, trips: Decimal, rounding: Decimal) -> list[Sum]:
     """Days + trips = covers before rounding; + rounding = the posted covers."""
     charged = [trip for trip in _trips(posting).values() if trip["not_charged"] is None]
-    why = f"{_count(len(charged))} charged, {wording.km(sum(_metres(trip, 'distance_m') for trip in charged))}"
+    driven = wording.km(sum(_metres(trip, "distance_m") for trip in charged))
     gap_m = sum(_metres(trip, "gap_m") for trip in charged)
-    if gap_m:
-        why += f" and {wording.km(gap_m)} estimated"
+    why = say_count("{count} trip charged, {driven}", "{count} trips charged, {driven}", len(charged), driven=driven)
+    if gap_m >= LEAST_SHOWN_M:
+        why += " " + say("and {distance} estimated", distance=wording.km(gap_m))
     if not _costs(posting) and charged:
-        why = "this pay plan charges by the day"
+        why = say("this pay plan charges by the day")
     names = _cover_names(posting)
     later = dict.fromkeys(step["section"] for step in posting.worksheet if step["section"] not in names)
     currency = posting.currency
     return [
         Sum(
-            "The days",
-            f"{posting.inputs.get('days', '–')} days of cover, every factor included",
+            say("The days"),
+            say("{days} days of cover, every factor included", days=posting.inputs.get("days", "–")),
             _fine(daily, currency),
         ),
-        Sum("The trips", why, _fine(trips, currency, signed=True)),
-        Sum("Covers before rounding", "", _fine(daily + trips, currency), is_sum=True),
-        Sum("Rounding", _why_rounded(posting), _fine(rounding, currency, signed=True)),
+        Sum(say("The trips"), why, _fine(trips, currency, signed=True)),
+        Sum(say("Covers before rounding"), "", _fine(daily + trips, currency), is_sum=True),
+        Sum(say("Rounding"), _why_rounded(posting), _fine(rounding, currency, signed=True)),
         Sum(
-            "Covers",
-            f"then come {' and '.join(later)}" if later else "",
+            say("Covers"),
+            say("then come {charges}", charges=f" {say('and')} ".join(wording.words(name) for name in later))
+            if later
+            else "",
             wording.money(daily + trips + rounding, currency),
             is_sum=True,
         ),
@@ -180,16 +188,18 @@ def _sums(posting: Posting, daily: Decimal, trips: Decimal, rounding: Decimal) -
 
 def _why_rounded(posting: Posting) -> str:
     smooth = any(step["kind"] in SMOOTHING for step in posting.worksheet)
-    return "each cover inside the bounds of a renewal, then to the cent" if smooth else "each cover to the cent"
+    if smooth:
+        return say("each cover inside the bounds of a renewal, then to the cent")
+    return say("each cover to the cent")
 
 
 def _mark(key: str, now: Mapping[str, PostedTrip], before: Mapping[str, PostedTrip]) -> str:
     """What an adjustment did to a trip, against the first posting."""
     if key not in before:
-        return "added later"
+        return say("added later")
     if key not in now:
-        return "taken out"
-    return "" if now[key] == before[key] else "measured anew"
+        return say("taken out")
+    return "" if now[key] == before[key] else say("measured anew")
 
 
 def _remarks(
@@ -202,24 +212,27 @@ def _remarks(
     """What the numbers of a row do not say: estimated km, why it is free, what it was at first."""
     trip = now.get(key) or before[key]
     remarks = []
-    if gap_m := _metres(trip, "gap_m"):
-        remarks.append(f"and {wording.km(gap_m)} estimated in gaps")
+    if (gap_m := _metres(trip, "gap_m")) >= LEAST_SHOWN_M:
+        remarks.append(say("and {distance} estimated in gaps", distance=wording.km(gap_m)))
     if key in now and trip["not_charged"] is not None:
-        remarks.append(f"not charged: {reason_in_words(str(trip['not_charged']))}")
+        reason = reason_in_words(str(trip["not_charged"]))
+        remarks.append(say("not charged: {reason}", reason=reason))
     if key in before and now.get(key) != before[key]:
         places = MINOR_DIGITS.get(currency, 2) + EXTRA_DIGITS
         cost = wording.money(first_costs.get(key, Decimal(0)), currency, decimals=places)
         way = wording.km(_metres(before[key], "distance_m"))
         if first_gap_m := _metres(before[key], "gap_m"):
-            way += f" and {wording.km(first_gap_m)} estimated"
-        remarks.append(f"at first {way}, {cost}")
+            way += " " + say("and {distance} estimated", distance=wording.km(first_gap_m))
+        remarks.append(say("at first {way}, {cost}", way=way, cost=cost))
     return remarks
 
 
 def reason_in_words(not_charged: str) -> str:
     """Why a trip costs nothing, from pricing's code (`excluded: too_short`)."""
     kind, _, detail = not_charged.partition(":")
-    return EXCLUSIONS.get(detail.strip()) or NOT_CHARGED.get(kind) or wording.words(not_charged).lower()
+    if detail.strip() in EXCLUSIONS:
+        return exclusion(detail.strip())
+    return say(NOT_CHARGED[kind]) if kind in NOT_CHARGED else wording.inside(wording.words(not_charged))
 
 
 def _note(
@@ -232,8 +245,13 @@ def _note(
     repriced = sum(now.get(key) == trip and costs.get(key) != first_costs.get(key) for key, trip in before.items())
     if not repriced:
         return ""
-    said = "1 trip that is as it was costs" if repriced == 1 else f"{repriced} trips that are as they were cost"
-    return f"The adjustment changed a factor that holds for every trip, too: {said} more or less than at first."
+    return say_count(
+        "The adjustment changed a factor that holds for every trip, too: "
+        "1 trip that is as it was costs more or less than at first.",
+        "The adjustment changed a factor that holds for every trip, too: "
+        "{count} trips that are as they were cost more or less than at first.",
+        repriced,
+    )
 
 
 def _groups(rows: Sequence[TripPart]) -> list[TripPartGroup]:
@@ -241,15 +259,19 @@ def _groups(rows: Sequence[TripPart]) -> list[TripPartGroup]:
     groups = [(touched, list(members)) for touched, members in groupby(rows, key=lambda row: bool(row.mark))]
     if not any(touched for touched, _ in groups):
         return [TripPartGroup("", members) for _, members in groups]
-    names = {True: "Changed since the first statement", False: "Measured as in the first statement"}
+    names = {True: say("Changed since the first statement"), False: say("Measured as in the first statement")}
     return [TripPartGroup(names[touched], members) for touched, members in groups]
 
 
 def _caption(charges_trips: bool, time_zone: str) -> str:
     """What the columns mean; `time_zone` empty: no times are shown."""
-    cost = "Cost with every factor, before rounding, fee and tax; its last digit is set so that the rows add up."
-    said = cost if charges_trips else "No trip of this month is charged."
-    return f"{said} Times are those of {time_zone}." if time_zone else said
+    if charges_trips:
+        said = say(
+            "Cost with every factor, before rounding, fee and tax; its last digit is set so that the rows add up."
+        )
+    else:
+        said = say("No trip of this month is charged.")
+    return f"{said} {say('Times are those of {zone}.', zone=time_zone)}" if time_zone else said
 
 
 def _counted(marks: Sequence[str]) -> list[str]:
@@ -272,10 +294,6 @@ def _began(trip: PostedTrip, began: Mapping[str, datetime]) -> datetime:
 
 def _metres(trip: PostedTrip, name: str) -> int:
     return int(str(trip[name]))
-
-
-def _count(trips: int) -> str:
-    return f"{trips} {'trip' if trips == 1 else 'trips'}"
 
 
 def _fine(amount: Decimal, currency: str, *, signed: bool = False) -> str:

@@ -6,9 +6,11 @@ from datetime import datetime
 from decimal import Decimal
 
 from api import wording
+from api.languages import say, say_count
 from api.receipt import Receipt, Sheet, receipt_of, sheets_of
 from api.statement_trips import TripsBehind, trips_behind
 from api.trip_view import Fact
+from api.worksheet_words import reason_words
 from pricing.statement import PeriodStatement, Posting
 
 
@@ -68,7 +70,6 @@ def statement_view(
 ) -> StatementView:
     """The statement as it stands, with what each posting added; `own_trips` as in `trips_behind`."""
     first, latest = statement.postings[0], statement.postings[-1]
-    versions = [f"plan {latest.plan_hash[:12]}", f"inputs {latest.inputs_digest[:12]}"]
     return StatementView(
         period=statement.period,
         period_name=wording.month(statement.period),
@@ -83,7 +84,11 @@ def statement_view(
         lines_total=wording.money(statement.total, statement.currency),
         inputs=_inputs(latest.inputs),
         worksheets=sheets_of(latest),
-        versions=f"Computed with {', '.join(versions)}.",
+        versions=say(
+            "Computed with plan {plan}, inputs {inputs}.",
+            plan=latest.plan_hash[:12],
+            inputs=latest.inputs_digest[:12],
+        ),
     )
 
 
@@ -95,7 +100,7 @@ def statement_rows(statements: Sequence[PeriodStatement]) -> list[StatementRow]:
             period_name=wording.month(statement.period),
             total=wording.money(statement.total, statement.currency),
             summary=_summary(statement),
-            posted=f"posted {wording.long_day(statement.postings[0].posted_at)}",
+            posted=say("posted {day}", day=wording.long_day(statement.postings[0].posted_at)),
         )
         for statement in statements
     ]
@@ -107,8 +112,8 @@ def posting_row(posting: Posting) -> PostingRow:
     return PostingRow(
         period=posting.period,
         period_name=wording.month(posting.period),
-        what=f"Adjustment {posting.revision}" if adjustment else "Statement",
-        reason=wording.words(posting.reason),
+        what=say("Adjustment {number}", number=posting.revision) if adjustment else say("Statement"),
+        reason=reason_words(posting.reason),
         posted=wording.long_day(posting.posted_at),
         amount=wording.money(posting.amount, posting.currency, signed=adjustment),
     )
@@ -126,17 +131,19 @@ def _summary(statement: PeriodStatement) -> str:
     count = len(statement.postings) - 1
     parts = [wording.km(charged_m(statement.postings[-1].inputs))]
     if count:
-        parts.append(f"{count} {'adjustment' if count == 1 else 'adjustments'}")
+        parts.append(say_count("{count} adjustment", "{count} adjustments", count))
     return " · ".join(parts)
 
 
 def _sentence(statement: PeriodStatement) -> str:
+    month = wording.month(statement.period)
     adjusted = statement.total - statement.postings[0].amount
     if len(statement.postings) == 1:
-        return f"for {wording.month(statement.period)}, with fee and tax."
-    direction = "more" if adjusted > 0 else "less"
+        return say("for {month}, with fee and tax.", month=month)
     change = wording.money(abs(adjusted), statement.currency)
-    return f"for {wording.month(statement.period)}, with fee and tax; {change} {direction} than first posted."
+    if adjusted > 0:
+        return say("for {month}, with fee and tax; {change} more than first posted.", month=month, change=change)
+    return say("for {month}, with fee and tax; {change} less than first posted.", month=month, change=change)
 
 
 def _summed_lines(statement: PeriodStatement) -> list[Amount]:
@@ -153,14 +160,20 @@ def _inputs(inputs: Mapping[str, object]) -> list[Fact]:
     trips = trips if isinstance(trips, list) else []
     charged = [trip for trip in trips if trip["not_charged"] is None]
     facts = [
-        Fact("Days of cover", str(inputs.get("days", "–"))),
-        Fact("Charged trips", f"{len(charged)} of {len(trips)}"),
-        Fact("Measured", wording.km(sum(int(trip["distance_m"]) for trip in charged))),
-        Fact("Estimated in gaps", wording.km(sum(int(trip["gap_m"]) for trip in charged))),
+        Fact(say("Days of cover"), str(inputs.get("days", "–"))),
+        Fact(say("Charged trips"), say("{charged} of {trips}", charged=len(charged), trips=len(trips))),
+        Fact(say("Measured"), wording.km(sum(int(trip["distance_m"]) for trip in charged))),
+        Fact(say("Estimated in gaps"), wording.km(sum(int(trip["gap_m"]) for trip in charged))),
     ]
     behaviour = inputs.get("behaviour")
     if isinstance(behaviour, Mapping):
-        window = f"{behaviour['from_month']} to {behaviour['to_month']}, {Decimal(str(behaviour['km'])):,.0f} km"
-        facts.append(Fact("Claims per 100,000 km", str(behaviour["claims_per_100000_km"]), window))
-        facts.append(Fact("Class mean", str(behaviour["class_mean"])))
+        window = say(
+            "{first} to {last}, {km} km",
+            first=behaviour["from_month"],
+            last=behaviour["to_month"],
+            km=wording.number(Decimal(str(behaviour["km"]))),
+        )
+        claims, mean = (wording.exact(str(behaviour[name])) for name in ("claims_per_100000_km", "class_mean"))
+        facts.append(Fact(say("Claims per 100,000 km"), claims, window))
+        facts.append(Fact(say("Class mean"), mean))
     return facts

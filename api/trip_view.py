@@ -7,6 +7,7 @@ from itertools import groupby
 from markupsafe import Markup
 
 from api import charts, wording
+from api.languages import say, say_count
 from api.map_drawing import Marker
 from api.store import Trip
 from scoring.settings import DEFAULT_SETTINGS
@@ -33,11 +34,14 @@ EXCLUSIONS = {
 }
 GRADE_TEXTS = {"A": "quality A", "B": "quality B", "C": "quality C", "uncertified": "not certified"}
 GRADE_SENTENCES = {
-    "A": "The readings cover this trip well. It counts in full.",
-    "B": "The readings cover this trip with small holes. It counts in full.",
+    "A": "The readings cover this trip well.",
+    "B": "The readings cover this trip with small holes.",
     "C": "The readings of this trip have clear limits, named below.",
     "uncertified": "The readings do not carry a judgement: this trip can never raise your premium.",
 }
+SPEED_TITLE = "Speed and speed limit over the time of the trip"
+NOT_COUNTED = "does not count"
+IN_FULL = "It counts in full."
 REASONS = {
     "coverage": "times without readings",
     "sampling_interval": "readings are far apart",
@@ -80,6 +84,7 @@ class TripRow:
     grade: str
     grade_text: str
     excluded: str
+    cost: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +125,8 @@ class Certificate:
     versions: str
 
 
-def trip_row(trip: Trip) -> TripRow:
-    """A trip in the local time of where it began."""
+def trip_row(trip: Trip, costs: Mapping[str, str] | None = None) -> TripRow:
+    """A trip in the local time of where it began; `costs`: what each trip does to the premium, in words."""
     start, end = (wording.local(time, trip.time_zone) for time in (trip.started_at, trip.ended_at))
     return TripRow(
         trip_id=str(trip.trip_id),
@@ -134,20 +139,26 @@ def trip_row(trip: Trip) -> TripRow:
         time_zone=trip.time_zone,
         summary=_summary(trip),
         grade=trip.grade,
-        grade_text="does not count" if trip.excluded else GRADE_TEXTS.get(trip.grade, trip.grade),
-        excluded=EXCLUSIONS.get(trip.excluded, wording.words(trip.excluded).lower()) if trip.excluded else "",
+        grade_text=say(NOT_COUNTED if trip.excluded else GRADE_TEXTS.get(trip.grade, trip.grade)),
+        excluded=exclusion(trip.excluded) if trip.excluded else "",
+        cost=(costs or {}).get(str(trip.trip_id), ""),
     )
 
 
-def trip_groups(trips: Sequence[Trip]) -> list[TripGroup]:
+def exclusion(code: str) -> str:
+    """Why a trip does not count, in words."""
+    return say(EXCLUSIONS[code]) if code in EXCLUSIONS else wording.words(code).lower()
+
+
+def trip_groups(trips: Sequence[Trip], costs: Mapping[str, str]) -> list[TripGroup]:
     """Trips by local month, the latest first as they come."""
     groups = []
     for period, members in groupby(trips, key=lambda trip: trip.local_month):
         month = list(members)
         counted = [trip for trip in month if trip.excluded is None]
         distance = wording.km(sum(trip.distance_m for trip in counted))
-        summary = f"{len(month)} {'trip' if len(month) == 1 else 'trips'}, {distance}"
-        groups.append(TripGroup(wording.month(period), summary, [trip_row(trip) for trip in month]))
+        summary = say_count("{count} trip, {distance}", "{count} trips, {distance}", len(month), distance=distance)
+        groups.append(TripGroup(wording.month(period), summary, [trip_row(trip, costs) for trip in month]))
     return groups
 
 
@@ -160,7 +171,7 @@ def day_bars(trips: Sequence[Trip], period: str) -> tuple[Markup, str]:
     last = wording.days_of(period)
     values = [(str(day), float(by_day.get(day, 0)), wording.km(by_day.get(day, 0))) for day in range(1, last + 1)]
     text = ", ".join(f"{label}: {said}" for label, metres, said in values if metres)
-    return charts.month_bars(values), f"Kilometres by day of the month. {text}"
+    return charts.month_bars(values), f"{say('Distance by day of the month.')} {text}"
 
 
 def event_rows(trip: Trip, events: Sequence[Event]) -> list[EventLine]:
@@ -171,7 +182,7 @@ def event_rows(trip: Trip, events: Sequence[Event]) -> list[EventLine]:
             name=wording.event_name(event.kind),
             peak=wording.peak(event.peak, event.peak_unit),
             detail=_event_detail(event),
-            time=f"{wording.local(event.started_at, trip.time_zone):%H:%M:%S}",
+            time=wording.clock(wording.local(event.started_at, trip.time_zone), seconds=True),
         )
         for number, event in enumerate(events, 1)
     ]
@@ -181,7 +192,13 @@ def markers(trip: Trip, events: Sequence[Event]) -> list[Marker]:
     """The events that have a place, under the numbers of `event_rows`."""
     rows = event_rows(trip, events)
     return [
-        Marker(row.number, row.name, f"{row.peak} at {row.time}", event.latitude_deg, event.longitude_deg)
+        Marker(
+            row.number,
+            row.name,
+            say("{peak} at {time}", peak=row.peak, time=row.time),
+            event.latitude_deg,
+            event.longitude_deg,
+        )
         for row, event in zip(rows, events, strict=True)
         if event.latitude_deg is not None and event.longitude_deg is not None
     ]
@@ -197,25 +214,31 @@ def not_measurable(trip: Trip, sampling_interval_s: float | None) -> list[NotMea
 def certificate(trip: Trip, sampling_interval_s: float | None) -> Certificate:
     """The certificate in words, with what kept it from grade A."""
     quality = trip.quality
-    facts = [Fact("Time covered", _percent(quality.get("coverage")), f"{quality.get('gaps', 0)} gaps")]
+    gaps = int(str(quality.get("gaps", 0)))
+    covered = _percent(quality.get("coverage"))
+    facts = [Fact(say("Time covered"), covered, say_count("{count} gap", "{count} gaps", gaps))]
     if sampling_interval_s is not None:
-        facts.append(Fact("One reading every", f"{sampling_interval_s:g} s", f"{quality.get('readings', 0)} readings"))
-    facts.append(Fact("On known roads", _percent(quality.get("matched_share")), "of the measured way"))
+        readings = wording.number(int(str(quality.get("readings", 0))))
+        every = f"{sampling_interval_s:g} s"
+        facts.append(Fact(say("One reading every"), every, say("{count} readings", count=readings)))
+    facts.append(Fact(say("On known roads"), _percent(quality.get("matched_share")), say("of the measured way")))
     if trip.gap_m:
-        facts.append(Fact("Not measured", wording.km(trip.gap_m), "estimated from its ends"))
+        facts.append(Fact(say("Not measured"), wording.km(trip.gap_m), say("estimated from its ends")))
     versions = ", ".join(f"{name} {version}" for name, version in trip.versions.items() if version)
     return Certificate(
         sentence=_sentence(trip),
         facts=facts,
         remarks=remarks(quality),
-        versions=f"Computed with {versions}." if versions else "",
+        versions=say("Computed with {versions}.", versions=versions) if versions else "",
     )
 
 
 def _sentence(trip: Trip) -> str:
     """What the grade means; of a trip that does not count, not that it does."""
     sentence = GRADE_SENTENCES.get(trip.grade, "")
-    return sentence.partition(". It counts")[0].rstrip(".") + "." if trip.excluded and sentence else sentence
+    if trip.excluded or not sentence:
+        return say(sentence)
+    return f"{say(sentence)} {say(IN_FULL)}" if trip.grade in {"A", "B"} else say(sentence)
 
 
 def remarks(quality: Mapping[str, object]) -> list[str]:
@@ -223,13 +246,18 @@ def remarks(quality: Mapping[str, object]) -> list[str]:
     reasons = quality.get("reasons")
     if not isinstance(reasons, list):
         return []
-    return [REASONS.get(str(reason).split(":")[0], wording.words(str(reason))) for reason in reasons]
+    codes = [str(reason).split(":")[0] for reason in reasons]
+    return [
+        say(REASONS[code]) if code in REASONS else wording.words(str(reason))
+        for code, reason in zip(codes, reasons, strict=True)
+    ]
 
 
 def speed_chart(track: Track, trip: Trip, events: Sequence[Event]) -> Markup:
     """Speed against the limit over the time of the trip, with the events' numbers."""
     at = [((event.started_at - trip.started_at).total_seconds(), number) for number, event in enumerate(events, 1)]
-    return charts.speed_chart(track.t_s, track.speed_mps * 3.6, track.limit_mps * 3.6, at)
+    scale = 3600 / wording.METRES[wording.unit()]
+    return charts.speed_chart(track.t_s, track.speed_mps * scale, track.limit_mps * scale, at, say(SPEED_TITLE))
 
 
 def over_limit_share(totals: Mapping[str, int]) -> float | None:
@@ -244,34 +272,40 @@ def _summary(trip: Trip) -> str:
     kinds = ("hard_brake", "hard_acceleration", "hard_corner", "speeding")
     count = sum(trip.totals.get(f"{kind}_events", 0) for kind in kinds)
     if count:
-        parts.append(f"{count} {'event' if count == 1 else 'events'}")
+        parts.append(say_count("{count} event", "{count} events", count))
     over = over_limit_share(trip.totals)
     if over:
-        parts.append(f"{100 * over:.0f} % over the limit")
+        parts.append(say("{share} over the limit", share=wording.percent(over)))
     return " · ".join(parts)
 
 
 def _event_detail(event: Event) -> str:
     length_s = (event.ended_at - event.started_at).total_seconds()
-    source = wording.SOURCE_NAMES.get(event.source, wording.words(event.source).lower())
-    length = f"{wording.duration(length_s)}, " if length_s >= 1 else ""
-    return f"{length}by {source}, one reading every {event.sampling_interval_s:g} s"
+    seen = say(
+        "by {source}, one reading every {interval} s",
+        source=wording.source_name(event.source),
+        interval=f"{event.sampling_interval_s:g}",
+    )
+    return f"{wording.duration(length_s)}, {seen}" if length_s >= 1 else seen
 
 
 def _why(kind: str, trip: Trip, sampling_interval_s: float | None) -> str:
     limits = DEFAULT_SETTINGS.thresholds
     if kind in {"hard_brake", "hard_acceleration", "hard_corner"}:
         if sampling_interval_s is not None and sampling_interval_s > limits.longest_interval_s:
-            return f"It takes a reading every second to see one; here there was one every {sampling_interval_s:g} s."
-        return "Too few readings report the speed and heading that it is read from."
+            return say(
+                "It takes a reading every second to see one; here there was one every {interval} s.",
+                interval=f"{sampling_interval_s:g}",
+            )
+        return say("Too few readings report the speed and heading that it is read from.")
     if kind == "speeding":
-        return "No posted limit is known for enough of the way."
+        return say("No posted limit is known for enough of the way.")
     if kind in {"phone_use", "seat_belt_off"}:
-        return "This device does not report it."
+        return say("This device does not report it.")
     if kind == "suspected_crash":
-        return "It takes an accelerometer in the vehicle's axes, read five times a second."
-    return f"The readings of this trip cannot show it (grade {trip.grade})."
+        return say("It takes an accelerometer in the vehicle's axes, read five times a second.")
+    return say("The readings of this trip cannot show it (grade {grade}).", grade=trip.grade)
 
 
 def _percent(share: object) -> str:
-    return f"{100 * share:.0f} %" if isinstance(share, int | float) else "not known"
+    return wording.percent(share) if isinstance(share, int | float) else say("not known")

@@ -1,12 +1,21 @@
-"""How numbers, money, times and codes read on a page. The pages are English; values keep their exact form in JSON."""
+"""How numbers, money, distances, times and codes read on a page, in the reader's language; JSON keeps exact values."""
 
 from calendar import monthrange
-from datetime import date, datetime
+from datetime import date, datetime, time
 from decimal import Decimal
+from functools import lru_cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-SYMBOLS = {"EUR": "€", "USD": "$", "GBP": "£", "BRL": "R$", "MAD": "MAD "}
+from babel import Locale
+from babel.dates import format_date, format_skeleton, format_time
+from babel.numbers import format_currency, get_decimal_symbol, get_group_symbol
+
+from api.languages import current, say
+
 MINUS = "−"
+METRES_PER_MILE = 1609.344
+METRES = {"km": 1000.0, "mi": METRES_PER_MILE}
+SPEED_UNITS = {"km": "km/h", "mi": "mph"}
 
 EVENT_NAMES = {
     "hard_brake": "Hard brake",
@@ -16,13 +25,6 @@ EVENT_NAMES = {
     "phone_use": "Phone use",
     "seat_belt_off": "Seat belt off",
     "suspected_crash": "Suspected crash",
-}
-BAND_NAMES = {
-    "within": "within the limit",
-    "over_0_10": "up to 10 km/h over",
-    "over_10_20": "10–20 km/h over",
-    "over_20": "more than 20 km/h over",
-    "unknown": "limit not known",
 }
 SOURCE_NAMES = {
     "gps_speed": "GPS speed",
@@ -34,27 +36,119 @@ SOURCE_NAMES = {
 }
 
 
+def number(value: float | Decimal, decimals: int = 0) -> str:
+    """`1,234.5`, by the locale's separators; a true minus."""
+    locale = current().locale
+    return _separated(f"{value:,.{decimals}f}", locale).replace("-", MINUS)
+
+
+def exact(written: str) -> str:
+    """A decimal as it was written, with the locale's decimal sign."""
+    return written.replace(".", _separators(current().locale)[1])
+
+
+def inside(text: str) -> str:
+    """A name inside a sentence: English ones lose their capital, German nouns keep it."""
+    return text[:1].lower() + text[1:] if current().language == "en" else text
+
+
+def percent(share: float, decimals: int = 0) -> str:
+    """A share (0 to 1) as `12 %`."""
+    return f"{number(100 * share, decimals)} %"
+
+
 def symbol(currency: str) -> str:
-    """The currency's sign, or its code and a space."""
-    return SYMBOLS.get(currency, currency + " ")
+    """The currency's sign as the locale writes it."""
+    before, after = _around(currency, current().locale)
+    return (before or after).strip()
 
 
 def money(amount: Decimal, currency: str, *, signed: bool = False, decimals: int = 2) -> str:
-    """`€1,234.50`, with a true minus; `signed` puts + before what is added."""
+    """`€1,234.50` or `1.234,50 €`, with a true minus; `signed` puts + before what is added."""
+    locale = current().locale
     sign = MINUS if amount < 0 else "+" if signed and amount > 0 else ""
-    return f"{sign}{symbol(currency)}{abs(amount):,.{decimals}f}"
+    before, after = _around(currency, locale)
+    return f"{sign}{before}{_separated(f'{abs(amount):,.{decimals}f}', locale)}{after}"
+
+
+@lru_cache(maxsize=256)
+def _around(currency: str, locale: Locale) -> tuple[str, str]:
+    """What stands before and after an amount; where a code does, a space between."""
+    before, _, after = format_currency(
+        0, currency, locale=locale, decimal_quantization=True, currency_digits=False, format=_whole(locale)
+    ).partition("0")
+    return (before + "\xa0" if before[-1:].isalpha() else before), after
+
+
+@lru_cache(maxsize=32)
+def _whole(locale: Locale) -> str:
+    """The locale's currency pattern without decimals and negative form."""
+    return str(locale.currency_formats["standard"].pattern).split(";")[0].replace(".00", "")
+
+
+def _separated(english: str, locale: Locale) -> str:
+    """A number as Python writes it (1,234.5) with the locale's separators: exact, and quick."""
+    group, point = _separators(locale)
+    if (group, point) == (",", "."):
+        return english
+    return english.translate({ord(","): group, ord("."): point})
+
+
+@lru_cache(maxsize=32)
+def _separators(locale: Locale) -> tuple[str, str]:
+    return get_group_symbol(locale), get_decimal_symbol(locale)
 
 
 def km(metres: float) -> str:
-    """`12.3 km` below 100 km, whole kilometres above."""
-    kilometres = metres / 1000
-    return f"{kilometres:,.0f} km" if kilometres >= 100 else f"{kilometres:.1f} km"
+    """`12.3 km` below 100 km, whole ones above; miles for who reads miles."""
+    units = current().units
+    distance = metres / METRES[units]
+    return f"{number(distance, 0 if distance >= 100 else 1)} {units}"
+
+
+def unit() -> str:
+    """The unit of distances: `km` or `mi`."""
+    return current().units
+
+
+def speed(kmh: float) -> str:
+    """`50 km/h` or `31 mph`, whole."""
+    units = current().units
+    return f"{number(kmh * 1000 / METRES[units])} {SPEED_UNITS[units]}"
+
+
+def speed_unit() -> str:
+    """The unit of speeds."""
+    return SPEED_UNITS[current().units]
+
+
+def in_speed_unit(kmh: float) -> str:
+    """A speed as a whole number without its unit."""
+    return number(kmh * 1000 / METRES[current().units])
+
+
+def per_distance(rate_per_km: Decimal, currency: str, decimals: int = 4) -> str:
+    """A rate a km, or what it is a mile."""
+    factor = Decimal(str(METRES[current().units])) / 1000
+    return money(rate_per_km * factor, currency, decimals=decimals)
+
+
+def band_name(band: str) -> str:
+    """How far over the limit, in words."""
+    low, high, unit_name = in_speed_unit(10), in_speed_unit(20), speed_unit()
+    return {
+        "within": say("within the limit"),
+        "over_0_10": say("up to {speed} {unit} over", speed=low, unit=unit_name),
+        "over_10_20": say("{low}–{high} {unit} over", low=low, high=high, unit=unit_name),
+        "over_20": say("more than {speed} {unit} over", speed=high, unit=unit_name),
+        "unknown": say("limit not known"),
+    }[band]
 
 
 def duration(seconds: float) -> str:
     """`48 s`, `12 min`, `1 h 05 min`."""
     if seconds < 60:
-        return f"{seconds:.0f} s"
+        return f"{number(seconds)} s"
     minutes = round(seconds / 60)
     return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
 
@@ -75,39 +169,65 @@ def days_of(period: str) -> int:
 
 def day(time: date) -> str:
     """`Thu 3 Oct`."""
-    return f"{time:%a} {time.day} {time:%b}"
+    return _dated(_date(time), "MMMEd", current().locale)
 
 
 def long_day(time: date) -> str:
     """`3 October 2026`."""
-    return f"{time.day} {time:%B %Y}"
-
-
-def clock(time: datetime) -> str:
-    """`07:45`."""
-    return f"{time:%H:%M}"
+    return _dated(_date(time), "long", current().locale)
 
 
 def month(period: str) -> str:
     """`2026-10` as `October 2026`."""
-    return f"{date.fromisoformat(period + '-01'):%B %Y}"
+    return _dated(date.fromisoformat(period + "-01"), "yMMMM", current().locale)
+
+
+def short_month(period: str) -> str:
+    """`2026-10` as `Oct`."""
+    return _dated(date.fromisoformat(period + "-01"), "MMM", current().locale).rstrip(".")
+
+
+@lru_cache(maxsize=4096)
+def _dated(day: date, form: str, locale: Locale) -> str:
+    if form == "long":
+        return format_date(day, form, locale=locale)
+    return format_skeleton(form, day, locale=locale)
+
+
+def _date(time: date) -> date:
+    return time.date() if isinstance(time, datetime) else time
+
+
+def clock(time: datetime, *, seconds: bool = False) -> str:
+    """`07:45`, with `seconds` `07:45:10`."""
+    return _clock(time.time().replace(microsecond=0, tzinfo=None), "medium" if seconds else "short", current().locale)
+
+
+@lru_cache(maxsize=4096)
+def _clock(time: time, form: str, locale: Locale) -> str:
+    return format_time(time, form, locale=locale).replace("\u202f", "\xa0")
 
 
 def words(code: str) -> str:
     """A code (`night_km_share`) as words, for what has no name of its own."""
     text = code.replace("_", " ").strip()
-    return text if text.startswith("km ") else text[:1].upper() + text[1:]
+    return say(text if text.startswith("km ") else text[:1].upper() + text[1:])
 
 
 def event_name(kind: str) -> str:
     """The name of an event kind."""
-    return EVENT_NAMES.get(kind, words(kind))
+    return say(EVENT_NAMES[kind]) if kind in EVENT_NAMES else words(kind)
+
+
+def source_name(source: str) -> str:
+    """What an event was seen by."""
+    return say(SOURCE_NAMES[source]) if source in SOURCE_NAMES else words(source).lower()
 
 
 def peak(value: float, unit: str) -> str:
     """An event's peak with its unit."""
     if unit == "mps2":
-        return f"{abs(value):.1f} m/s²"
+        return f"{number(abs(value), 1)} m/s²"
     if unit == "kmh_over":
-        return f"{value:.0f} km/h over"
-    return f"{value:.0f} {unit}"
+        return say("{speed} over", speed=speed(value))
+    return f"{number(value)} {unit}"

@@ -20,7 +20,7 @@ _BIND, _PEOPLE = "Bind, endorse, cancel", "Own account"
 _PLANS = "Rate plan, model report, dislocation"
 _PORTFOLIO, _TOUCHPOINTS = "Portfolio", "Touchpoints, offers"
 
-PUBLIC = {"GET /", "POST /sign-in", "GET /health"}
+PUBLIC = {"GET /", "POST /sign-in", "POST /language", "GET /health"}
 
 ROW_OF = {
     "POST /sign-out": _PEOPLE,
@@ -31,6 +31,8 @@ ROW_OF = {
     "GET /policies/{policy_id}/statements/{period}/pdf": _STATEMENTS,
     "GET /privacy": "Access and audit log",
     "GET /api/v1/export": "Export, erase",
+    "GET /policies/{policy_id}/score": _SCORES,
+    "GET /policies/{policy_id}/what-if": _SCORES,
     "GET /policies/{policy_id}/menu": "Quote",
     "POST /policies/{policy_id}/menu": _BIND,
     "GET /api/v1/policies/{policy_id}/menu": "Quote",

@@ -70,7 +70,7 @@ def test_a_policyholder_changes_what_is_to_come_and_an_underwriter_what_was(own_
     assert Decimal(adjustment["amount"]) < 0
     assert total(anna) == before + Decimal(adjustment["amount"])
     page = anna.get(f"/policies/{POLICY_OF[ANNA]}/statements/2026-10").text
-    assert "2026-10-16 to 2026-10-31: 16 days" in page
+    assert "16 October 2026 to 31 October 2026: 16 days" in page
     assert [change["kind"] for change in anna.get(f"{POLICY}/changes").json()] == ["bind", "endorse", "endorse"]
     wrong = anna.post(
         f"{POLICY}/endorsements", json={"effective_on": "2026-11-20", "covers": ["ufo"]}, headers=key("w")

@@ -38,7 +38,7 @@ def test_an_effect_reaches_from_the_centre_by_its_share_of_the_largest(effect: f
 
 
 def test_the_score_scale_shows_interval_and_value() -> None:
-    svg = parsed(charts.score_scale(71.6, 60.0, 80.0))
+    svg = parsed(charts.score_scale(71.6, 60.0, 80.0, "Score 72 of 100, likely between 60 and 80"))
     assert svg.get("aria-label") == "Score 72 of 100, likely between 60 and 80"
     assert (svg[1].get("x"), svg[1].get("width")) == ("60.00%", "20.00%")
     assert svg[2].get("x") == "71.60%"
@@ -71,7 +71,7 @@ def test_text_in_a_chart_is_escaped() -> None:
 @pytest.mark.parametrize(
     "svg",
     [
-        charts.score_scale(50, 40, 60),
+        charts.score_scale(50, 40, 60, "Score 50 of 100"),
         charts.effect_bar(1.0, 2.0),
         charts.share_bar(0.4),
         charts.month_bars([("1", 2.0, "2 km")]),

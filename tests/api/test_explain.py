@@ -1,11 +1,12 @@
 """What a page says of a score agrees with the model: points, what would change it, where it settles."""
 
 import math
+from decimal import Decimal
 
 import pytest
 
 from api.explain import outlook, score_view, settled_value
-from scoring.score import PRIOR_MODEL, score_totals
+from scoring.score import PRIOR_MODEL, score_of_frequency, score_totals
 
 TOTALS = {
     "trips": 10, "distance_m": 400_000, "limit_known_m": 400_000, "over_0_10_m": 40_000, "over_10_20_m": 12_000,
@@ -26,14 +27,16 @@ def test_it_settles_where_a_million_kilometres_of_the_same_driving_stand() -> No
     assert settled_value(score) == pytest.approx(long_run.value, abs=0.2)
 
 
-def test_points_of_a_reason_are_the_score_without_it() -> None:
+def test_points_lead_from_a_typical_drivers_score_to_this_one() -> None:
     score = score_totals(TOTALS)
-    speeding = next(reason for reason in score.reasons if reason.feature == "over_20_km_share")
-    without = 100 * math.exp(math.log(score.value / 100) + speeding.effect)
     view = score_view(score, 10)
     assert view.reasons[0].name == "More than 20 km/h over the limit"
-    assert view.reasons[0].sentence.startswith(f"{without - score.value:.1f} points below")
     assert view.reasons[0].value == "10.0 % of km"
+    typical = score_of_frequency(PRIOR_MODEL.base_claims_per_100000_km)
+    speeding = next(reason for reason in score.reasons if reason.feature == "over_20_km_share")
+    assert view.reasons[0].points == f"−{typical - typical * math.exp(-speeding.effect):.1f}"
+    points = [Decimal(reason.points.replace("−", "-").replace("±", "")) for reason in view.reasons]
+    assert Decimal(view.typical) + sum(points) == Decimal(view.exact) == Decimal(str(score.value))
 
 
 def test_what_was_not_measurable_says_so_and_is_no_bar() -> None:

@@ -16,7 +16,7 @@ from storage.pool import Database
 from tests.api.conftest import sign_in
 from tests.api.world import ANNA, BEN, DESK, NOW, POLICY_OF, World
 
-PUBLIC = {"/", "/sign-in", "/health"}
+PUBLIC = {"/", "/sign-in", "/language", "/health"}
 # The rows of the security matrix that these routes serve: who may read.
 OWN, DRIVEN = {"policyholder", "driver"}, {"underwriter"}
 BINDING = {"policyholder", "underwriter"}
@@ -25,6 +25,8 @@ ALLOWED = {
     "/privacy": OWN,
     "/api/v1/export": OWN,
     "/policies/{policy_id}/trips": OWN,
+    "/policies/{policy_id}/score": OWN,
+    "/policies/{policy_id}/what-if": OWN,
     "/policies/{policy_id}/statements/{period}": OWN,
     "/trips/{trip_id}": OWN,
     "/policies/{policy_id}/statements/{period}/pdf": OWN,

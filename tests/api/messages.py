@@ -1,0 +1,117 @@
+"""Every message that pages say, found in the code: run it to see what a language lacks or no longer needs.
+
+uv run python -m tests.api.messages [de] prints the entries that are missing, as a .po file takes them.
+"""
+
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+from babel.messages.extract import extract
+
+import api
+import pricing
+from api import (
+    contest_view,
+    cost_view,
+    errors,
+    home_view,
+    labelling,
+    languages,
+    menu_view,
+    problems,
+    receipt,
+    trip_view,
+    wording,
+)
+from pricing.contests import REASONS
+from pricing.products import SHARING_TITLES
+from scoring.classes import EXPOSURE_CLASSES, HOUR_BANDS
+
+PAGES = Path(api.__file__).parent
+# What is said by a name of a table, so that no search of the code finds it at the place where it is said.
+TABLES: tuple[dict[str, str], ...] = (
+    wording.EVENT_NAMES, wording.SOURCE_NAMES, trip_view.EXCLUSIONS, trip_view.GRADE_TEXTS, trip_view.GRADE_SENTENCES,
+    trip_view.REASONS, home_view.GRADE_NAMES, cost_view.HOURS, cost_view.NOT_CHARGED, labelling.NAMES,
+    languages.UNITS, SHARING_TITLES, REASONS, dict(enumerate(contest_view.STATES.values())),
+    problems.HTTP_TITLES, problems.HTTP_ADVICE,
+)  # fmt: skip
+ALONE = (
+    trip_view.IN_FULL, trip_view.SPEED_TITLE, trip_view.NOT_COUNTED, cost_view.ANY_HOUR,
+    menu_view.NOT_OFFERED, menu_view.HOW_YOU_PAY,
+    menu_view.WITHOUT_TITLE, receipt.DAYS, receipt.KILOMETRES, receipt.FACTORS, receipt.DRIVING,
+    receipt.MINUTES, receipt.RENEWAL, problems.CORRECT,
+    contest_view.IN_A_MONTH, contest_view.IN_A_MONTH_WITH_OTHERS,
+)  # fmt: skip
+# What pricing writes into a worksheet and a rate plan names: said through `wording.words`.
+CODES = (
+    *EXPOSURE_CLASSES, *HOUR_BANDS, "fee", "minimum premium", "insurance premium tax", "administration",
+    "of covers, minimum and fee", "liability", "collision", "vehicle class", "territory", "driver age", "declared km",
+    "small", "compact", "suv", "van", "urban", "suburban", "rural", "the month's statement",
+    "the agreed terms changed",
+)  # fmt: skip
+NOUNS = ("policy", "trip", "statement", "menu", "choice", "event", "contest", "device", "file")
+
+
+def every_message() -> set[str]:
+    """The English of every message, of a plural the singular."""
+    found = {message for path in sorted(PAGES.rglob("*")) for message in _messages_of(path)}
+    found |= {text for table in TABLES for text in table.values() if text}
+    found |= {*ALONE, *NOUNS, *_titles(), *_of_errors()}
+    found |= {code if code in {"administration", "of covers, minimum and fee"} else _as_words(code) for code in CODES}
+    return found
+
+
+def _messages_of(path: Path) -> Iterator[str]:
+    if path.suffix == ".py":
+        keywords = {"say": None, "in_words": None, "say_count": (1, 2)}
+        found = extract("python", path.open("rb"), keywords=keywords)
+    elif path.suffix == ".html":
+        options = {"trimmed": "true", "newstyle_gettext": "true"}
+        keywords = {"_": None, "gettext": None, "ngettext": (1, 2)}
+        found = extract("jinja2.ext:babel_extract", path.open("rb"), keywords=keywords, options=options)
+    else:
+        return
+    for _, message, _, _ in found:
+        yield message if isinstance(message, str) else message[0]
+
+
+def _titles() -> Iterator[str]:
+    """Of the plans and menus that ship."""
+    folder = Path(pricing.__file__).parent
+    for path in folder.glob("catalogues/*.toml"):
+        menu = tomllib.loads(path.read_text())
+        yield from (rule["because"] for rule in menu.get("rules", ()))
+        for peril in menu["perils"]:
+            yield peril["title"]
+            yield from (option["title"] for option in peril["options"])
+    for path in folder.glob("plans/*.toml"):
+        yield from (pay_plan["title"] for pay_plan in tomllib.loads(path.read_text())["pay_plans"].values())
+
+
+def _of_errors() -> Iterator[str]:
+    for error in errors.ApiError.__subclasses__():
+        yield from (said for said in (error.title, error.advice) if isinstance(said, str))
+
+
+def _as_words(code: str) -> str:
+    return wording.words(code)
+
+
+def missing(language: str) -> list[str]:
+    """What a language does not say."""
+    return sorted(every_message() - languages.catalogue(language).keys())
+
+
+def unused(language: str) -> list[str]:
+    """What it says that no page does."""
+    return sorted(languages.catalogue(language).keys() - every_message())
+
+
+if __name__ == "__main__":
+    asked = sys.argv[1] if len(sys.argv) > 1 else "de"
+    for message in missing(asked):
+        quoted = message.replace("\\", "\\\\").replace('"', '\\"')
+        print(f'msgid "{quoted}"\nmsgstr ""\n')
+    print("\n".join(f"# unused: {message}" for message in unused(asked)))
