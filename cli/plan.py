@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cli import publishing
+from cli import plan_fitted, publishing
 from cli.documents import read_evaluation, write_document
 from cli.errors import NotFound, NothingChosen
 from cli.options import messages
@@ -22,6 +22,8 @@ Book = Annotated[
 plans.command("submit")(publishing.submit)
 plans.command("publish")(publishing.publish)
 plans.command("submissions")(publishing.submissions)
+plans.command("fitted")(plan_fitted.fitted)
+plans.command("balance")(plan_fitted.balance)
 
 
 @plans.command("check")

@@ -20,6 +20,17 @@ class BadPlan(PricingError):
 
 
 @dataclass(eq=False)
+class NoBalance(PricingError):
+    """A plan whose rates cannot be scaled to bring in what they should."""
+
+    plan: str
+    problem: str
+
+    def __str__(self) -> str:
+        return f"rate plan {self.plan}: off-balance: {self.problem}"
+
+
+@dataclass(eq=False)
 class NoSuchPlan(PricingError):
     """A name that is neither a file nor a plan that ships."""
 

@@ -43,6 +43,17 @@ class WrongArtefact(PricingError):
 
 
 @dataclass(eq=False)
+class NoTable(PricingError):
+    """A factor of a model that cannot be a table of the rate plan."""
+
+    factor: str
+    problem: str
+
+    def __str__(self) -> str:
+        return f"{self.factor}: no table of the rate plan: {self.problem}"
+
+
+@dataclass(eq=False)
 class NothingToFit(PricingError):
     """Claims too few for the model that was asked for."""
 

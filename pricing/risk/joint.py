@@ -19,17 +19,25 @@ from pricing.risk.contract import Contract
 from pricing.risk.credibility import BuhlmannStraub, GammaPoisson, fit_buhlmann_straub, fit_gamma_poisson
 from pricing.risk.errors import NothingToFit
 from pricing.risk.glm import Glm, Relativity
-from pricing.risk.terms import terms_of
+from pricing.risk.terms import Term, terms_of
 
+DECLARED_KM = "declared_km"  # the plan's name of it too
 LITTLE_KM, MUCH_KM = 200.0, 20_000.0  # what a card shows the credibility of
 
 
 class Joint(msgspec.Struct, frozen=True):
-    """The three fits, the credibility of each signal by km, and that of own claims (None: one term a policy)."""
+    """The three fits, the credibility of each signal by km, and that of own claims (None: one term a policy).
+
+    For a price: `chosen` is `driven` without what selection left out, and `unmeasured` adds declared km to the declared
+    tables of `chosen` (None: there are none) for a pay plan that measures nothing.
+    """
 
     signals: dict[str, BuhlmannStraub]
     declared: Glm
     driven: Glm
+    chosen: Glm
+    claims_per_km: float
+    unmeasured: Glm | None = None
     experience: GammaPoisson | None = None
     experienced: Glm | None = None
 
@@ -67,13 +75,37 @@ def fit_joint(contract: Contract, learn: Book) -> Joint:
     static = [term for term in terms if not _reads_driving(contract, term.name)]
     declared = glm.fit_glm("poisson", static, seen, observed, weight)
     driven = glm.fit_glm("poisson", terms, seen, observed, weight)
+    chosen = glm.select("poisson", terms, seen, observed, weight)
+    unmeasured = _without_measuring(contract, seen, static, chosen)
+    per_km = float(learn.claims.sum() / km.sum())
     expected = glm.rate(driven, seen) * weight
     if learn.starts_on is None or len(np.unique(learn.policy)) == len(learn):
-        return Joint(credibility, declared, driven)
+        return Joint(credibility, declared, driven, chosen, per_km, unmeasured)
     experience = fit_gamma_poisson(learn.policy, learn.claims, expected)
     offset = np.log(experience.multiplier(*history(learn, expected)))
     experienced = glm.fit_glm("poisson", terms, seen, observed, weight, offset)
-    return Joint(credibility, declared, driven, experience, experienced)
+    return Joint(credibility, declared, driven, chosen, per_km, unmeasured, experience, experienced)
+
+
+def _without_measuring(contract: Contract, book: Book, static: list[Term], chosen: Glm) -> Glm | None:
+    """Declared km beside the other declared tables as they are chosen: those are an offset, and do not move."""
+    declared_km = [term for term in static if term.name == DECLARED_KM]
+    if not declared_km:
+        return None
+    others = msgspec.structs.replace(
+        chosen,
+        coefficients=tuple(
+            0.0 if _reads_driving(contract, name) or name == DECLARED_KM else value
+            for name, value in zip(_names_of_columns(chosen, book), chosen.coefficients, strict=True)
+        ),
+    )
+    offset = np.log(glm.rate(others, book))
+    return glm.fit_glm("poisson", declared_km, book, book.claims / book.exposure_years, book.exposure_years, offset)
+
+
+def _names_of_columns(model: Glm, book: Book) -> list[str]:
+    where = glm.places(model, book.take(np.zeros(1, dtype=np.intp)))
+    return [name for name, place in where.items() for _ in range(place.start, place.stop)]
 
 
 def _reads_driving(contract: Contract, term: str) -> bool:

@@ -1,0 +1,81 @@
+"""`wayrate plan fitted` and `wayrate plan balance`: a model's tables as a plan, and the off-balance taken out."""
+
+from datetime import date
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.errors import BadTime
+from cli.options import messages
+from cli.rate import class_mean, plan_named
+
+Out = Annotated[Path, typer.Option("-o", "--out", metavar="OUT.toml", help="The plan to write.", dir_okay=False)]
+Version = Annotated[str, typer.Option("--version", help="The plan's version.")]
+
+
+def fitted(
+    model: Annotated[
+        Path, typer.Argument(metavar="MODEL", help="The file that `wayrate fit` wrote.", exists=True, dir_okay=False)
+    ],
+    out: Out,
+    version: Version,
+    base: Annotated[str, typer.Option("--base", help="The plan whose rates, rules and other factors stay.")] = (
+        "wayrate-2026"
+    ),
+    effective_from: Annotated[
+        str | None, typer.Option("--effective-from", metavar="DATE", help="Default: the base plan's day.")
+    ] = None,
+    own_claims: Annotated[
+        bool, typer.Option("--own-claims", help="Also a factor of the policy's own claims, by their credibility.")
+    ] = False,
+    score: Annotated[
+        Path | None,
+        typer.Option("--score", metavar="SCORE.json", help="Also write the driving weights.", dir_okay=False),
+    ] = None,
+) -> None:
+    """Write a model's relativities as a rate plan, and the weights and credibility of driving as a score model."""
+    from pricing.risk.artefact import load
+    from pricing.risk.plan_tables import fitted_plan
+    from pricing.risk.score_weights import as_json, fitted_score_model
+
+    loaded, digest = load(model)
+    found = fitted_plan(loaded, digest, plan_named(base), version, _day(effective_from), own_claims=own_claims)
+    weights = None if score is None else fitted_score_model(loaded, digest)
+    out.write_text(found.plan.content, "utf-8")
+    kept = f"; still the base plan's: {', '.join(found.kept)}" if found.kept else ""
+    messages.print(f"Fitted: {', '.join(found.fitted)}{kept}. Rates are not fitted: `wayrate plan balance`. The hash:")
+    if score is not None and weights is not None:
+        score.write_bytes(as_json(weights))
+        names = ", ".join(f"{one.feature} (K {one.credibility_km:,.0f} km)" for one in weights.weights)
+        messages.print(f"Driving weights of {names}: {score}.")
+    typer.echo(found.plan.plan_hash)
+
+
+def _day(text: str | None) -> date | None:
+    try:
+        return None if text is None else date.fromisoformat(text)
+    except ValueError:
+        raise BadTime(text or "") from None
+
+
+def balance(
+    plan: Annotated[str, typer.Argument(metavar="PLAN", help="A TOML file, or the name of a plan that ships.")],
+    out: Out,
+    version: Version,
+    old: Annotated[str, typer.Option("--old", help="The plan whose sum the book is to bring in.")],
+    book: Annotated[
+        Path,
+        typer.Option("--book", metavar="BOOK.parquet", help="As `wayrate rate` reads it.", exists=True, dir_okay=False),
+    ],
+) -> None:
+    """Scale a plan's rates so that a book brings in what it does by another plan: an off-balance of 1.000."""
+    from pricing.balance import balanced
+    from pricing.rating_book import read_rating_book
+
+    found = balanced(
+        plan_named(old), plan_named(plan), lambda compiled: read_rating_book(book, compiled, class_mean()), version
+    )
+    out.write_text(found.plan.content, "utf-8")
+    messages.print(f"Rates times {found.scale:.6f}; off-balance {found.off_balance:.6f}. The hash:")
+    typer.echo(found.plan.plan_hash)

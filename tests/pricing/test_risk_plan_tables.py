@@ -1,0 +1,177 @@
+"""A fitted model becomes a rate plan that multiplies out to it, and its balance is taken out of the rates."""
+
+import json
+from decimal import Decimal
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from cli.main import app
+from pricing.errors import NoBalance
+from pricing.plan import RatePlan, parse_plan
+from pricing.plan_text import toml_text
+from pricing.policies import packaged_plan
+from pricing.risk import artefact, fitting, glm
+from pricing.risk.artefact import RiskModel
+from pricing.risk.contract import Contract, Factor, read_contract
+from pricing.risk.errors import NoTable
+from pricing.risk.plan_tables import OWN_CLAIMS, fitted_plan
+from pricing.risk.terms import Term
+from scoring.features import sum_totals
+from scoring.score import ScoreModel, score_totals
+from tests.pricing.rating_books import write_book
+from tests.pricing.test_risk_joint import BRAKES, CONTRACT, driven_book
+
+BANDS = (4000.0, 8000.0, 16_000.0)
+TOWN, DECLARED = '{ land = "1.1", city = "1.0" }', "[factors.declared_km]"
+
+
+def base_plan() -> RatePlan:
+    """The plan that ships, with a factor `town` for `territory` and two bands of declared km."""
+    content = packaged_plan().content
+    head, rest = content.split("[factors.territory]")
+    age = rest[rest.index("[factors.driver_age]") : rest.index(DECLARED)]
+    km = 'bands = [{ from = 0, to = 9000, relativity = "0.9" }, { from = 9000, to = 900000, relativity = "1.2" }]\n'
+    return parse_plan(f"{head}[factors.town]\nlevels = {TOWN}\n{age}{DECLARED}\n{km}", "base")
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> RiskModel:
+    path = tmp_path_factory.mktemp("plan") / "contract.toml"
+    path.write_text(CONTRACT)
+    contract = banded(read_contract(path))
+    book = driven_book(5000)
+    book = book.with_column("declared_km", np.exp(book.values["declared_km"]))
+    return fitting.fit(contract, book, 1, frozenset({"glm"}), lambda _: None)
+
+
+def banded(contract: Contract) -> Contract:
+    """Declared km in bands: what a plan can hold."""
+    factors = [Factor("declared_km", bands=BANDS) if one.name == "declared_km" else one for one in contract.factors]
+    return msgspec.structs.replace(contract, factors=tuple(factors))
+
+
+def test_the_plan_holds_what_the_joint_refit_says(model: RiskModel) -> None:
+    found = fitted_plan(model, "ab" * 32, base_plan(), "2", None)
+    assert found.fitted == ("town", "declared_km")
+    assert found.kept == ("vehicle_class", "driver_age")
+    assert model.joint is not None
+    assert {term.name for term in model.joint.chosen.terms} == {"km_a_year", "hard_brakes_per_100km"}
+    # driving says what town seemed to: the plan holds none of it, though the plan before charged it
+    assert set(found.plan.factors["town"].levels.values()) == {Decimal(1)}
+    km = found.plan.factors["declared_km"]
+    assert [band.lowest for band in km.bands] == [0, 4000, 8000, 16_000]
+    assert km.bands[-1].below == 900_000
+    # where nothing is measured declared km still tell: they rise
+    relativities = [band.relativity for band in km.bands]
+    assert relativities == sorted(relativities)
+    assert relativities[-1] > 2 * relativities[0]
+    assert model.joint.unmeasured is not None
+    told = {one.level: one.relativity for one in glm.relativities(model.joint.unmeasured, driven_book(2))}
+    assert float(relativities[0]) == pytest.approx(told["below 4000"], abs=1e-4)
+    for place in ("covers", "pay_plans", "rules", "behaviour", "fee", "minimum_premium"):
+        assert getattr(found.plan, place) == getattr(base_plan(), place)
+    assert "abababab" in found.plan.basis
+
+
+def test_own_claims_are_a_table_of_their_credibility(model: RiskModel) -> None:
+    plan = fitted_plan(model, "ab", base_plan(), "2", None, own_claims=True).plan
+    assert model.joint is not None
+    shape = model.joint.experience
+    assert shape is not None
+    for claims, expected in ((0, 0.0), (0, 0.4), (1, 0.4), (3, 0.5)):
+        exact = float(shape.multiplier(np.array([claims]), np.array([expected]))[0])
+        _, relativity = plan.factors[OWN_CLAIMS].step_of(int(100 * exact), "plan")
+        assert float(relativity) == pytest.approx(exact, abs=0.051 if exact < 2 else 0.126)
+    assert plan.factors[OWN_CLAIMS].step_of(100, "plan")[1] == 1
+    assert plan.factors[OWN_CLAIMS].step_of(99_999, "plan")[1] == 3
+
+
+def test_a_driving_weight_keeps_its_mean_its_interval_and_its_k(model: RiskModel, tmp_path: Path) -> None:
+    run = CliRunner()
+    digest = artefact.save(model, tmp_path / "model")
+    (tmp_path / "base.toml").write_text(base_plan().content)
+    words = ["plan", "fitted", str(tmp_path / "model"), "--base", str(tmp_path / "base.toml"), "--version", "2"]
+    out, score = tmp_path / "plan.toml", tmp_path / "score.json"
+    answer = run.invoke(app, [*words, "-o", str(out), "--score", str(score), "--effective-from", "2027-01-01"])
+    assert answer.exit_code == 0, answer.exception
+    assert run.invoke(app, ["plan", "check", str(out)]).stdout == answer.stdout
+    weights = msgspec.json.decode(score.read_bytes(), type=ScoreModel)
+    (weight,) = weights.weights
+    assert weight.beta_interval[0] < BRAKES < weight.beta_interval[1]
+    assert digest[:16] in weight.source
+    assert model.joint is not None
+    assert weight.credibility_km == model.joint.signals[weight.feature].k
+
+    def driven(km: int) -> float:
+        counts = {"hard_brake_events": km * 12 // 100, "brake_measurable_m": km * 1000, "distance_m": km * 1000}
+        return score_totals(sum_totals([counts]), weights).claims_per_100000_km / weights.base_claims_per_100000_km
+
+    # the same hard driving: 200 km move the prediction little, 20,000 km nearly all the way
+    whole = np.exp(weight.beta * (12 - weight.reference))
+    assert 1 < driven(200) < 1 + 0.25 * (whole - 1)
+    assert 1 + 0.8 * (whole - 1) < driven(20_000) < whole
+    assert driven(0) == pytest.approx(1.0, abs=1e-3)
+    assert "is not a time" in str(run.invoke(app, [*words, "-o", str(out), "--effective-from", "soon"]).exception)
+
+
+def test_what_is_no_table_is_named(model: RiskModel) -> None:
+    base = base_plan()
+    other = parse_plan(base.content.replace(TOWN, '{ land = "1.1", sea = "1.0" }'), "a")
+    with pytest.raises(NoTable, match=r"town: .*city, land, and the plan asks for 'sea'"):
+        fitted_plan(model, "ab", other, "2", None)
+    low = parse_plan(base.content.replace("from = 0, to = 9000", "from = 5000, to = 9000"), "a")
+    with pytest.raises(NoTable, match=r"declared_km: .*whole numbers over 5000"):
+        fitted_plan(model, "ab", low, "2", None)
+    with pytest.raises(NoTable, match="own claims"):
+        fitted_plan(msgspec.structs.replace(model, joint=None), "ab", base, "2", None, own_claims=True)
+    strange = parse_plan(base.content.replace("factors.town", "factors.t"), "a")
+    only_noise = msgspec.structs.replace(
+        model, contract=msgspec.structs.replace(model.contract, factors=(Factor("x"),))
+    )
+    with pytest.raises(NoTable, match="no factor of the plan"):
+        fitted_plan(only_noise, "ab", strange, "2", None)
+
+
+def test_a_curve_is_read_at_the_plans_knots_and_severity_is_part_of_it(model: RiskModel) -> None:
+    term = Term("age", "age", knots=(20.0, 80.0), centre=50.0)
+    line = glm.Glm("poisson", (term,), -2.0, (-0.01,), ((0.0, 0.0), (0.0, 0.0)))
+    severe = msgspec.structs.replace(line, family="gamma", coefficients=(0.002,))
+    contract = msgspec.structs.replace(model.contract, factors=(Factor("age"),))
+    plain = msgspec.structs.replace(model, contract=contract, joint=None, glm=line, severity=severe)
+    knots = 'knots = [{ at = 20, relativity = "1" }, { at = 50, relativity = "1" }, { at = 80, relativity = "1" }]'
+    base = base_plan().content.replace(f"[factors.town]\nlevels = {TOWN}", f"[factors.age]\n{knots}\ndecimals = 4")
+    found = fitted_plan(plain, "ab", parse_plan(base, "a"), "2", None).plan.factors["age"]
+    told = [float(knot.relativity) for knot in found.knots]
+    assert told == pytest.approx(list(np.exp(-0.008 * (np.array([20, 50, 80]) - 50))), abs=1e-4)
+
+
+def test_a_plan_is_written_as_it_was_read() -> None:
+    import tomllib  # noqa: PLC0415
+
+    for name in ("wayrate-2026", "wayrate-menu-2026"):
+        content = tomllib.loads(packaged_plan(name).content, parse_float=Decimal)
+        assert tomllib.loads(toml_text(content), parse_float=Decimal) == content
+    odd = {"a": {'b "c" \\': {"d e": "f\n\tg", "h": [1, 2], "i": True}}}
+    assert tomllib.loads(toml_text(odd)) == odd
+
+
+def test_a_book_brings_in_what_it_did(tmp_path: Path) -> None:
+    run = CliRunner()
+    write_book(tmp_path / "book.parquet", packaged_plan(), 300, 8)
+    dear = packaged_plan().content.replace('urban = "1.10"', 'urban = "1.90"').replace('version = "1"', 'version = "2"')
+    (tmp_path / "dear.toml").write_text(dear)
+    out, book = str(tmp_path / "out.toml"), str(tmp_path / "book.parquet")
+    words = ["plan", "balance", str(tmp_path / "dear.toml"), "--old", "wayrate-2026", "--book", book, "-o", out]
+    answer = run.invoke(app, [*words, "--version", "3"])
+    assert answer.exit_code == 0, answer.exception
+    change = json.loads(run.invoke(app, ["plan", "impact", "wayrate-2026", out, book, "--json"]).stdout)
+    assert change["off_balance"] == pytest.approx(1.0, abs=5e-5)
+    assert change["pay_more"]
+    assert change["pay_less"]
+    (tmp_path / "fee.toml").write_text(dear.replace('fee = "1.50"', 'fee = "900.00"'))
+    words[2] = str(tmp_path / "fee.toml")
+    assert isinstance(run.invoke(app, [*words, "--version", "3"]).exception, NoBalance)
