@@ -69,6 +69,7 @@ AuditReader = Annotated[Account, Depends(SignedInAs("privacy_officer", "admin"))
 PortfolioReader = Annotated[Account, Depends(SignedInAs("actuary", "underwriter"))]  # groups, never one person
 Actuary = Annotated[Account, Depends(SignedInAs("actuary"))]  # groups, never one person
 PlanReader = Annotated[Account, Depends(SignedInAs("actuary", "underwriter"))]  # rate plans, published and waiting
+OfferLogReader = Annotated[Account, Depends(SignedInAs("support", "actuary"))]  # actuaries: groups, never one person
 Serving = Annotated[Account, Depends(SignedInAs("policyholder", "driver", "support"))]  # a person own ones only
 Admin = Annotated[Account, Depends(SignedInAs("admin"))]
 DeviceEnder = Annotated[Account, Depends(SignedInAs("admin", "support"))]
