@@ -17,9 +17,11 @@ router = APIRouter(include_in_schema=False)
 HOME = {
     "policyholder": "/home",
     "driver": "/home",
-    "underwriter": "/book",
+    "underwriter": "/desk",
     "support": "/customers",
-    "actuary": "/experiments",
+    "actuary": "/desk",
+    "privacy_officer": "/desk",
+    "admin": "/desk",
 }
 
 

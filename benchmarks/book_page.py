@@ -2,8 +2,8 @@
 
 Run `uv run python -m benchmarks.book_page [--policies N] [--times N]`.
 
-The small real book of the tests is copied until there are N policies, each with ten posted months and their row of the
-book by month; terms, kilometres, scores and premiums vary. Pages are asked one by one, in the process of the
+The small real book of the tests is copied until there are N policies, each with its rows of the book for ten months;
+terms, kilometres, scores and premiums vary. Pages are asked one by one, in the process of the
 application, as an underwriter asks them; the bare read of one row beside them says what a round trip costs here.
 """
 
@@ -17,11 +17,11 @@ import numpy as np
 from fastapi.testclient import TestClient
 
 from api.app import create_api
-from benchmarks.customer_card import copy_book
+from benchmarks.customer_card import COPIES
 from storage.open import open_database
 from storage.pool import Database
 from tests.api.conftest import sign_in
-from tests.api.world import DESK, NOW, build_world
+from tests.api.world import ANNA, DESK, NOW, POLICY_OF, build_world
 
 _VARIED = (
     """update policy.policy set pay_plan = (array['autograph', 'per_km', 'flat'])[1 + mod(n, 3)],
@@ -37,7 +37,7 @@ _VARIED = (
               30 + mod(n * 31 + m * 17, 65), 0.004, 20 + mod(n * 107 + m * 13, 9000) / 100.0, 0, 4, 'EUR'
          from (select cells_m from policy.book_month limit 1) b, generate_series(1, %(count)s) n,
               generate_series(1, 10) m
-       on conflict do nothing""",
+        order by m on conflict do nothing""",
     """insert into policy.claim
        select 'C-' || n || '-' || m, md5('k' || n)::uuid, 'liability', make_date(2026, m, 1 + mod(n, 28)), now()
          from generate_series(1, %(count)s, 211) n, generate_series(1, 10) m""",
@@ -56,11 +56,12 @@ PATHS = {
 }
 
 
-def vary(database: Database, count: int) -> None:
-    """Terms and months that differ, so that filters and orders have something to do."""
+def copy_book(database: Database, count: int) -> None:
+    """People and policies, with terms and months that differ, so that filters and orders have something to do."""
     with database.role("owner") as conn:
-        for statement in _VARIED:
-            conn.execute(statement, {"count": count} if "%(count)s" in statement else None)
+        for statement in (*COPIES[:2], *_VARIED):
+            values = {"count": count, "like": POLICY_OF[ANNA]}
+            conn.execute(statement, {name: one for name, one in values.items() if f"%({name})s" in statement} or None)
 
 
 def timed(times: int, run: Callable[[], object]) -> str:
@@ -82,8 +83,7 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, open_database(Path(folder), None) as database:
         build_world(database)
-        copy_book(database, arguments.policies, 10)
-        vary(database, arguments.policies)
+        copy_book(database, arguments.policies)
         with TestClient(create_api(database, None, lambda: NOW), base_url="http://127.0.0.1") as client:
             assert sign_in(client, DESK) == 303
 

@@ -20,7 +20,7 @@ from storage.open import open_database
 from storage.pool import Database
 from tests.api.world import ANNA, NOW, POLICY_OF, build_world
 
-_COPIES = (
+COPIES = (
     """insert into policy.person select md5('p' || n)::uuid, 'Person ' || n, 'p' || n || '@example.org'
          from generate_series(1, %(count)s) n""",
     """insert into policy.policy (policy_key, policy_id, person_key, starts_on, ends_on, plan_name, pay_plan, covers,
@@ -58,7 +58,7 @@ def copy_book(database: Database, count: int, cards: int) -> None:
     """The book, copied."""
     values = {"count": count, "cards": cards, "like": POLICY_OF[ANNA]}
     with database.role("owner") as conn:
-        for copy in _COPIES:
+        for copy in COPIES:
             done: Cursor[tuple[object, ...]] = conn.execute(copy, values)
             table = copy.split("insert into ")[1].split()[0]
             print(f"{done.rowcount:>11,} rows  {table}")

@@ -55,7 +55,7 @@ _COLUMNS = """
            coalesce(p.factors ->> 'vehicle_class', '') as vehicle_class, coalesce(m.trips, 0) as trips,
            coalesce(m.driven_m, 0) as driven_m, coalesce(m.charged_m, 0) as charged_m,
            coalesce(m.relabelled_m, 0) as relabelled_m, m.score, m.premium, coalesce(m.adjusted, 0) as adjusted,
-           m.currency, b.premium as before
+           m.currency, p.policy_key
 """
 _TOTALS = """
     select coalesce(m.currency, '') as currency, count(*) as policies, coalesce(sum(m.trips), 0)::bigint as trips,
@@ -69,6 +69,11 @@ _MONTH = """
       left join policy.book_month m on m.policy_key = p.policy_key and m.period = %(period)s
 """
 _BEFORE = " left join policy.book_month b on b.policy_key = p.policy_key and b.period = %(before)s"
+_SHOWN = """
+    select c.policy_id, c.pay_plan, c.territory, c.vehicle_class, c.trips, c.driven_m, c.charged_m, c.relabelled_m,
+           c.score, c.premium, c.adjusted, c.currency, b.premium as before
+"""
+_BEFORE_OF_CHOSEN = "left join policy.book_month b on b.policy_key = c.policy_key and b.period = %(before)s"
 _PERIODS = """
     with recursive month(period) as (
         select max(period) from policy.book_month
@@ -137,7 +142,7 @@ def fetch_book_page(
     """`count` rows of the filter after the first `skip`. `bounds`: of the month `first` and `after`, and `before`."""
     with conn.cursor(row_factory=class_row(BookRow)) as cursor:
         values = _values(which, bounds) | {"count": count, "skip": skip}
-        return cursor.execute(f"{_rows(which)} limit %(count)s offset %(skip)s", values).fetchall()
+        return cursor.execute(_rows(which, " limit %(count)s offset %(skip)s"), values).fetchall()
 
 
 def each_book_row(conn: Conn, which: BookFilter, bounds: Mapping[str, date | str]) -> Iterator[BookRow]:
@@ -169,10 +174,16 @@ def fetch_posted_period(conn: Conn) -> str | None:
         return period
 
 
-def _rows(which: BookFilter) -> str:
-    order = _SORTS.get(which.sort.removeprefix("-"), "p.policy_id")
+def _rows(which: BookFilter, page: str = "") -> str:
+    """The page is cut before the month before is looked up: the sort then keeps fifty rows, and not the book."""
+    key = which.sort.removeprefix("-")
+    order = _SORTS.get(key, "p.policy_id")
     turn = "desc nulls last" if which.sort.startswith("-") else "nulls last"
-    return f"{_COLUMNS}{_MONTH}{_BEFORE}{_where(which)} order by {order} {turn}, p.policy_id"
+    before = _BEFORE if which.change or key == "change" else ""
+    chosen = (
+        f"{_COLUMNS}, {order} as sort_key{_MONTH}{before}{_where(which)} order by {order} {turn}, p.policy_id{page}"
+    )
+    return f"{_SHOWN} from ({chosen}) c {_BEFORE_OF_CHOSEN} order by c.sort_key {turn}, c.policy_id"
 
 
 def _where(which: BookFilter) -> str:

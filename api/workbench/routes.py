@@ -2,8 +2,8 @@
 
 from fastapi import APIRouter
 
-from api.workbench import book_routes, plan_routes
+from api.workbench import audit_pages, book_routes, desk_routes, plan_routes, quarantine_pages, system_pages
 
 router = APIRouter()
-for routes in (book_routes, plan_routes):
+for routes in (desk_routes, book_routes, plan_routes, quarantine_pages, system_pages, audit_pages):
     router.include_router(routes.router)

@@ -1,4 +1,4 @@
--- depends: 0048.book-months
+-- depends: 0050.audit-lists
 -- What a claim costs as far as it is known: rows that are added, the latest stands. A claim without a settled one is open.
 
 create table policy.claim_assessment (

@@ -80,6 +80,19 @@ ROW_OF = {
     "GET /api/v1/quarantine": "Quarantine: look, replay",
     "GET /api/v1/quarantine/{quarantine_id}": "Quarantine: look, replay",
     "POST /api/v1/quarantine/replay": "Quarantine: look, replay",
+    "GET /desk": "Desk: what waits",
+    "GET /quarantine": "Quarantine: counts",
+    "GET /quarantine.csv": "Quarantine: look, replay",
+    "GET /quarantine/{quarantine_id}": "Quarantine: look, replay",
+    "POST /quarantine/replay": "Quarantine: look, replay",
+    "GET /devices": "Devices: enrol, rotate",
+    "GET /devices.csv": "Devices: enrol, rotate",
+    "POST /devices/codes": "Devices: enrol, rotate",
+    "POST /devices/{device_id}/end": "Devices: revoke",
+    "GET /security-events": "Security events",
+    "GET /system": "Metrics",
+    "GET /audit": "Access and audit log",
+    "GET /audit.csv": "Access and audit log",
     "GET /rate-plans": _PLANS,
     "POST /rate-plans/check": _PLANS,
     "POST /rate-plans/drafts": _PLANS,
@@ -97,11 +110,6 @@ ROW_OF = {
     "GET /api/v1/policies/{policy_id}/touchpoints": _TOUCHPOINTS,
     "POST /api/v1/policies/{policy_id}/touchpoints": _TOUCHPOINTS,
     "GET /api/v1/touchpoint-costs": _TOUCHPOINTS,
-    "GET /segments": _PORTFOLIO,
-    "GET /api/v1/segments": _PORTFOLIO,
-    "GET /strategies": _PORTFOLIO,
-    "GET /api/v1/strategies": _PORTFOLIO,
-    "GET /guard": _TOUCHPOINTS,
     "GET /experiments": _PORTFOLIO,
     "POST /experiments": _PORTFOLIO,
     "POST /experiments/{name}": _PORTFOLIO,
@@ -125,7 +133,7 @@ ROW_OF = {
 # Routes for staff beside a person's own one to the same thing: not the whole row.
 _OF_STAFF = (
     "/book", "/contests", "/customers", "/api/v1/book", "/api/v1/contest-queue", "/api/v1/customers",
-    "/api/v1/touchpoint-costs", "/guard", "/api/v1/audit",
+    "/api/v1/touchpoint-costs", "/api/v1/audit", "/audit",
 )  # fmt: skip
 ONLY_STAFF = {operation for operation in ROW_OF if operation.split(" ")[1].startswith(_OF_STAFF)}
 
@@ -174,6 +182,9 @@ REQUEST = {
     "POST /api/v1/customers/{policy_id}/care": Asked(json={"needs_care": False}),
     "POST /customers/{policy_id}/care": Asked(form={"reason": "asked"}),
     "POST /api/v1/policies/{policy_id}/touchpoints": Asked(json={"channel": "app", "kind": "question"}),
+    "POST /quarantine/replay": Asked(form={"channel": "http"}),
+    "POST /devices/codes": Asked(form={"device": "car-fresh"}),
+    "POST /devices/{device_id}/end": Asked(form={}),
     "POST /rate-plans/check": Asked(form={}, file={"plan": packaged_plan().content}),
     "POST /rate-plans/drafts": Asked(
         form={"content": packaged_plan().content.replace('version = "1"', 'version = "3"')}

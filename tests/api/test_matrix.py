@@ -261,7 +261,7 @@ def test_every_cell_of_the_matrix_answers_as_it_says(asking: Asking, world: Worl
 
 def in_order(found: Iterable[str]) -> list[str]:
     """Operations so that none finds another's work in its way but as a 409: what reads first, then what writes."""
-    late = ("cancellation", "/revoke", "/code", "/sign-out")  # what ends or makes things, after what needs them
+    late = ("cancellation", "/revoke", "/end", "/code", "/sign-out")  # what ends or makes things, after what needs them
     return sorted(
         found, key=lambda name: (not name.startswith("GET "), *(name.endswith(word) for word in reversed(late)))
     )

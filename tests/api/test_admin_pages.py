@@ -1,0 +1,131 @@
+"""Pages of administrators and of those who watch over the audit log: what they show, hide, do and note."""
+
+import csv
+import io
+import re
+
+import pytest
+from fastapi.testclient import TestClient
+
+from api.workbench.tables import harmless
+from ingest.security import SecurityEvent, record
+from storage.audit import entries
+from storage.pool import Database
+from tests.api.conftest import sign_in
+from tests.api.test_quarantine_routes import CANARIES
+from tests.api.test_quarantine_routes import client as quarantine_client
+from tests.api.world import NOW
+
+client = quarantine_client  # one device, and two records of it in quarantine
+
+
+def as_whom(client: TestClient, role: str) -> str:
+    """Signs in; the token of this session's forms."""
+    client.cookies.clear()
+    assert sign_in(client, f"{role}@example.org") == 303
+    found = re.search(r'name="form_token" value="([^"]+)"', client.get("/desk").text)
+    assert found is not None
+    return found[1]
+
+
+def acts(database: Database) -> list[str]:
+    with database.role("policy") as conn:
+        return [one.action for one in entries(conn)]
+
+
+def test_each_role_begins_where_its_work_waits(client: TestClient) -> None:
+    for role, waits in (
+        ("admin", "Records in quarantine"),
+        ("underwriter", "Records in quarantine"),
+        ("actuary", "Nothing waits for you"),
+        ("privacy_officer", "Nothing waits for you"),
+    ):
+        client.cookies.clear()
+        sign_in(client, f"{role}@example.org")
+        landed = client.get("/", follow_redirects=True)
+        assert landed.url.path == "/desk", role
+        assert waits in landed.text, role
+
+
+def test_quarantine_is_listed_without_a_digit_of_a_place_looked_at_and_replayed(
+    client: TestClient, database: Database
+) -> None:
+    token = as_whom(client, "admin")
+    listed = client.get("/quarantine").text
+    first = re.findall(r'href="/quarantine/(\d+)"', listed)[0]
+    looked_at = client.get(f"/quarantine/{first}").text
+    taken = client.get("/quarantine.csv").text
+    for text in (listed, looked_at, taken):
+        assert not any(canary in text for canary in CANARIES)
+    assert "##.######" in looked_at
+    rows = list(csv.DictReader(io.StringIO(taken)))
+    assert {row["reason"] for row in rows} == {"range", "trailing", "type"}
+    assert len(re.findall(r'href="/quarantine/\d', client.get("/quarantine?reason=type").text)) == 1
+    assert client.get("/quarantine/999").status_code == 404
+
+    done = client.post("/quarantine/replay", data={"quarantine_id": first, "form_token": token}).text
+    assert "Still quarantined" in done
+    assert client.post("/quarantine/replay", data={"reason": "type", "form_token": "made-up"}).status_code == 403
+    assert client.post("/quarantine/replay", data={"form_token": token}).status_code == 404
+    done = client.post("/quarantine/replay", data={"reason": "type", "channel": "http", "form_token": token}).text
+    assert "<h1>1 replayed</h1>" in done
+    assert acts(database) == [
+        "quarantine_read",
+        "quarantine_exported",
+        "quarantine_replayed",
+        "quarantine_replayed",
+    ]
+
+    as_whom(client, "underwriter")
+    counts = client.get("/quarantine").text
+    assert "Trailing" in counts
+    assert "What is kept" not in counts
+
+
+def test_devices_are_found_enrolled_and_ended(client: TestClient, database: Database) -> None:
+    token = as_whom(client, "admin")
+    assert "car-1" in client.get("/devices?state=sending").text
+    assert "No device matches" in client.get("/devices?state=silent").text
+    assert "No device matches" in client.get("/devices?find=car-2").text
+    assert client.get("/devices?find=%25").status_code == 422
+    made = client.post("/devices/codes", data={"device": "car-2", "form_token": token}).text
+    assert re.search(r"[0-9A-Z]{4}-[0-9A-Z]{4}-[0-9A-Z]{4}", made)
+    assert client.post("/devices/codes", data={"device": "../x", "form_token": token}).status_code == 422
+    assert client.post("/devices/car-9/end", data={"form_token": token}).status_code == 404
+    client.post("/devices/car-1/end", data={"form_token": token})
+    rows = {row["device"]: row for row in csv.DictReader(io.StringIO(client.get("/devices.csv").text))}
+    assert rows["car-1"]["revoked_at"]
+    assert "car-1" in client.get("/devices?state=ended&sort=-last").text
+    assert acts(database) == ["device_code_made", "device_ended"]
+
+
+def test_security_events_and_the_system_are_shown(client: TestClient, database: Database) -> None:
+    record(database, SecurityEvent.WRONG_CODE, NOW, channel="http", detail="a code that never was")
+    as_whom(client, "admin")
+    assert "a code that never was" in client.get("/security-events?kind=wrong_code").text
+    assert "Nothing happened" in client.get("/security-events?kind=second_imei").text
+    system = client.get("/system").text
+    assert "PostgreSQL" in system
+    assert "Windows to be scored" in system
+
+
+def test_the_audit_log_is_filtered_and_notes_its_readers(client: TestClient, database: Database) -> None:
+    token = as_whom(client, "admin")
+    client.post("/devices/codes", data={"device": "car-2", "form_token": token})
+    as_whom(client, "privacy_officer")
+    shown = client.get("/audit?action=device_code_made&actor=Admin@example.org&since=2026-11-03&until=2026-11-03").text
+    assert "car-2" in shown
+    assert "admin@example.org" in shown
+    for other in ("action=policy_read", "actor=nobody@example.org", "until=2026-11-02", "role=support", "policy=T-1"):
+        assert "Nothing matches" in client.get(f"/audit?{other}").text, other
+    rows = list(csv.DictReader(io.StringIO(client.get("/audit.csv?role=privacy_officer").text)))
+    assert {row["action"] for row in rows} == {"audit_read", "audit_exported"}
+    assert rows[0]["object"] == "role=privacy_officer"
+
+
+@pytest.mark.parametrize(
+    ("cell", "written"),
+    [("=1+1", "'=1+1"), ("-2", "'-2"), ("@x", "'@x"), ("\tx", "'\tx"), ("plain", "plain"), (-2, -2), ("", "")],
+)
+def test_a_spreadsheet_runs_nothing_of_a_csv_file(cell: object, written: object) -> None:
+    assert harmless(cell) == written
