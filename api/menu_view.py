@@ -8,7 +8,7 @@ from api import wording
 from api.errors import NotFound
 from api.languages import say
 from api.policy_file import plan_of
-from pricing.close import driving_of
+from pricing.driving import driving_of
 from pricing.plan import RatePlan
 from pricing.products import SHARING_TITLES, Catalogue, Menu, Offer, needed_sharing, packaged_catalogue, price_menu
 from pricing.rating import Inputs

@@ -9,7 +9,7 @@ from api.errors import NotFound
 from api.home_view import shown_month
 from api.store import Account, Trip
 from api.wording import local
-from pricing.close import inputs_of, not_charged, policy_score
+from pricing.driving import inputs_of, not_charged, policy_score
 from pricing.month import Month, rate_month
 from pricing.periods import month_bounds, months_before
 from pricing.plan import RatePlan, parse_plan

@@ -22,7 +22,8 @@ from cli.progress import progress_bar
 from ingest.devices import enrol, rotate
 from ingest.errors import DeviceExists
 from ingest.gateway import create_gateway
-from pricing.close import close_period, policy_score
+from pricing.close import close_period
+from pricing.driving import policy_score
 from pricing.policies import PolicyDocument, add_policy, assign_device
 from pricing.store import fetch_policy, fetch_statement_of_period, fetch_trips
 from scoring.extract import demo_extract, read_road_map

@@ -8,7 +8,7 @@ import numpy as np
 
 from ingest.decoded import Decoded, Rejected
 from ingest.moments import microseconds
-from ingest.readings import Int64s, Readings, concatenate
+from ingest.readings import TIER_FLAGS, Int64s, Readings, concatenate
 from ingest.store import Upload
 from ingest.validate import refuse_expired, validate
 
@@ -81,11 +81,13 @@ class Joined:
 
 
 def join(uploads: Sequence[Upload], decoded: Sequence[Decoded]) -> Joined:
-    """Uploads with what was decoded of each, not validated yet or validated before; the device is the upload's."""
+    """Uploads with what was decoded of each, validated before or not; device and trust tier are the upload's."""
     upload = np.repeat(np.arange(len(uploads)), [len(one.readings) for one in decoded])
     index = np.concatenate([one.record_index for one in decoded])
     keys = np.array([one.device_key for one in uploads], dtype=np.int64)
-    readings = concatenate([one.readings for one in decoded]).replace(device_key=keys[upload])
+    unproved = np.array([TIER_FLAGS[one.tier] for one in uploads], dtype=np.int32)
+    readings = concatenate([one.readings for one in decoded])
+    readings = readings.replace(device_key=keys[upload], flags=readings.flags | unproved[upload])
 
     def raw_of(row: int) -> bytes:
         return decoded[int(upload[row])].raw_of(int(index[row]))

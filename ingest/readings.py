@@ -32,6 +32,19 @@ class Flag(IntFlag):
     UNACKED_CHANNEL = 128  # arrived without a promise of delivery: never the only basis of a discount
     IMPUTED_RECEIVER_POSITION = 256  # the device repeated its last valid position
     VIN_MISMATCH = 512  # it came with the number of another vehicle, or with one that is none: its trip does not count
+    UNSIGNED = 1024  # the credential that brought it does not sign: see TIER_FLAGS
+    NO_TLS_TOKEN = 2048
+    UNBOUND_NETWORK = 4096
+
+
+# What the credential of each tier does not prove. Of several arrivals of a reading the best counts: a flag stays only
+# if every one bears it.
+TIER_FLAGS = {
+    "signed": Flag(0),
+    "tls": Flag.UNSIGNED,
+    "bound_network": Flag.UNSIGNED | Flag.NO_TLS_TOKEN,
+    "claim": Flag.UNSIGNED | Flag.NO_TLS_TOKEN | Flag.UNBOUND_NETWORK,
+}
 
 
 @dataclass(frozen=True, slots=True)

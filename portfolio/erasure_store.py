@@ -96,6 +96,7 @@ _DEVICES_GO = (
 )
 _DEVICES_GONE = (
     "delete from link.assignment where device_key = any(%(devices)s) or policy_key = any(%(policies)s)",
+    "delete from link.measured_day where policy_key = any(%(policies)s)",
     "delete from telemetry.device where device_key = any(%(devices)s)",
 )
 

@@ -1,34 +1,30 @@
 """From a month's driving to its posted statement, and from changed driving to the adjustments that correct it."""
 
-from bisect import bisect_right
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from datetime import date, datetime, timedelta
+from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import product
 from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
-from pricing import change_store, store
+from pricing import store
 from pricing.book_month_store import BookMonth, keep_month
+from pricing.driving import Versions, month_of, not_charged, policy_score, window_of
 from pricing.errors import PeriodNotOver
-from pricing.month import Month, Part, rate_month
+from pricing.month import Month, rate_month
 from pricing.periods import ended_at, month_bounds, months_before
-from pricing.plan import RatePlan
 from pricing.policies import plan_of_hash, plan_on, publish_packaged_plan
-from pricing.rating import BehaviourInput, DrivenTrip, Inputs, Line, Premium, Terms
+from pricing.rating import Line, Premium, Terms
 from pricing.statement import Posting, difference
 from pricing.store import Change, Policy, TripRow
-from pricing.terms import SHARING, Span, in_month, spans_of
 from scoring.classes import EXPOSURE_CLASSES, HOUR_BANDS
-from scoring.features import sum_totals
 from scoring.labels import EXCLUSION
-from scoring.score import PRIOR_MODEL, Score, score_totals
+from scoring.score import PRIOR_MODEL
 from storage.pool import Conn, Database
 
 CONTESTED = "contested"  # the reason for which a trip does not count after its contest was upheld
 FIRST_TO_END = "Pacific/Kiritimati"  # where on Earth a month ends first
 
-type Versions = dict[str, object]
 type Progress = Callable[[int, int], None]
 
 
@@ -84,129 +80,18 @@ def adjust(conn: Conn, policy_key: UUID, from_month: str, as_of: datetime) -> li
     adjustments = [_adjustment(conn, policy, period, as_of) for period in periods]
     for period in _open_months(policy, from_month, periods, as_of):
         plan = plan_on(conn, policy.plan_name, max(month_bounds(period)[0], policy.starts_on))
-        rows = _window(conn, policy, plan, period)
-        inputs, _ = _inputs(conn, policy, plan, period, rows)
+        rows = window_of(conn, policy, plan, period)
+        inputs, _ = month_of(conn, policy, plan, period, rows)
         keep_month(conn, _book_month(policy, period, inputs.days, rows), plan.tax_name)
     return [adjustment for adjustment in adjustments if adjustment]
-
-
-def inputs_of(conn: Conn, policy: Policy, plan: RatePlan, period: str) -> tuple[Month, Versions]:
-    """What a policy's premium of a month is computed from, and the versions of what made it (policy role).
-
-    Among the versions stand the upheld contests without whose events, or trips, the driving is counted.
-    """
-    return _inputs(conn, policy, plan, period, _window(conn, policy, plan, period))
-
-
-def _window(conn: Conn, policy: Policy, plan: RatePlan, period: str) -> list[TripRow]:
-    """The trips of the score's window, which ends with the period."""
-    window_start = months_before(period, plan.behaviour.window_months - 1)
-    return store.fetch_trips(conn, policy.policy_key, window_start, period)
-
-
-def _inputs(conn: Conn, policy: Policy, plan: RatePlan, period: str, rows: list[TripRow]) -> tuple[Month, Versions]:
-    window_start = months_before(period, plan.behaviour.window_months - 1)
-    spans = spans_of(change_store.fetch_changes(conn, policy.policy_key))
-    spans = in_month(spans, period) or _no_days(policy, period)
-    driven = _by_span([row for row in rows if row.local_month == period], spans, policy)
-    behaviour = _behaviour(rows, policy, window_start, period)
-    parts = []
-    for span, trips in zip(spans, driven, strict=True):
-        inputs = Inputs(
-            policy=str(policy.policy_key),
-            period=period,
-            days=(span.to_day - span.from_day).days,
-            terms=span.terms,
-            trips=trips,
-            behaviour=behaviour if "behaviour" in plan.pay_plan(span.terms.pay_plan).uses else None,
-        )
-        parts.append(Part(span.from_day, span.to_day, inputs))
-    scored = [row for row in rows if row.versions]
-    made_by = {
-        name: sorted({str(row.versions[name]) for row in scored if row.versions.get(name)})
-        for name in ("map", "thresholds", "settings", "model")
-    }
-    contests = sorted({str(contest) for row in rows for contest in row.contests})
-    versions: Versions = {"plan": plan.plan_hash, **made_by}
-    return Month(tuple(parts)), versions | ({"contests": contests} if contests else {})
-
-
-def driving_of(conn: Conn, policy: Policy, plan: RatePlan, period: str) -> Inputs:
-    """A whole month of a policy's own driving on its present terms, for asking what other choices would cost."""
-    first, after = month_bounds(period)
-    window_start = months_before(period, plan.behaviour.window_months - 1)
-    rows = store.fetch_trips(conn, policy.policy_key, window_start, period)
-    terms = Terms(policy.pay_plan, tuple(policy.covers), policy.factors, policy.declared_km_per_year)
-    whole = (Span(first, after, terms, policy.sharing),)
-    (trips,) = _by_span([row for row in rows if row.local_month == period], whole, policy)
-    behaviour = _behaviour(rows, policy, window_start, period)
-    return Inputs(str(policy.policy_key), period, (after - first).days, terms, trips, behaviour)
-
-
-def _no_days(policy: Policy, period: str) -> tuple[Span, ...]:
-    """Of a month that the policy turned out not to cover: its last terms for no days."""
-    first, _ = month_bounds(period)
-    terms = Terms(policy.pay_plan, tuple(policy.covers), policy.factors, policy.declared_km_per_year)
-    return (Span(first, first, terms, policy.sharing),)
-
-
-def _by_span(rows: Iterable[TripRow], spans: Sequence[Span], policy: Policy) -> list[tuple[DrivenTrip, ...]]:
-    """The trips of each span by the clock of the policy; those outside of cover with the nearest."""
-    found: list[list[DrivenTrip]] = [[] for _ in spans]
-    begins = [span.from_day for span in spans]
-    for row in rows:
-        at = max(bisect_right(begins, _day(row, policy)) - 1, 0)
-        cells = row.cells if spans[at].sharing == SHARING[-1] else []
-        trip = DrivenTrip(
-            trip_id=str(row.trip_id),
-            distance_m=row.distance_m,
-            gap_m=row.gap_m,
-            not_charged=not_charged(row, policy),
-            cells=tuple(sorted((road_class, hour_band, metres) for road_class, hour_band, metres in cells)),
-        )
-        found[at].append(trip)
-    return [tuple(trips) for trips in found]
-
-
-def _day(row: TripRow, policy: Policy) -> date:
-    return row.started_at.astimezone(ZoneInfo(policy.time_zone)).date()
-
-
-def policy_score(trips: Iterable[TripRow], policy: Policy) -> Score | None:
-    """The score of the driving that may be charged for and that was promised to be whole; None without any."""
-    counted = [row.totals for row in trips if not_charged(row, policy) is None and not row.is_unacked]
-    return score_totals(sum_totals(counted)) if counted else None
-
-
-def not_charged(row: TripRow, policy: Policy) -> str | None:
-    """Why a trip costs nothing, or None: an uncertified trip can never raise a premium."""
-    if not policy.starts_on <= _day(row, policy) < policy.ends_on:
-        return "outside_cover"
-    if row.excluded is not None:
-        return f"excluded: {row.excluded}"
-    return "uncertified" if row.grade == "uncertified" else None
-
-
-def _behaviour(rows: list[TripRow], policy: Policy, from_month: str, to_month: str) -> BehaviourInput | None:
-    score = policy_score(rows, policy)
-    if score is None:
-        return None
-    return BehaviourInput(
-        claims_per_100000_km=Decimal(str(score.claims_per_100000_km)),
-        class_mean=Decimal(str(PRIOR_MODEL.base_claims_per_100000_km)),
-        model=score.model,
-        from_month=from_month,
-        to_month=to_month,
-        km=Decimal(str(score.km)),
-    )
 
 
 def _first_posting(conn: Conn, policy: Policy, period: str, as_of: datetime) -> Posting | None:
     if store.fetch_postings(conn, policy.policy_key, period):
         return None
     plan = plan_on(conn, policy.plan_name, max(month_bounds(period)[0], policy.starts_on))
-    rows = _window(conn, policy, plan, period)
-    inputs, versions = _inputs(conn, policy, plan, period, rows)
+    rows = window_of(conn, policy, plan, period)
+    inputs, versions = month_of(conn, policy, plan, period, rows, is_over=True)
     premium = rate_month(plan, inputs)
     posting = _posting(policy, period, 0, premium, premium.lines, inputs, versions, "the month's statement", as_of)
     is_posted = store.insert_posting(conn, posting)
@@ -218,8 +103,8 @@ def _adjustment(conn: Conn, policy: Policy, period: str, as_of: datetime) -> Pos
     """New total minus posted sum, by the plan of the statement; None where they agree."""
     posted = store.fetch_postings(conn, policy.policy_key, period)
     plan = plan_of_hash(conn, posted[0].plan_hash)
-    rows = _window(conn, policy, plan, period)
-    inputs, versions = _inputs(conn, policy, plan, period, rows)
+    rows = window_of(conn, policy, plan, period)
+    inputs, versions = month_of(conn, policy, plan, period, rows, is_over=True)
     premium = rate_month(plan, inputs)
     lines = difference(premium, posted)
     adjustment = None

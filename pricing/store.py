@@ -48,7 +48,8 @@ POLICIES_IN_FORCE = POLICIES + " where p.starts_on < %(after)s and p.ends_on > %
 # One statement, so one snapshot: a trip that is cut anew meanwhile is here either whole as it was or whole as it is.
 TRIPS = """
     select t.trip_id, t.started_at, t.local_month, t.distance_m, t.gap_m, t.excluded, t.grade, t.totals, t.versions,
-           t.contests, coalesce(jsonb_exists(t.quality -> 'flags', 'unacked_only'), false) as is_unacked,
+           t.contests, coalesce(jsonb_exists(t.quality -> 'flags', 'unacked_only'), false) as is_unacked, t.duration_s,
+           coalesce(t.quality ->> 'tier', 'signed') as tier,
            (select coalesce(jsonb_agg(jsonb_build_array(c.road_class, c.hour_band, c.metres)), '[]')
               from (select e.road_class, e.hour_band, sum(e.distance_m)::bigint as metres
                       from link.exposure_of_policy e
@@ -72,6 +73,7 @@ POSTING_COLUMNS = """
 POSTINGS = POSTING_COLUMNS + " where policy_key = %s and period = %s order by revision"
 ALL_POSTINGS = POSTING_COLUMNS + " where policy_key = %s order by period, revision"
 POSTED_PERIODS = "select distinct period from policy.statement where policy_key = %s and period >= %s order by period"
+KEEP_MEASURED_DAYS = "select link.keep_measured_days(%s, %s, %s, %s)"
 LOCK_POLICY = "select pg_advisory_xact_lock(hashtextextended(%s, 0))"
 
 DEVICE_KEY = "select device_key from telemetry.device where device_id = %s"
@@ -126,6 +128,8 @@ class TripRow:
     versions: dict[str, str | None]
     contests: list[UUID]  # upheld: the trip is excluded, or `totals` are without the contested events
     is_unacked: bool  # all of it came without a promise of delivery: its km cost, its behaviour earns nothing
+    duration_s: int
+    tier: str  # the weakest that any of its readings came with
     cells: list[tuple[str, str, int]]  # road class, hour band, metres; in no order
 
 
@@ -213,6 +217,12 @@ def fetch_trips(conn: Conn, policy_key: UUID, from_month: str, to_month: str) ->
     """The trips of a policy that began in those months, both included, by the clock of their place."""
     with conn.cursor(row_factory=class_row(TripRow)) as cursor:
         return cursor.execute(TRIPS, (policy_key, from_month, to_month)).fetchall()
+
+
+def keep_measured_days(conn: Conn, policy: Policy, first: date, after: date) -> set[date]:
+    """The days of [first, after), by the clock of the policy, of which there is or was a reading of its devices."""
+    rows = conn.execute(KEEP_MEASURED_DAYS, (policy.policy_key, first, after, policy.time_zone))
+    return {day for (day,) in rows if isinstance(day, date)}
 
 
 def lock_policy(conn: Conn, policy_key: UUID) -> None:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ingest.readings import Flag
+from ingest.readings import TIER_FLAGS, Flag
 from scoring.driven import Driven
 from scoring.geodesy import wrapped_deg
 from scoring.motion import DENSE_S
@@ -14,6 +14,7 @@ from scoring.trips import Trip
 
 GRADES = ("A", "B", "C", "uncertified")
 LEAST_TURNING_STEP_M = 30.0
+_OF_TIERS = TIER_FLAGS["claim"]  # all of them: a remark of their own, `tier`
 # The best grade that a remark still allows.
 _CEILINGS = {
     "unsynced_clock": "C",
@@ -42,6 +43,7 @@ class Quality:
     matched_share: float | None
     discontinuities: int
     shortfall_share: float = 0.0  # of the distance, what straight lines between far readings are estimated to miss
+    tier: str = "signed"  # the weakest trust tier that any of its readings came with
 
     @property
     def blocks_surcharges(self) -> bool:
@@ -63,6 +65,7 @@ class Quality:
             "matched_share": self.matched_share,
             "discontinuities": self.discontinuities,
             "shortfall_share": self.shortfall_share,
+            **({} if self.tier == "signed" else {"tier": self.tier}),
         }
 
 
@@ -79,8 +82,9 @@ def certify(
     duration_s = float(trip.t_s[-1])
     coverage = 1.0 - float(trip.step_s[trip.in_gap].sum()) / duration_s
     conflicts = int(trip.conflicts.sum())
+    said = int(np.bitwise_or.reduce(trip.readings.flags))
     alike = [name for name, holds in likenesses(trip, settings.travel).items() if holds]
-    flags = (*_flags(trip, lead_in_gap_m, conflicts), *sensor_flags, *alike)
+    flags = (*_flags(trip, said, lead_in_gap_m, conflicts), *sensor_flags, *alike)
     if off_road(trip, driven, wanted):
         flags = (*flags, "off_road")
     if driven.swapped:
@@ -115,7 +119,13 @@ def certify(
         else round(float(trip.step_m[matched].sum()) / way_m, 4),
         discontinuities=driven.discontinuities,
         shortfall_share=round(shortfall_share(trip, driven), 4),
+        tier=weakest_tier(said),
     )
+
+
+def weakest_tier(flags: int) -> str:
+    """The tier that proves what readings with these flags, taken together, were all brought by."""
+    return next(tier for tier, unproved in reversed(TIER_FLAGS.items()) if flags & unproved == unproved)
 
 
 def shortfall_share(trip: Trip, driven: Driven) -> float:
@@ -137,9 +147,8 @@ def shortfall_share(trip: Trip, driven: Driven) -> float:
     return missed_m / (way_m + missed_m)
 
 
-def _flags(trip: Trip, lead_in_gap_m: float, conflicts: int) -> tuple[str, ...]:
-    said = int(np.bitwise_or.reduce(trip.readings.flags))
-    found = [str(flag.name).lower() for flag in Flag if said & flag]
+def _flags(trip: Trip, said: int, lead_in_gap_m: float, conflicts: int) -> tuple[str, ...]:
+    found = [str(flag.name).lower() for flag in Flag if said & flag & ~_OF_TIERS]
     own = {
         "speed_mismatch": not trip.speed_agrees,
         "teleport": trip.teleport,

@@ -8,11 +8,11 @@ import itertools
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import numpy as np
 
-from ingest.moments import microseconds
+from ingest.moments import from_microseconds, microseconds
 from ingest.readings import Int64s
 from ingest.store import fetch_readings
 from scoring import metrics, replay_store, store, window_store
@@ -108,14 +108,24 @@ def work_device(
             previous = window_store.last_place(conn, device_key, span[0])
             trips = score_readings(readings, matcher, roads, own, device=device_key, previous=previous, layers=layers)
             changes |= replace_trips(conn, device_key, span, trips)
-    if changes.months:
-        store.insert_change(conn, device_key, min(changes.months), as_of)
+    if changed_from := min(changes.months, default=None) or _late_month(windows, as_of):
+        store.insert_change(conn, device_key, changed_from, as_of)
     replay_store.tell_replays(conn, changes.shapes, as_of)
     window_store.drop_windows(conn, windows)
     metrics.SCORED.inc(len(windows))
     for window in windows:
         metrics.FIX_TO_SCORE.observe(max(0.0, (microseconds(as_of) - window.to_us) / 1e6))
     return len(windows)
+
+
+def _late_month(windows: list[window_store.Window], as_of: datetime) -> str | None:
+    """The month before this one, or earlier, of late readings that changed no trip: they may measure a day of it.
+
+    By the clock of some place it is still the month before; None: they are all of this month.
+    """
+    first = from_microseconds(min(window.from_us for window in windows)) - timedelta(days=1)
+    month = f"{first:%Y-%m}"
+    return month if month < f"{as_of:%Y-%m}" else None
 
 
 def _whole_spans(conn: Conn, device_key: int, windows: list[Span], gap_us: int, as_of: datetime) -> list[Span]:

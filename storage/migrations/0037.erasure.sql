@@ -1,4 +1,4 @@
--- depends: 0023.experiments
+-- depends: 0034.measured-days
 -- Erasure: a person asks, a privacy officer decides, a command does it. What remains of a person are random keys: in
 -- statements, in what was agreed and in the audit log. Rows here hold keys, days, and the officer's words until then.
 

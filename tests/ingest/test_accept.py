@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
+from itertools import permutations
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from ingest.accept import Receipt, accept
 from ingest.decoders import osmand, wayrate
 from ingest.devices import authenticate, enrol, find_device, revoke, rotate
 from ingest.errors import BadDeviceId, DeviceExists, DeviceRevoked, IdempotencyConflict, UnknownDevice
-from ingest.readings import CONTENT_COLUMNS, Flag, Readings, content_hash
+from ingest.readings import CONTENT_COLUMNS, TIER_FLAGS, Flag, Readings, content_hash
 from ingest.store import Device, fetch_readings
 from storage.pool import Database
 from tests.ingest.conftest import NOW
@@ -147,11 +148,22 @@ def test_flags_of_a_reading_do_not_depend_on_which_arrival_was_first(database: D
         accept(database, device, frame, guessed, received_at=NOW, channel="osmand", decoder_version="1")
 
     osmand_first()
-    assert stored(database, device).flags.tolist() == [Flag.TIME_UNIT_GUESSED]
+    assert stored(database, device).flags.tolist() == [Flag.TIME_UNIT_GUESSED | TIER_FLAGS[device.tier]]
     assert counts(send(database, device, own)) == (0, 1, 0)
-    assert stored(database, device).flags.tolist() == [0]
+    assert stored(database, device).flags.tolist() == [TIER_FLAGS[device.tier]]
     osmand_first()
-    assert stored(database, device).flags.tolist() == [0]
+    assert stored(database, device).flags.tolist() == [TIER_FLAGS[device.tier]]
+
+
+@pytest.mark.parametrize("order", list(permutations(["claim", "signed", "tls"])))
+def test_the_best_proof_of_a_reading_counts_in_any_order_of_arrival(
+    database: Database, device: Device, order: tuple[str, ...]
+) -> None:
+    own = b'{"readings": [{"fix_time": 1790848800, "latitude_deg": 60.17, "longitude_deg": 24.94}]}'
+    for number, tier in enumerate(order, start=1):
+        send(database, replace(device, tier=tier), own)
+        best = max(order[:number], key=["claim", "tls", "signed"].index)
+        assert stored(database, device).flags.tolist() == [TIER_FLAGS[best]]
 
 
 def test_bad_records_are_kept_whole_with_their_reasons_and_the_others_stored(

@@ -20,7 +20,7 @@ from ingest.coalesce import Coalescer
 from ingest.devices import enrol, revoke, rotate
 from ingest.errors import BadBrokerAddress
 from ingest.mqtt_gateway import decode, parse_broker, serving_mqtt
-from ingest.readings import Flag
+from ingest.readings import TIER_FLAGS, Flag
 from storage.embedded import embedded_server
 from storage.migrate import migrate
 from storage.pool import Database
@@ -152,10 +152,10 @@ def test_row_42_qos_0_is_stored_and_flagged_until_a_promise_brings_the_same(
     with device_client(broker, "car-1", token) as client:
         publish(client, READINGS, [one_reading(0)], qos=0)
         until(lambda: stored(database) == 1)
-        assert rows(database, flags) == [(int(Flag.UNACKED_CHANNEL),)]
+        assert rows(database, flags) == [(int(Flag.UNACKED_CHANNEL | TIER_FLAGS["tls"]),)]
         publish(client, READINGS, [one_reading(0)])
         until(lambda: uploads(database) == 2)
-    assert rows(database, flags) == [(0,)]
+    assert rows(database, flags) == [(int(TIER_FLAGS["tls"]),)]
 
 
 # What the broker answers by itself: nothing of it reaches us

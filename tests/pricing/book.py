@@ -56,6 +56,8 @@ def put_trip(
     excluded: str | None = None,
     hard_brakes: int = 0,
     flags: tuple[str, ...] = (),
+    tier: str = "tls",
+    duration_s: int = 600,
 ) -> UUID:
     """One trip, replaced if it began at that instant before, with its note to pricing."""
     trip_id = UUID(bytes=hashlib.blake2b(started_at.isoformat().encode(), digest_size=16).digest())
@@ -67,10 +69,10 @@ def put_trip(
             """
             insert into telemetry.trip (trip_id, device_key, started_at, ended_at, time_zone, local_month, distance_m,
                 gap_m, duration_s, excluded, grade, quality, not_measurable, totals, features, versions, content_digest)
-            values (%s, %s, %s, %s, 'Europe/Helsinki', %s, %s, %s, 600, %s, %s, %s, '{}', %s, '{}', %s, '')
+            values (%s, %s, %s, %s, 'Europe/Helsinki', %s, %s, %s, %s, %s, %s, %s, '{}', %s, '{}', %s, '')
             """,
-            (trip_id, DEVICE_KEY, started_at, started_at, month, metres, gap_m, excluded, grade,
-             Jsonb({"flags": list(flags)}), Jsonb(totals),
+            (trip_id, DEVICE_KEY, started_at, started_at, month, metres, gap_m, duration_s, excluded, grade,
+             Jsonb({"flags": list(flags), "tier": tier}), Jsonb(totals),
              Jsonb({"map": "m", "model": "prior", "thresholds": "t", "settings": "s"})),
         )  # fmt: skip
         conn.execute(

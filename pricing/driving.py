@@ -1,0 +1,201 @@
+"""What a policy's month is rated on: its terms by day, its trips and behaviour, and for renewals the term before."""
+
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from datetime import date, timedelta
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+from msgspec.structs import replace
+
+from pricing import change_store, store
+from pricing.errors import UnknownLevel
+from pricing.month import Month, Part
+from pricing.periods import month_bounds, months_before
+from pricing.plan import TIERS, PayPlan, RatePlan
+from pricing.policies import plan_on
+from pricing.rating import BehaviourInput, DrivenTrip, Inputs, Terms, rate_period, unrounded
+from pricing.store import Policy, TripRow
+from pricing.terms import SHARING, PolicyChange, Span, in_month, spans_of
+from scoring.features import sum_totals
+from scoring.score import PRIOR_MODEL, Score, score_totals
+from storage.pool import Conn
+
+type Versions = dict[str, object]
+
+
+def inputs_of(conn: Conn, policy: Policy, plan: RatePlan, period: str) -> tuple[Month, Versions]:
+    """What a policy's premium of a month that still runs is computed from, and the versions of what made it (policy
+    role). Days without readings are not counted before it is over.
+    """
+    return month_of(conn, policy, plan, period, window_of(conn, policy, plan, period))
+
+
+def window_of(conn: Conn, policy: Policy, plan: RatePlan, period: str) -> list[TripRow]:
+    """The trips of the score's window, which ends with the period."""
+    window_start = months_before(period, plan.behaviour.window_months - 1)
+    return store.fetch_trips(conn, policy.policy_key, window_start, period)
+
+
+def month_of(
+    conn: Conn, policy: Policy, plan: RatePlan, period: str, rows: list[TripRow], *, is_over: bool = False
+) -> tuple[Month, Versions]:
+    """The month of the trips of its window. Among the versions stand the upheld contests without whose events, or
+    trips, the driving is counted.
+    """
+    changes = change_store.fetch_changes(conn, policy.policy_key)
+    spans = in_month(spans_of(changes), period) or _no_days(policy, period)
+    driven = _by_span([row for row in rows if row.local_month == period], spans, policy, plan)
+    behaviour = _behaviour(rows, policy, plan, period)
+    measured = store.keep_measured_days(conn, policy, *month_bounds(period)) if is_over and _counts_days(plan) else None
+    before = _terms_before(conn, policy, changes, plan, period)
+    parts = []
+    for span, trips in zip(spans, driven, strict=True):
+        uses = plan.pay_plan(span.terms.pay_plan).uses
+        inputs = Inputs(
+            policy=str(policy.policy_key),
+            period=period,
+            days=(span.to_day - span.from_day).days,
+            terms=span.terms,
+            trips=trips,
+            behaviour=behaviour if "behaviour" in uses else None,
+            unmeasured_days=_unmeasured(span, measured) if measured is not None and "distance" in uses else 0,
+        )
+        parts.append(Part(span.from_day, span.to_day, replace(inputs, expiring=_expiring(before, inputs))))
+    scored = [row for row in rows if row.versions]
+    made_by = {
+        name: sorted({str(row.versions[name]) for row in scored if row.versions.get(name)})
+        for name in ("map", "thresholds", "settings", "model")
+    }
+    contests = sorted({str(contest) for row in rows for contest in row.contests})
+    versions: Versions = {"plan": plan.plan_hash, **made_by}
+    return Month(tuple(parts)), versions | ({"contests": contests} if contests else {})
+
+
+def driving_of(conn: Conn, policy: Policy, plan: RatePlan, period: str) -> Inputs:
+    """A whole month of a policy's own driving on its present terms, for asking what other choices would cost."""
+    first, after = month_bounds(period)
+    rows = window_of(conn, policy, plan, period)
+    terms = Terms(policy.pay_plan, tuple(policy.covers), policy.factors, policy.declared_km_per_year)
+    whole = (Span(first, after, terms, policy.sharing),)
+    (trips,) = _by_span([row for row in rows if row.local_month == period], whole, policy, plan, any_pay_plan=True)
+    behaviour = _behaviour(rows, policy, plan, period)
+    return Inputs(str(policy.policy_key), period, (after - first).days, terms, trips, behaviour)
+
+
+def policy_score(trips: Iterable[TripRow], policy: Policy) -> Score | None:
+    """The score of the driving that may be charged for and that was promised to be whole; None without any."""
+    counted = _counted(trips, policy)
+    return score_totals(sum_totals(row.totals for row in counted)) if counted else None
+
+
+def not_charged(row: TripRow, policy: Policy) -> str | None:
+    """Why a trip costs nothing, or None: an uncertified trip can never raise a premium."""
+    if not policy.starts_on <= _day(row, policy) < policy.ends_on:
+        return "outside_cover"
+    if row.excluded is not None:
+        return f"excluded: {row.excluded}"
+    return "uncertified" if row.grade == "uncertified" else None
+
+
+def _counted(rows: Iterable[TripRow], policy: Policy) -> list[TripRow]:
+    return [row for row in rows if not_charged(row, policy) is None and not row.is_unacked]
+
+
+def _no_days(policy: Policy, period: str) -> tuple[Span, ...]:
+    """Of a month that the policy turned out not to cover: its last terms for no days."""
+    first, _ = month_bounds(period)
+    terms = Terms(policy.pay_plan, tuple(policy.covers), policy.factors, policy.declared_km_per_year)
+    return (Span(first, first, terms, policy.sharing),)
+
+
+def _by_span(
+    rows: Iterable[TripRow], spans: Sequence[Span], policy: Policy, plan: RatePlan, *, any_pay_plan: bool = False
+) -> list[tuple[DrivenTrip, ...]]:
+    """The trips of each span by the clock of the policy; those outside of cover with the nearest."""
+    found: list[list[DrivenTrip]] = [[] for _ in spans]
+    begins = [span.from_day for span in spans]
+    pay_plans = list(plan.pay_plans.values())
+    for row in rows:
+        at = max(bisect_right(begins, _day(row, policy)) - 1, 0)
+        asked = pay_plans if any_pay_plan else [plan.pay_plan(spans[at].terms.pay_plan)]
+        found[at].append(_driven(row, policy, spans[at], asked))
+    return [tuple(trips) for trips in found]
+
+
+def _driven(row: TripRow, policy: Policy, span: Span, asked: Iterable[PayPlan]) -> DrivenTrip:
+    """A trip as pricing sees it; minutes only where they are read."""
+    cells = row.cells if span.sharing == SHARING[-1] else []
+    return DrivenTrip(
+        trip_id=str(row.trip_id),
+        distance_m=row.distance_m,
+        gap_m=row.gap_m,
+        not_charged=not_charged(row, policy),
+        cells=tuple(sorted((road_class, hour_band, metres) for road_class, hour_band, metres in cells)),
+        minutes=(row.duration_s + 30) // 60 if any("minutes" in one.uses for one in asked) else 0,
+    )
+
+
+def _day(row: TripRow, policy: Policy) -> date:
+    return row.started_at.astimezone(ZoneInfo(policy.time_zone)).date()
+
+
+def _behaviour(rows: list[TripRow], policy: Policy, plan: RatePlan, period: str) -> BehaviourInput | None:
+    score = policy_score(rows, policy)
+    if score is None:
+        return None
+    tiers = [row.tier for row in _counted(rows, policy)]
+    return BehaviourInput(
+        claims_per_100000_km=Decimal(str(score.claims_per_100000_km)),
+        class_mean=Decimal(str(PRIOR_MODEL.base_claims_per_100000_km)),
+        model=score.model,
+        from_month=months_before(period, plan.behaviour.window_months - 1),
+        to_month=period,
+        km=Decimal(str(score.km)),
+        tier=min(tiers, key=TIERS.index) if plan.behaviour.lowest_by_tier else "",
+    )
+
+
+def _counts_days(plan: RatePlan) -> bool:
+    return plan.rules["unmeasured_days"] == "declared_km"
+
+
+def _unmeasured(span: Span, measured: set[date]) -> int:
+    days = (span.from_day + timedelta(days=number) for number in range((span.to_day - span.from_day).days))
+    return sum(day not in measured for day in days)
+
+
+def _terms_before(
+    conn: Conn, policy: Policy, changes: Sequence[PolicyChange], plan: RatePlan, period: str
+) -> list[RatePlan]:
+    """The plan by which each earlier term's last month was priced, the first term's first; none where all is one plan.
+
+    A term begins for pricing with the first month that begins in it.
+    """
+    if plan.smoothing is None:
+        return []
+    first, _ = month_bounds(period)
+    renewals = sorted(
+        change.effective_on for change in changes if change.kind == "renew" and change.effective_on <= first
+    )
+    last_days = [day - timedelta(days=1) for day in renewals]
+    plans = [plan_on(conn, policy.plan_name, max(day.replace(day=1), policy.starts_on)) for day in last_days]
+    return plans if any(one.plan_hash != plan.plan_hash for one in plans) else []
+
+
+def _expiring(before: Sequence[RatePlan], inputs: Inputs) -> dict[str, Decimal]:
+    """What the term before would have cost on these inputs, by cover, itself held to the term before it.
+
+    A cover that a plan did not know has no such amount; one of levels that it did not know begins anew.
+    """
+    was: dict[str, Decimal] = {}
+    for plan in before:
+        covers = tuple(cover for cover in inputs.terms.covers if cover in plan.covers)
+        asked = replace(inputs, terms=replace(inputs.terms, covers=covers), expiring=was)
+        try:
+            sections = unrounded(rate_period(plan, asked))
+        except UnknownLevel:
+            was = {}
+        else:
+            was = {cover: sections[cover] for cover in covers}
+    return was
