@@ -8,7 +8,7 @@ from api import wording
 from api.errors import NotFound
 from api.languages import say
 from api.policy_file import plan_of
-from pricing.driving import driving_of
+from pricing.driving import driving_of, terms_before
 from pricing.plan import RatePlan
 from pricing.products import SHARING_TITLES, Catalogue, Menu, Offer, needed_sharing, packaged_catalogue, price_menu
 from pricing.rating import Inputs
@@ -61,10 +61,11 @@ def policy_menu(
     with database.role("policy") as conn:
         plan = plan_of(conn, policy, period)
         inputs = driving_of(conn, policy, plan, period)
+        before = terms_before(conn, policy, plan, period)
     catalogue = packaged_catalogue(plan.name)
     if catalogue is None:
         raise NotFound("menu", policy.policy_id)
-    menu = price_menu(catalogue, plan, inputs)
+    menu = price_menu(catalogue, plan, inputs, before)
     chosen = menu.find(pay_plan or policy.pay_plan, policy.covers if covers is None else covers)
     if chosen is None:
         raise NotFound("choice", f"{pay_plan or policy.pay_plan}: {', '.join(covers or policy.covers)}")

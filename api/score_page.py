@@ -7,7 +7,7 @@ from markupsafe import Markup
 from api import charts, wording
 from api.explain import ScoreView, feature_amount, feature_name, score_view
 from api.languages import say
-from pricing.close import not_charged, policy_score
+from pricing.driving import not_charged, policy_score
 from pricing.periods import months_before
 from pricing.plan import RatePlan
 from pricing.store import Policy, TripRow, fetch_trips

@@ -9,14 +9,13 @@ from zoneinfo import ZoneInfo
 from msgspec.structs import replace
 
 from pricing import change_store, store
-from pricing.errors import UnknownLevel
-from pricing.month import Month, Part
+from pricing.month import Month, Part, expiring_of
 from pricing.periods import month_bounds, months_before
 from pricing.plan import TIERS, PayPlan, RatePlan
 from pricing.policies import plan_on
-from pricing.rating import BehaviourInput, DrivenTrip, Inputs, Terms, rate_period, unrounded
+from pricing.rating import BehaviourInput, DrivenTrip, Inputs, Terms
 from pricing.store import Policy, TripRow
-from pricing.terms import SHARING, PolicyChange, Span, in_month, spans_of
+from pricing.terms import SHARING, Span, in_month, spans_of
 from scoring.features import sum_totals
 from scoring.score import PRIOR_MODEL, Score, score_totals
 from storage.pool import Conn
@@ -43,12 +42,11 @@ def month_of(
     """The month of the trips of its window. Among the versions stand the upheld contests without whose events, or
     trips, the driving is counted.
     """
-    changes = change_store.fetch_changes(conn, policy.policy_key)
-    spans = in_month(spans_of(changes), period) or _no_days(policy, period)
+    spans = in_month(spans_of(change_store.fetch_changes(conn, policy.policy_key)), period) or _no_days(policy, period)
     driven = _by_span([row for row in rows if row.local_month == period], spans, policy, plan)
     behaviour = _behaviour(rows, policy, plan, period)
     measured = store.keep_measured_days(conn, policy, *month_bounds(period)) if is_over and _counts_days(plan) else None
-    before = _terms_before(conn, policy, changes, plan, period)
+    before = terms_before(conn, policy, plan, period)
     parts = []
     for span, trips in zip(spans, driven, strict=True):
         uses = plan.pay_plan(span.terms.pay_plan).uses
@@ -61,7 +59,7 @@ def month_of(
             behaviour=behaviour if "behaviour" in uses else None,
             unmeasured_days=_unmeasured(span, measured) if measured is not None and "distance" in uses else 0,
         )
-        parts.append(Part(span.from_day, span.to_day, replace(inputs, expiring=_expiring(before, inputs))))
+        parts.append(Part(span.from_day, span.to_day, replace(inputs, expiring=expiring_of(before, inputs))))
     scored = [row for row in rows if row.versions]
     made_by = {
         name: sorted({str(row.versions[name]) for row in scored if row.versions.get(name)})
@@ -165,15 +163,14 @@ def _unmeasured(span: Span, measured: set[date]) -> int:
     return sum(day not in measured for day in days)
 
 
-def _terms_before(
-    conn: Conn, policy: Policy, changes: Sequence[PolicyChange], plan: RatePlan, period: str
-) -> list[RatePlan]:
+def terms_before(conn: Conn, policy: Policy, plan: RatePlan, period: str) -> list[RatePlan]:
     """The plan by which each earlier term's last month was priced, the first term's first; none where all is one plan.
 
-    A term begins for pricing with the first month that begins in it.
+    A term begins for pricing with the first month that begins in it (policy role).
     """
     if plan.smoothing is None:
         return []
+    changes = change_store.fetch_changes(conn, policy.policy_key)
     first, _ = month_bounds(period)
     renewals = sorted(
         change.effective_on for change in changes if change.kind == "renew" and change.effective_on <= first
@@ -181,21 +178,3 @@ def _terms_before(
     last_days = [day - timedelta(days=1) for day in renewals]
     plans = [plan_on(conn, policy.plan_name, max(day.replace(day=1), policy.starts_on)) for day in last_days]
     return plans if any(one.plan_hash != plan.plan_hash for one in plans) else []
-
-
-def _expiring(before: Sequence[RatePlan], inputs: Inputs) -> dict[str, Decimal]:
-    """What the term before would have cost on these inputs, by cover, itself held to the term before it.
-
-    A cover that a plan did not know has no such amount; one of levels that it did not know begins anew.
-    """
-    was: dict[str, Decimal] = {}
-    for plan in before:
-        covers = tuple(cover for cover in inputs.terms.covers if cover in plan.covers)
-        asked = replace(inputs, terms=replace(inputs.terms, covers=covers), expiring=was)
-        try:
-            sections = unrounded(rate_period(plan, asked))
-        except UnknownLevel:
-            was = {}
-        else:
-            was = {cover: sections[cover] for cover in covers}
-    return was

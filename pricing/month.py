@@ -14,9 +14,10 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from pricing.errors import UnknownLevel
 from pricing.money import EXACT
 from pricing.plan import RatePlan
-from pricing.rating import DrivenTrip, Inputs, Line, Premium, Step, charges, rate_period
+from pricing.rating import DrivenTrip, Inputs, Line, Premium, Step, charges, rate_period, unrounded
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +114,24 @@ def rate_month(plan: RatePlan, month: Month) -> Premium:
         plan_hash=plan.plan_hash,
         inputs_digest=month.digest,
     )
+
+
+def expiring_of(before: Sequence[RatePlan], inputs: Inputs) -> dict[str, Decimal]:
+    """What the term before would have cost on these inputs, by cover, itself held to the term before it.
+
+    A cover that a plan did not know has no such amount; one of levels that it did not know begins anew.
+    """
+    was: dict[str, Decimal] = {}
+    for plan in before:
+        covers = tuple(cover for cover in inputs.terms.covers if cover in plan.covers)
+        asked = replace(inputs, terms=replace(inputs.terms, covers=covers), expiring=was)
+        try:
+            sections = unrounded(rate_period(plan, asked))
+        except UnknownLevel:
+            was = {}
+        else:
+            was = {cover: sections[cover] for cover in covers}
+    return was
 
 
 def _section(part: Part, premium: Premium, cover: str) -> list[Step]:

@@ -17,6 +17,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from pricing.errors import BadCatalogue, NotEligible
+from pricing.month import expiring_of
 from pricing.plan import PayPlan, RatePlan
 from pricing.rating import Inputs, Line, Step, Terms, charges, rate_period
 from pricing.terms import SHARING
@@ -135,17 +136,19 @@ def check_choices(plan: RatePlan, terms: Terms, sharing: str) -> None:
         raise NotEligible(*broken)
 
 
-def price_menu(catalogue: Catalogue, plan: RatePlan, inputs: Inputs) -> Menu:
+def price_menu(catalogue: Catalogue, plan: RatePlan, inputs: Inputs, before: Sequence[RatePlan] = ()) -> Menu:
     """Everything this customer may configure, priced on these inputs, each as `rate_period` prices it, to the cent.
 
-    Raises UnknownLevel.
+    `before`: the plans of the terms before a renewal. Raises UnknownLevel.
     """
     everything = replace(inputs.terms, covers=catalogue.covers)
     offers: list[Offer] = []
     refused: dict[tuple[str, str], None] = {}
     for pay_plan in plan.pay_plans.values():
         terms = replace(everything, pay_plan=pay_plan.name)
-        lines = {line.name: line for line in rate_period(plan, replace(inputs, terms=terms)).lines}
+        asked = replace(inputs, terms=terms)
+        asked = replace(asked, expiring=expiring_of(before, asked))
+        lines = {line.name: line for line in rate_period(plan, asked).lines}
         totals: dict[Decimal, Decimal] = {}
         for ways in product(*(peril.ways for peril in catalogue.perils)):
             covers = tuple(way for way in ways if way is not None)

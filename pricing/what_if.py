@@ -12,7 +12,7 @@ from decimal import Decimal
 from msgspec.structs import replace
 
 from pricing import store
-from pricing.close import driving_of, inputs_of, not_charged, policy_score
+from pricing.driving import driving_of, inputs_of, not_charged, policy_score
 from pricing.month import Month, rate_month
 from pricing.periods import months_before
 from pricing.plan import RatePlan
