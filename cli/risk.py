@@ -92,12 +92,14 @@ def monitor(
 
     from pricing.risk import artefact, fitting, judging, monitoring
     from pricing.risk.book import read_book
-    from pricing.risk.contract import read_contract
+    from pricing.risk.contract import read_contract_for
 
     if by not in monitoring.MONTHS:
         raise NotFound("period", by, f"there are {', '.join(monitoring.MONTHS)}")
     fitted, digest = artefact.load(model)
-    whole = read_book(book, fitted.contract if contract is None else read_contract(contract), fitted.levels)
+    whole = read_book(
+        book, fitted.contract if contract is None else read_contract_for(fitted.contract, contract), fitted.levels
+    )
     seen = whole.digest == fitted.card.data_digest
     is_test = fitting.is_test(fitted.contract, whole)
     unseen = whole.only(is_test) if seen and is_test.any() else whole

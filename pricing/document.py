@@ -129,8 +129,7 @@ def _printed(block: Block, width: float) -> list[Any]:
 
     match block:
         case Heading(level, text):
-            style = _style(max(TEXT_PT, 20.0 - 4 * level), bold=True, keep=True)
-            return [Spacer(1, 10), Paragraph(escape(text), style), Spacer(1, 3)]
+            return [Paragraph(escape(text), _style(max(TEXT_PT, 20.0 - 4 * level), bold=True, keep=True))]
         case Text(text):
             return [Paragraph(escape(text), _style(TEXT_PT)), Spacer(1, 3)]
         case Points(texts):
@@ -148,7 +147,11 @@ def _printed_table(table: Rows, width: float) -> Any:
 
     rows = [table.head, *table.rows]
     share = 0.18 * width if table.bars else 0.0
-    asked = [8 + max(stringWidth(row[place], PLAIN, TEXT_PT) for row in rows) for place in range(len(table.head))]
+    fonts = [BOLD, *[PLAIN] * len(table.rows)]
+    asked = [
+        8 + max(stringWidth(row[place], font, TEXT_PT) for row, font in zip(rows, fonts, strict=True))
+        for place in range(len(table.head))
+    ]
     fit = min(1.0, (width - share) / sum(asked))
     size = max(SMALLEST_PT, TEXT_PT * max(fit, 0.6))
     cells: list[list[Any]] = [
@@ -197,6 +200,8 @@ def _style(size: float, *, bold: bool = False, right: bool = False, keep: bool =
         textColor=HexColor(INK),
         alignment=TA_RIGHT if right else TA_LEFT,
         keepWithNext=1 if keep else 0,
+        spaceBefore=10 if keep else 0,
+        spaceAfter=3 if keep else 0,
         splitLongWords=1,
         leftIndent=0,
     )

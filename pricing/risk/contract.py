@@ -125,6 +125,19 @@ def read_contract(path: Path) -> Contract:
     return contract
 
 
+def read_contract_for(fitted: Contract, path: Path) -> Contract:
+    """A contract of other files for the factors of a fitted one: what a factor is may not differ, its column may."""
+    found = read_contract(path)
+    theirs = {factor.name: factor for factor in found.factors}
+    for factor in fitted.factors:
+        other = theirs.get(factor.name)
+        if other is None or msgspec.structs.replace(other, column=factor.column) != factor:
+            raise BadContract(
+                str(path), f"factor {factor.name}: the model was fitted with another one; only column may differ"
+            )
+    return found
+
+
 def _problem(contract: Contract) -> str | None:
     names = [factor.name for factor in contract.factors]
     unknown = {name for pair in contract.interactions for name in pair} - set(names)

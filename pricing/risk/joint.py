@@ -22,6 +22,7 @@ from pricing.risk.glm import Glm, Relativity
 from pricing.risk.terms import Term, terms_of
 
 DECLARED_KM = "declared_km"  # the plan's name of it too
+PER_DEVIATION = "per standard deviation"
 LITTLE_KM, MUCH_KM = 200.0, 20_000.0  # what a card shows the credibility of
 
 
@@ -161,7 +162,8 @@ def moved(joint: Joint, one: Book) -> list[Moved]:
     for factor, level in found[1]:
         declared, driven, experienced = (fit.get((factor, level)) for fit in found)
         ratios = _ratio(declared, driven), _ratio(driven, experienced)
-        rows.append(Moved(factor, level, declared, driven, experienced, *ratios))
+        named = PER_DEVIATION if factor in steps else level
+        rows.append(Moved(factor, named, declared, driven, experienced, *ratios))
     return rows
 
 

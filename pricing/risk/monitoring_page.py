@@ -14,6 +14,7 @@ WIDE_IN = 9.0
 LIMITS = (
     "Claims that are not reported yet are missing: A/E of the last periods is too low by as many.",
     "Intervals are Poisson's. One policy's claims come together more than that, so a little more lies outside them.",
+    "A term that the book's end cuts off has few measured km: its driving features scatter more, and drift by that.",
     "Drift tells that a book changed, not that the model is wrong: A/E and the slope tell that.",
 )
 

@@ -107,7 +107,9 @@ def _joint(joint: Joint, found: dict[str, Any], one: Book) -> Iterator[Block]:
 
 
 def _interval(row: Relativity | None) -> str:
-    return "" if row is None else f"{row.relativity:.3f} ({row.low:.3f} to {row.high:.3f})"
+    if row is None:
+        return ""
+    return f"{row.relativity:.3f}" + (f" ({row.low:.3f} to {row.high:.3f})" if row.low < row.high else "")
 
 
 def _ratio(value: float | None) -> str:
@@ -132,8 +134,9 @@ def by_factor(model: RiskModel, book: Book, expected: Floats) -> dict[str, tuple
             names = [*book.levels[factor.name], tables.MISSING]
             place = np.where(np.isnan(value), len(names) - 1, np.nan_to_num(value)).astype(np.int64)
         else:
+            shown = np.exp(value) if factor.log else value
             place = quantile_groups(np.nan_to_num(value, nan=np.inf), book.exposure_years, 10)
-            names = [_span(value[place == number]) for number in range(10)]
+            names = [_span(shown[place == number]) for number in range(10)]
         found[factor.name] = by_group(place, names, book.claims, expected, book.exposure_years)
     return found
 
@@ -209,7 +212,7 @@ def _curve(axes: Any, model: RiskModel, sample: Book, name: str) -> None:
         axes.bar(list(levels), rates, color=OURS)
         axes.tick_params(axis="x", rotation=60)
     else:
-        axes.plot(at, rates, color=OURS)
+        axes.plot(np.exp(at) if model.contract.factor(name).log else at, rates, color=OURS)
     axes.set_ylim(bottom=0)
     axes.set_ylabel("claims a year")
 

@@ -113,7 +113,7 @@ def test_a_signal_is_read_as_far_as_its_km_carry_it(fitted: joint.Joint, contrac
     row = next(row for row in joint.moved(fitted, book.take(np.zeros(1, np.intp))) if row.factor in fitted.signals)
     assert row.driven is not None
     assert row.driven.low < np.exp(BRAKES * step) < row.driven.high
-    assert row.level == "per unit"
+    assert row.level == joint.PER_DEVIATION
     nobody = joint.believed(fitted.signals, book.with_value("hard_brakes_per_100km", np.nan))
     assert set(nobody.values["hard_brakes_per_100km"]) == {found.mean}
 

@@ -132,6 +132,14 @@ def test_the_command_prints_the_series_and_draws_them(learned: tuple[RiskModel, 
     held = whole.only(fitting.is_test(model.contract, whole))  # the book it learned from: only what it has not seen
     assert found["over_time"]["whole"]["exposure_years"] == pytest.approx(held.exposure_years.sum())
     assert page.read_text().count("<svg") == 3
+    other = tmp_path / "other.toml"
+    other.write_text(CONTRACT.replace('name = "km"', 'name = "km"\ncolumn = "km"'))
+    same = run.invoke(app, [*words, "--contract", str(other)])
+    assert json.loads(same.stdout)["over_time"] == found["over_time"]
+    other.write_text(CONTRACT.replace("log = true", "log = false"))
+    assert "factor km: the model was fitted with another one" in str(
+        run.invoke(app, [*words, "--contract", str(other)]).exception
+    )
     assert "there are month" in str(run.invoke(app, [*words[:-1], "decade"]).exception)
     with chromium() as browser:
         tab = browser.new_page(viewport=PHONE)  # type: ignore[arg-type]
