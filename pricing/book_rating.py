@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ingest.compiled import compiled
+from pricing.errors import AmountTooLarge
 from pricing.money import MINOR_DIGITS, to_minor_unit
 from pricing.plan import DAYS_OF_A_YEAR, RatePlan
 from pricing.rating import BehaviourInput, DrivenTrip, Inputs, Premium, Terms, behaviour_relativity, rate_period
@@ -25,6 +26,7 @@ type Bools = NDArray[np.bool_]
 
 NOT_READ = -1  # a factor that the row's pay plan does not multiply by
 DOUBT = 2.0**-42  # relative: some two thousand roundings of a double; a premium has at most a hundred
+_MOST = 10**15  # an amount; in minor units it is a whole number of 64 bits
 _MOST_MINOR = 2**40  # beyond it a double has too few digits left after the point
 _SURE, _DOUBTFUL = 0, 1
 
@@ -135,7 +137,7 @@ def compile_plan(plan: RatePlan) -> CompiledPlan:
 
 
 def rate_book(compiled_plan: CompiledPlan, book: RatingBook) -> BookPremiums:
-    """Every policy's lines. Raises UnknownLevel only for what reading the book let through."""
+    """Every policy's lines. Raises AmountTooLarge; UnknownLevel only for what reading the book let through."""
     count, plan = len(book), compiled_plan.plan
     covers = np.zeros((len(plan.covers), count), dtype=np.int64)
     doubt = np.zeros(count, dtype=np.uint8)
@@ -153,7 +155,7 @@ def rate_book(compiled_plan: CompiledPlan, book: RatingBook) -> BookPremiums:
     tax = (2 * taxed * above + below) // (2 * below)
     found = BookPremiums(covers, minimum, fee, tax, int(doubt.sum()))
     for row in np.flatnonzero(doubt).tolist():
-        _set(compiled_plan, found, row, rate_row(compiled_plan, book, row))
+        _set(compiled_plan, book, found, row)
     return found
 
 
@@ -262,9 +264,12 @@ def _cover_amounts(
                 amounts[cover, row] = np.int64(whole) + (1 if over > 0.5 else 0)
 
 
-def _set(compiled_plan: CompiledPlan, found: BookPremiums, row: int, premium: Premium) -> None:
-    plan = compiled_plan.plan
+def _set(compiled_plan: CompiledPlan, book: RatingBook, found: BookPremiums, row: int) -> None:
+    """The row as it is rated alone."""
+    plan, premium = compiled_plan.plan, rate_row(compiled_plan, book, row)
     unit = Decimal(1).scaleb(-MINOR_DIGITS[plan.currency])
+    if premium.amount > _MOST:
+        raise AmountTooLarge(book.policy[row], str(premium.amount))
     lines = {line.name: int(line.amount / unit) for line in premium.lines}
     for place, name in enumerate(plan.covers):
         found.covers[place, row] = lines.get(name, 0)

@@ -81,6 +81,17 @@ class BadQuote(PricingError):
 
 
 @dataclass(eq=False)
+class AmountTooLarge(PricingError):
+    """A premium of a book that no insurer charges: its exposure or a rate is wrong."""
+
+    policy: str
+    amount: str
+
+    def __str__(self) -> str:
+        return f"policy {self.policy}: {self.amount} is over 10^15: look at its exposure and at the plan's rates"
+
+
+@dataclass(eq=False)
 class NotMoney(PricingError):
     """A number that no amount can be made of."""
 

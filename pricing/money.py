@@ -5,11 +5,17 @@ from functools import cache
 
 from pricing.errors import NotMoney, UnknownCurrency
 
-# Digits after the point, ISO 4217.
-MINOR_DIGITS = {
-    "AUD": 2, "BRL": 2, "CAD": 2, "CHF": 2, "DKK": 2, "EUR": 2, "GBP": 2, "JPY": 0, "KRW": 0, "KWD": 3,
-    "MAD": 2, "NOK": 2, "PLN": 2, "SEK": 2, "TND": 3, "USD": 2,
-}  # fmt: skip
+# Digits after the point by currency: ISO 4217, list one, without metals, funds and test codes, which nobody pays in.
+_CURRENCIES = {
+    0: "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX VND VUV XAF XOF XPF",
+    2: """AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BMD BND BOB BRL BSD BTN BWP BYN BZD CAD CDF CHF CNY COP CRC
+        CUP CVE CZK DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GTQ GYD HKD HNL HTG HUF IDR ILS INR IRR JMD
+        KES KGS KHR KPW KYD KZT LAK LBP LKR LRD LSL MAD MDL MGA MKD MMK MNT MOP MRU MUR MVR MWK MXN MYR MZN NAD NGN NIO
+        NOK NPR NZD PAB PEN PGK PHP PKR PLN QAR RON RSD RUB SAR SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP STN SVC SYP SZL
+        THB TJS TMT TOP TRY TTD TWD TZS UAH USD UYU UZS VED VES WST XCD XCG YER ZAR ZMW ZWG""",
+    3: "BHD IQD JOD KWD LYD OMR TND",
+}
+MINOR_DIGITS = {code: digits for digits, codes in _CURRENCIES.items() for code in codes.split()}
 
 # Products and sums of a plan's numbers are exact in it: a result that would need rounding is an error, not a cent.
 # A plan's number has at most 18 digits, so that 50 of them multiply without losing one.

@@ -12,7 +12,7 @@ from itertools import pairwise
 
 from pricing.errors import BadPlan, UnknownLevel
 from pricing.factor import Factor, read_factor
-from pricing.money import MINOR_DIGITS, ratio
+from pricing.money import MINOR_DIGITS, ratio, to_minor_unit
 from pricing.plan_reader import Reader
 from pricing.profile import PlanReads, breaches, profile_named, profile_names
 from scoring.classes import EXPOSURE_CLASSES, HOUR_BANDS
@@ -127,10 +127,10 @@ def parse_plan(content: str, source: str) -> RatePlan:
         name=reader.text("name"),
         version=reader.text("version"),
         effective_from=reader.day("effective_from"),
-        currency=reader.one_of("currency", tuple(MINOR_DIGITS)),
+        currency=_currency(reader),
         basis=reader.text("basis"),
-        minimum_premium=reader.number("minimum_premium"),
-        fee=reader.number("fee"),
+        minimum_premium=_payable(reader, "minimum_premium"),
+        fee=_payable(reader, "fee"),
         tax_rate=reader.number("tax_rate"),
         tax_name=reader.text("tax_name"),
         rules={rule: reader.table("rules").one_of(rule, allowed) for rule, allowed in RULES.items()},
@@ -151,6 +151,21 @@ def parse_plan(content: str, source: str) -> RatePlan:
     reader.table("rules").refuse_others(*RULES)
     _check_whole(plan, reader)
     return plan
+
+
+def _currency(reader: Reader) -> str:
+    currency = reader.text("currency")
+    if currency not in MINOR_DIGITS:
+        raise reader.refuse("currency", f"{currency!r} is not one of the currencies of ISO 4217, such as EUR")
+    return currency
+
+
+def _payable(reader: Reader, key: str) -> Decimal:
+    """An amount that is charged as it stands: whole minor units of the currency."""
+    amount, currency = reader.number(key), _currency(reader)
+    if amount != to_minor_unit(amount, currency):
+        raise reader.refuse(key, f"{amount} cannot be paid in {currency}, which has {MINOR_DIGITS[currency]} decimals")
+    return amount
 
 
 def _check_whole(plan: RatePlan, reader: "Reader") -> None:

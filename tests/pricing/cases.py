@@ -5,12 +5,18 @@ from decimal import Decimal
 
 from msgspec.structs import replace
 
-from pricing.plan import RatePlan
+from pricing.plan import RatePlan, parse_plan
 from pricing.policies import packaged_plan
 from pricing.rating import BehaviourInput, DrivenTrip, Inputs, Terms
 
 PLAN: RatePlan = packaged_plan()
 FACTORS = {"vehicle_class": "compact", "territory": "suburban", "driver_age": 40}
+
+
+def in_currency(content: str, currency: str) -> RatePlan:
+    """A plan in another currency; a fee that its minor unit can pay."""
+    text = content.replace('currency = "EUR"', f'currency = "{currency}"')
+    return parse_plan(text.replace('fee = "1.50"', 'fee = "2"') if currency == "JPY" else text, currency)
 
 
 def behaviour(frequency: str) -> BehaviourInput:

@@ -7,9 +7,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pricing.plan import TIERS, RatePlan, parse_plan
+from pricing.plan import TIERS, RatePlan
 from pricing.rating_book import EXPIRING
 from scoring.classes import EXPOSURE_CLASSES, HOUR_BANDS
+from tests.pricing.cases import in_currency
 
 CLASS_MEAN = "0.8"
 
@@ -32,9 +33,8 @@ def plan_of(
         rows += f"[factors.f{number}]\nlevels = {{ {levels} }}\n\n"
     head, rest = shipped.split("[factors.vehicle_class]")
     text = head + rows + rest[rest.index("[factors.driver_age]") :]
-    text = text.replace('currency = "EUR"', f'currency = "{currency}"')
     text = text.replace('minimum_premium = "3.00"', f'minimum_premium = "{minimum}"')
-    return parse_plan(text.replace('tax_rate = "0.24"', f'tax_rate = "{tax}"'), "test")
+    return in_currency(text.replace('tax_rate = "0.24"', f'tax_rate = "{tax}"'), currency)
 
 
 def write_book(path: Path, plan: RatePlan, rows: int, seed: int = 1, *, cells: int = 4) -> None:

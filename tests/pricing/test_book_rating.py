@@ -13,8 +13,9 @@ from typer.testing import CliRunner
 
 from cli.main import app
 from pricing.book_rating import BookPremiums, CompiledPlan, RatingBook, compile_plan, rate_book, rate_row
-from pricing.errors import BadRatingBook
+from pricing.errors import AmountTooLarge, BadRatingBook
 from pricing.money import MINOR_DIGITS
+from pricing.plan import parse_plan
 from pricing.rating import recompute
 from pricing.rating_book import read_rating_book
 from tests.pricing.rating_books import CLASS_MEAN, plan_of, write_book
@@ -49,7 +50,7 @@ def differing(compiled: CompiledPlan, book: RatingBook, premiums: BookPremiums, 
     factors=st.integers(2, 20),
     currency=st.sampled_from(["EUR", "JPY", "KWD"]),
     decimals=st.integers(1, 4),
-    minimum=st.sampled_from(["0", "3.00", "25.005", "9000"]),
+    minimum=st.sampled_from(["0", "3.00", "25", "9000"]),
     tax=st.sampled_from(["0", "0.24", "0.175", "0.123456789"]),
     seed=st.integers(0, 10**6),
 )
@@ -86,6 +87,18 @@ def test_amounts_beyond_what_a_double_holds_are_rated_one_by_one(tmp_path: Path)
     pq.write_table(far, path)
     book, premiums = rated(path, compiled)
     assert differing(compiled, book, premiums, np.arange(50)) == []
+
+
+def test_an_amount_over_10_to_the_15_is_refused_by_its_policy(tmp_path: Path) -> None:
+    shipped = plan_of(3)
+    dear = parse_plan(shipped.content.replace('per_km = "0.021"', 'per_km = "999999999"'), "dear.toml")
+    path = tmp_path / "book.parquet"
+    write_book(path, dear, 9, 4)
+    columns = pq.read_table(path).to_pydict() | {"pay_plan": ["per_km"] * 9, "covers": [["liability"]] * 9}
+    columns["distance_m"] = [10] * 6 + [10**11, 10**11, 10]
+    pq.write_table(pq.read_table(path).schema.empty_table().from_pydict(columns), path)
+    with pytest.raises(AmountTooLarge, match=r"policy P-6: .* is over 10\^15"):
+        rated(path, compile_plan(dear))
 
 
 @pytest.mark.long

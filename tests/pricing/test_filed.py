@@ -10,9 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pricing.plan import parse_plan
 from pricing.rating import DrivenTrip, Inputs, Terms, rate_period, recompute
-from tests.pricing.cases import PLAN, behaviour
+from tests.pricing.cases import PLAN, behaviour, in_currency
 from tests.pricing.reference import in_fractions
 from tests.pricing.test_rating import INPUTS
 
@@ -52,9 +51,7 @@ def test_premium_equals_the_filed_example(example: dict[str, Any]) -> None:
     assert recompute([step.as_json() for step in premium.worksheet], PLAN.currency) == D(example["amount"])
 
 
-IN_CURRENCY = {
-    currency: parse_plan(PLAN.content.replace('"EUR"', f'"{currency}"'), currency) for currency in ("EUR", "JPY", "KWD")
-}
+IN_CURRENCY = {currency: in_currency(PLAN.content, currency) for currency in ("EUR", "JPY", "KWD")}
 
 
 @given(INPUTS, st.sampled_from(sorted(IN_CURRENCY)))

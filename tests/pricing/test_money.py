@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pricing.errors import NotMoney, UnknownCurrency
-from pricing.money import to_minor_unit
+from pricing.money import MINOR_DIGITS, to_minor_unit
 from storage.pool import Database
 
 
@@ -28,6 +28,15 @@ from storage.pool import Database
 def test_ties_round_away_from_zero(amount: str, currency: str, rounded: str) -> None:
     found = to_minor_unit(D(amount), currency)
     assert str(found) == rounded
+
+
+def test_the_minor_units_are_those_of_iso_4217() -> None:
+    assert len(MINOR_DIGITS) == 155
+    assert {code for code, digits in MINOR_DIGITS.items() if digits == 3} == {
+        "BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND",
+    }  # fmt: skip
+    assert sum(digits == 0 for digits in MINOR_DIGITS.values()) == 16
+    assert set(MINOR_DIGITS.values()) == {0, 2, 3}
 
 
 @given(st.decimals(allow_nan=False, allow_infinity=False, min_value=-(10**15), max_value=10**15, places=6))

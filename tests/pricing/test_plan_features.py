@@ -20,7 +20,7 @@ from pricing.errors import BadPlan, BadRatingBook, UnknownLevel
 from pricing.plan import TIERS, parse_plan
 from pricing.rating import BehaviourInput, Inputs, Terms, rate_period, recompute, unrounded
 from pricing.rating_book import read_rating_book
-from tests.pricing.cases import trip
+from tests.pricing.cases import in_currency, trip
 from tests.pricing.rating_books import CLASS_MEAN, write_book
 from tests.pricing.reference import in_fractions
 from tests.pricing.test_book_rating import differing, rated
@@ -102,7 +102,7 @@ def test_every_feature_costs_what_fractions_say_and_its_worksheet_comes_to_it(fo
 def test_a_book_by_every_feature_is_rated_to_the_cent_of_each_policy_alone(
     tmp_path_factory: pytest.TempPathFactory, seed: int, currency: str, other: bool
 ) -> None:
-    plan = parse_plan((OTHER_RULES if other else FULL).content.replace('"EUR"', f'"{currency}"'), "book.toml")
+    plan = in_currency((OTHER_RULES if other else FULL).content, currency)
     path = tmp_path_factory.mktemp("book") / "book.parquet"
     write_book(path, plan, 200, seed)
     compiled = compile_plan(plan)

@@ -13,12 +13,12 @@ from typer.testing import CliRunner
 from cli.main import app
 from pricing.book_rating import compile_plan, rate_book
 from pricing.errors import BadQuote
-from pricing.plan import parse_plan
 from pricing.policies import packaged_plan
 from pricing.quote import quote_of, quote_of_row, read_asked
 from pricing.rating import recompute
 from pricing.rating_book import read_rating_book
 from scoring.score import PRIOR_MODEL
+from tests.pricing.cases import in_currency
 from tests.pricing.rating_books import CLASS_MEAN, write_book
 
 PLAN = packaged_plan()
@@ -101,7 +101,7 @@ def test_terms_that_cannot_be_priced_name_their_field(tmp_path: Path, change: di
 def test_a_plan_in_a_currency_of_0_or_3_decimals_quotes_in_its_minor_unit(
     tmp_path: Path, currency: str, digits: int
 ) -> None:
-    plan = parse_plan(PLAN.content.replace('"EUR"', f'"{currency}"'), currency)
+    plan = in_currency(PLAN.content, currency)
     found = quoted(tmp_path, plan)
     assert {-D(line["amount"]).as_tuple().exponent for line in found["lines"]} == {digits}  # type: ignore[operator]
     assert recompute(found["worksheet"], currency) == D(found["amount"])
