@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ingest.compiled import compiled
-from pricing.errors import AmountTooLarge
 from pricing.money import MINOR_DIGITS, to_minor_unit
 from pricing.plan import DAYS_OF_A_YEAR, RatePlan
 from pricing.rating import BehaviourInput, DrivenTrip, Inputs, Premium, Terms, behaviour_relativity, rate_period
+from pricing.rating_errors import AmountTooLarge
 
 type Floats = NDArray[np.float64]
 type Ints = NDArray[np.int64]

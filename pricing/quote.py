@@ -10,9 +10,9 @@ from msgspec.structs import replace
 
 from pricing.book_rating import CompiledPlan, RatingBook
 from pricing.book_rating import inputs_of as inputs_of_row
-from pricing.errors import BadQuote
 from pricing.plan import TIERS, RatePlan
 from pricing.rating import BehaviourInput, DrivenTrip, Inputs, Terms, rate_period
+from pricing.rating_errors import BadQuote
 from scoring.classes import EXPOSURE_CLASSES, HOUR_BANDS
 from scoring.events import KINDS
 from scoring.features import FEATURES, Feature

@@ -11,11 +11,11 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from pricing.book_rating import NOT_READ, BookPremiums, CompiledPlan, RatingBook, relativity_of
-from pricing.errors import BadRatingBook
 from pricing.factor import Factor
 from pricing.money import MINOR_DIGITS
 from pricing.notices import Notices
 from pricing.plan import TIERS
+from pricing.rating_errors import BadRatingBook
 
 DECLARED_KM = "declared_km_per_year"
 FREQUENCY = "claims_per_100000_km"

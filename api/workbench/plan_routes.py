@@ -14,12 +14,13 @@ from api.roles import Actuary, Now, PlanReader, Store
 from api.store import Account
 from api.workbench import plan_view
 from api.workbench.book_store import fetch_posted_period
-from pricing.errors import BadPlan, BadRatingBook, PricingError
+from pricing.errors import BadPlan, PricingError
 from pricing.live_book import live_impact
 from pricing.plan import RatePlan, parse_plan
 from pricing.policies import published_plans
 from pricing.publishing import approve_and_publish, keep_refusal, submit
 from pricing.publishing_store import Submission, fetch_submission, fetch_submissions
+from pricing.rating_errors import BadRatingBook
 from storage.pool import Conn, Database
 
 router = APIRouter(include_in_schema=False)

@@ -13,11 +13,11 @@ from typer.testing import CliRunner
 
 from cli.main import app
 from pricing.book_rating import BookPremiums, CompiledPlan, RatingBook, compile_plan, rate_book, rate_row
-from pricing.errors import AmountTooLarge, BadRatingBook
 from pricing.money import MINOR_DIGITS
 from pricing.plan import parse_plan
 from pricing.rating import recompute
 from pricing.rating_book import read_rating_book
+from pricing.rating_errors import AmountTooLarge, BadRatingBook
 from tests.pricing.rating_books import CLASS_MEAN, plan_of, write_book
 
 

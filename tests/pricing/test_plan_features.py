@@ -16,10 +16,11 @@ from typer.testing import CliRunner
 
 from cli.main import app
 from pricing.book_rating import compile_plan
-from pricing.errors import BadPlan, BadRatingBook, UnknownLevel
+from pricing.errors import BadPlan, UnknownLevel
 from pricing.plan import TIERS, parse_plan
 from pricing.rating import BehaviourInput, Inputs, Terms, rate_period, recompute, unrounded
 from pricing.rating_book import read_rating_book
+from pricing.rating_errors import BadRatingBook
 from tests.pricing.cases import in_currency, trip
 from tests.pricing.rating_books import CLASS_MEAN, write_book
 from tests.pricing.reference import in_fractions

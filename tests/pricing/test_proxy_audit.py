@@ -9,10 +9,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from pricing.book_rating import compile_plan, rate_book
-from pricing.errors import BadRatingBook
 from pricing.policies import packaged_plan
 from pricing.proxy_audit import audit, cramers_v, poisson_interval
 from pricing.rating_book import read_claims, read_groups, read_rating_book
+from pricing.rating_errors import BadRatingBook
 from tests.pricing.rating_books import CLASS_MEAN, write_book
 
 PLAN = compile_plan(packaged_plan())

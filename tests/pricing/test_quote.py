@@ -12,11 +12,11 @@ from typer.testing import CliRunner
 
 from cli.main import app
 from pricing.book_rating import compile_plan, rate_book
-from pricing.errors import BadQuote
 from pricing.policies import packaged_plan
 from pricing.quote import quote_of, quote_of_row, read_asked
 from pricing.rating import recompute
 from pricing.rating_book import read_rating_book
+from pricing.rating_errors import BadQuote
 from scoring.score import PRIOR_MODEL
 from tests.pricing.cases import in_currency
 from tests.pricing.rating_books import CLASS_MEAN, write_book
