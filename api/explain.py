@@ -57,7 +57,7 @@ def score_view(score: Score, trips: int) -> ScoreView:
         value=wording.number(score.value),
         exact=wording.number(score.value, 1),
         typical=wording.number(typical, 1),
-        basis=say_count("{distance} in {count} trip", "{distance} in {count} trips", trips, distance=_whole(score.km)),
+        basis=basis(score, trips),
         sentence=sentence,
         scale=charts.score_scale(score.value, *score.value_interval, say(
             "Score {score} of 100, likely between {low} and {high}",
@@ -199,6 +199,11 @@ def _reason_view(reason: Reason, points: float, largest: float) -> ReasonView:
         sentence=sentence,
         bar=charts.effect_bar(points, largest),
     )
+
+
+def basis(score: Score, trips: int) -> str:
+    """What a score is made from."""
+    return say_count("{distance} in {count} trip", "{distance} in {count} trips", trips, distance=_whole(score.km))
 
 
 def _whole(km: float) -> str:

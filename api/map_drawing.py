@@ -7,6 +7,7 @@ import numpy as np
 from markupsafe import Markup, escape
 from numpy.typing import NDArray
 
+from api.languages import say
 from scoring.classes import OVER_LIMIT_BANDS, ROAD_CLASSES
 from scoring.geodesy import wrapped_deg
 from scoring.roads import RoadMap
@@ -127,9 +128,10 @@ def trip_svg(track: Track, markers: Sequence[Marker], roads: RoadMap | None) -> 
     bounds = bounds_of(track)
     if bounds is None:
         return Markup("")
+    title = say("Map of the trip: its path coloured by speed against the limit, and its events by number")
     parts = [
         f'<svg class="trip-map" role="img" viewBox="0 0 {WIDTH:.0f} {HEIGHT:.0f}" preserveAspectRatio="xMidYMid meet" '
-        'aria-label="Map of the trip: its path coloured by speed against the limit, and its events by number">'
+        f'aria-label="{escape(title)}">'
     ]
     if roads is not None:
         parts.append(_road_paths(roads, bounds))
@@ -138,9 +140,12 @@ def trip_svg(track: Track, markers: Sequence[Marker], roads: RoadMap | None) -> 
         path = _path(*_to_svg(track.longitude_deg[kept], track.latitude_deg[kept], bounds))
         parts.append(f'<path class="path {band}" d="{path}"/>')
     placed = np.flatnonzero(np.isfinite(track.latitude_deg) & np.isfinite(track.longitude_deg))
-    for name, row in (("start", placed[0]), ("end", placed[-1])):
+    ends = (("start", say("Where it began"), placed[0]), ("end", say("Where it ended"), placed[-1]))
+    for name, said, row in ends:
         x, y = _to_svg(track.longitude_deg[row : row + 1], track.latitude_deg[row : row + 1], bounds)
-        parts.append(f'<circle class="{name}" cx="{x[0]:.1f}" cy="{y[0]:.1f}" r="5"><title>{name}</title></circle>')
+        parts.append(
+            f'<circle class="{name}" cx="{x[0]:.1f}" cy="{y[0]:.1f}" r="5"><title>{escape(said)}</title></circle>'
+        )
     for marker in markers:
         x, y = _to_svg(np.array([marker.longitude_deg]), np.array([marker.latitude_deg]), bounds)
         parts.append(

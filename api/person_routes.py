@@ -106,7 +106,7 @@ def show_statement(
         policy=policy_view(policy, file.plan),
         statement=statement_view(file.statement(period), policy.time_zone, file.trip_starts),
         pdf=f"/policies/{policy.policy_id}/statements/{period}/pdf",
-        crumbs=[{"href": f"/home?policy={policy.policy_id}", "name": "Overview"}],
+        crumbs=[{"href": f"/home?policy={policy.policy_id}", "name": say("Overview")}],
     )
 
 

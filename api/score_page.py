@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from api import charts, wording
-from api.explain import ScoreView, feature_amount, feature_name, score_view
+from api.explain import ScoreView, basis, feature_amount, feature_name, score_view
 from api.languages import say
 from pricing.driving import not_charged, policy_score
 from pricing.periods import months_before
@@ -27,8 +27,7 @@ class MonthScore:
     month: str
     score: str
     between: str
-    distance: str
-    trips: int
+    basis: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +93,7 @@ def _month_score(month: str, score: Score, trips: int) -> MonthScore:
         month=wording.month(month),
         score=wording.number(score.value),
         between=say("{low} to {high}", low=low, high=high),
-        distance=wording.km(score.km * 1000),
-        trips=trips,
+        basis=basis(score, trips),
     )
 
 

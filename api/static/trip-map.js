@@ -95,7 +95,7 @@
     button.type = "button";
     button.className = "map-event";
     button.textContent = number;
-    button.setAttribute("aria-label", "Event " + number + ": " + title);
+    button.setAttribute("aria-label", frame.dataset.event + " " + number + ": " + title);
     const text = document.createElement("div");
     text.className = "map-popup";
     const head = document.createElement("strong");
@@ -109,10 +109,12 @@
     const lines = track.features.filter((feature) => feature.properties.kind === "path");
     if (!lines.length) return;
     const last = lines[lines.length - 1].geometry.coordinates;
-    for (const [name, place] of [["start", lines[0].geometry.coordinates[0]], ["end", last[last.length - 1]]]) {
+    const names = frame.dataset.ends.split("|");
+    for (const [index, place] of [lines[0].geometry.coordinates[0], last[last.length - 1]].entries()) {
       const dot = document.createElement("span");
-      dot.className = "map-end " + name;
-      dot.title = name;
+      dot.className = index === 0 ? "map-end start" : "map-end";
+      dot.title = names[index];
+      dot.setAttribute("role", "img");
       new maplibregl.Marker({ element: dot }).setLngLat(place).addTo(map);
     }
   }

@@ -69,9 +69,16 @@ def served(app: ASGIApp) -> Iterator[str]:
         thread.join(10)
 
 
-def open_page(browser: Browser, size: dict[str, int], *, dark: bool = False) -> Watched:
-    """A fresh profile's page that is watched from its first request on."""
-    context = browser.new_context(viewport=size, color_scheme="dark" if dark else "light")  # type: ignore[arg-type]
+def open_page(
+    browser: Browser, size: dict[str, int], *, dark: bool = False, locale: str = "en-FI", script: bool = True
+) -> Watched:
+    """A fresh profile's page that is watched from its first request on; English and km unless told otherwise."""
+    context = browser.new_context(
+        viewport=size,  # type: ignore[arg-type]
+        color_scheme="dark" if dark else "light",
+        locale=locale,
+        java_script_enabled=script,
+    )
     watched = Watched(context.new_page())
     watched.page.on("request", lambda request: watched.requests.append(request.url))
     watched.page.on("pageerror", lambda error: watched.complaints.append(str(error)))
@@ -83,12 +90,12 @@ def open_page(browser: Browser, size: dict[str, int], *, dark: bool = False) -> 
 
 
 def sign_in(page: Page, address: str, email: str, password: str) -> None:
-    """Through the form, by keyboard."""
+    """Through the form, by keyboard, in any language."""
     page.goto(address)
-    page.get_by_label("E-mail address").fill(email)
-    page.get_by_label("Password").fill(password)
+    page.locator("input[name=email]").fill(email)
+    page.locator("input[name=password]").fill(password)
     page.keyboard.press("Enter")
-    page.get_by_role("button", name="Sign out").wait_for()
+    page.locator("form.who button").wait_for()
 
 
 def wait_for_map(page: Page) -> bool:
