@@ -8,10 +8,8 @@ from uuid import UUID
 
 from api.errors import NotFound
 from api.explain import feature_name
-from api.home_view import pay_plan_name
-from api.menu_view import policy_menu
 from api.receipt import changes_of
-from api.wording import local, money, words
+from api.wording import local, words
 from portfolio import customer_store
 from portfolio.board import to_try
 from portfolio.circumstance_store import Care, fetch_care, fetch_circumstances
@@ -28,7 +26,7 @@ from portfolio.touchpoint_store import Touchpoint, fetch_touchpoints, open_compl
 from pricing.periods import months_before
 from pricing.policies import packaged_plan
 from pricing.rating import recompute
-from pricing.store import fetch_policy, fetch_trips
+from pricing.store import fetch_trips
 from scoring.coaching import coach
 from scoring.features import sum_totals
 from scoring.score import score_of_frequency
@@ -121,7 +119,7 @@ def open_card(database: Database, text: str, now: datetime) -> CustomerCard:
         last_day = customer_store.fetch_last_day(conn, current) if current else None
     premium, scores = premium_change(months), score_points(months)
     coaching = "coaching" in agreed
-    use = _use(current, household, answer, driven, _driven_km_per_year(scores) if MEASURED_FOR in agreed else None)
+    use = _use(current, household, answer, driven, driven_km_per_year_of(scores) if MEASURED_FOR in agreed else None)
     known = Known(
         today=local(now, current.time_zone).date() if current else now.date(),
         complaint_since=open_complaint(touchpoints),
@@ -201,7 +199,7 @@ def _measured(policy: HeldPolicy) -> bool:
     return held is None or bool(held.uses)
 
 
-def _driven_km_per_year(scores: Sequence[ScorePoint]) -> float | None:
+def driven_km_per_year_of(scores: Sequence[ScorePoint]) -> float | None:
     """At the pace of the latest window of the score; None where that is not known."""
     if not scores:
         return None
@@ -219,38 +217,6 @@ def best_change(database: Database, policy: HeldPolicy, now: datetime) -> str | 
         return None
     name = feature_name(changes[0].feature)
     return f"{name[0].lower()}{name[1:]} ({changes[0].points:+.1f} points)"
-
-
-def offer_values(database: Database, text: str, now: datetime) -> dict[str, str]:
-    """What the words of an offer may be made of, as far as it is known; the guard decides what may be used."""
-    card = open_card(database, text, now)
-    if not card.policies:
-        return {}
-    policy = card.policies[0]
-    values = {"declared_km": f"{policy.declared_km_per_year:,}"}
-    if (driven := _driven_km_per_year(card.scores)) is not None:
-        values["driven_km"] = f"{round(driven, -3):,.0f}"
-    if (change := best_change(database, policy, now)) is not None:
-        values["coaching"] = change
-    if (saving := _saving(database, policy)) is not None:
-        values["pay_plan"], values["saving"] = saving
-    return values
-
-
-def _saving(database: Database, policy: HeldPolicy) -> tuple[str, str] | None:
-    """The pay plan that would have cost least in the latest posted month with the same covers, and how much less."""
-    with database.role("policy") as conn:
-        held = fetch_policy(conn, policy.policy_id)
-        months = customer_store.fetch_months(conn, policy.policy_key, 1)
-    if held is None or not months:
-        return None
-    found = policy_menu(database, held, months[-1].period)
-    same = [one for one in found.menu.offers if set(one.covers) == set(found.chosen.covers)]
-    best = min(same, key=lambda one: one.amount, default=None)
-    if best is None or best.amount >= found.chosen.amount:
-        return None
-    name = pay_plan_name(found.plan, best.pay_plan)
-    return name, money(found.chosen.amount - best.amount, found.menu.currency)
 
 
 def _driven(conn: Conn, policy: HeldPolicy, now: datetime) -> Driven:
@@ -291,8 +257,8 @@ def _use(
     return Use(
         declared_km_per_year=policy.declared_km_per_year if policy else None,
         driven_km_per_year=driven_km_per_year,
-        measured_km=driven.km if driven else None,
-        night_share=driven.night_km / driven.km if driven and driven.km else None,
+        measured_km=driven.timed_km if driven else None,
+        night_share=driven.night_km / driven.timed_km if driven and driven.timed_km else None,
         driver_age=float(age) if isinstance(age, int | float) else None,
         household_vehicles=answer.vehicles if answer else None,
         household_people=len(household) or None,

@@ -70,6 +70,7 @@ PortfolioReader = Annotated[Account, Depends(SignedInAs("actuary", "underwriter"
 Actuary = Annotated[Account, Depends(SignedInAs("actuary"))]  # groups, never one person
 Desk = Annotated[Account, Depends(SignedInAs("underwriter", "actuary", "privacy_officer", "admin"))]  # what waits
 PlanReader = Annotated[Account, Depends(SignedInAs("actuary", "underwriter"))]  # rate plans, published and waiting
+OfferLogReader = Annotated[Account, Depends(SignedInAs("support", "actuary"))]  # actuaries: groups, never one person
 Serving = Annotated[Account, Depends(SignedInAs("policyholder", "driver", "support"))]  # a person own ones only
 Admin = Annotated[Account, Depends(SignedInAs("admin"))]
 DeviceEnder = Annotated[Account, Depends(SignedInAs("admin", "support"))]

@@ -7,6 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
+from cli.layers import Territory, TerritoryField
+from cli.options import AsOf, DataDir, database_of, messages, moment
 from cli.progress import progress_bar
 
 portfolio = typer.Typer(help="Who is treated how, and whether it pays.", no_args_is_help=True)
@@ -176,28 +178,45 @@ def rehearse(
 
 @portfolio.command("segments")
 def segments(
-    book: Annotated[Path, typer.Argument(metavar="DIR", help="A book's folder of Parquet files.")],
+    book: Annotated[
+        Path | None,
+        typer.Argument(metavar="[DIR]", help="A book's folder of Parquet files. Default: the database's book."),
+    ] = None,
     most: Annotated[int, typer.Option("--most", min=2, max=50, help="So many segments at most.")] = 8,
     least: Annotated[int, typer.Option("--least", min=20, help="Customers that a segment must have.")] = 500,
     fixed: Annotated[float, typer.Option("--fixed", min=0, help="A year's cost of an offer of its own, euro.")] = 5000,
     cost: Annotated[float, typer.Option("--cost", min=0, help="A policy's cost a year, euro.")] = 60,
+    territory: Territory = None,
+    territory_field: TerritoryField = None,
     seed: Seed = 1,
     as_json: AsJson = False,
+    data_dir: DataDir = None,
+    as_of: AsOf = None,
 ) -> None:
-    """Groups to plan for: who they are, what they need and bring, and which pay for an offer of their own."""
-    from cli.segments_table import as_table
-    from portfolio.customers_file import read_customers
-    from portfolio.segments import offers_of_their_own, segment_customers
-    from portfolio.smallest_segment import Demand, paying_segments
+    """Groups to plan for: who they are, what they need and bring, and which pay for an offer of their own.
 
-    customers, asked = read_customers(book)
-    found = segment_customers(customers, asked, most=most, least=least, seed=seed)
-    paying = paying_segments(offers_of_their_own(found, customers, cost), Demand(fixed))
+    Of the database's book they are kept as a version that the page /segments shows.
+    """
+    from cli.segments_table import print_segments
+    from portfolio.customers_file import read_customers
+    from portfolio.planning import Wanted, found_as_json, plan_segments
+    from portfolio.planning_store import fetch_result
+
+    wanted = Wanted(most, least, fixed, cost, seed)
+    if book is None:
+        with database_of(data_dir) as database:
+            version = plan_segments(database, wanted, moment(as_of), territories=territory, field=territory_field)
+            with database.role("policy") as conn:
+                kept = fetch_result(conn, "segments", version)
+        assert kept is not None, "it was kept just now"
+        messages.print(f"Kept as version {version}, which the page /segments shows.")
+        content = kept.found
+    else:
+        _, content = found_as_json(*read_customers(book), wanted)
     if as_json:
-        whole = {"segments": [asdict(one) for one in found.segments], "stability": asdict(found.stability)}
-        typer.echo(json.dumps(whole | {"paying": [asdict(one) for one in paying]}, indent=2))
-        return
-    as_table(found, paying)
+        typer.echo(json.dumps(content, indent=2))
+    else:
+        print_segments(content)
 
 
 def _say(found: dict[str, Any], as_json: bool) -> None:

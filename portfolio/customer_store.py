@@ -37,9 +37,13 @@ _MONTHS = """
                          where policy_key = %(policy_key)s order by period desc limit %(most)s)
      group by s.period order by s.period
 """
+# Of each road class the first of four hour bands is the night.
 _DRIVEN = """
-    select coalesce(sum(distance_m), 0) / 1000.0, coalesce(sum((totals ->> 'night_m')::bigint), 0) / 1000.0
-      from link.trip_of_policy where policy_key = %s and local_month >= %s and excluded is null
+    select coalesce(sum(charged_m), 0) / 1000.0,
+           coalesce(sum((select sum(metres) from unnest(cells_m) metres)), 0) / 1000.0,
+           coalesce(sum((select sum(metres) from unnest(cells_m) with ordinality cell(metres, place)
+                          where (place - 1) %% 4 = 0)), 0) / 1000.0
+      from policy.book_month where policy_key = %s and period >= %s
 """
 _LAST_DAY = """
     select (max(t.ended_at) at time zone %(time_zone)s)::date as last_day
@@ -86,9 +90,10 @@ class HeldPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Driven:
-    """Kilometres of insured driving, and of them those at night."""
+    """Kilometres; those whose hour is known, and of them those at night."""
 
     km: float
+    timed_km: float
     night_km: float
 
 
@@ -139,11 +144,10 @@ def fetch_months(conn: Conn, policy_key: UUID, most: int) -> list[PostedMonth]:
 
 
 def fetch_driven(conn: Conn, policy_key: UUID, since_month: str) -> Driven:
-    """What was driven since a month, in two sums: only for who agreed that it is used."""
+    """What was driven since a month, in three sums: only for who agreed that it is used."""
     row = conn.execute(_DRIVEN, (policy_key, since_month)).fetchone()
     assert row is not None, "a sum is always one row"
-    km, night_km = row
-    return Driven(float(str(km)), float(str(night_km)))
+    return Driven(*(float(str(value)) for value in row))
 
 
 def fetch_last_day(conn: Conn, policy: HeldPolicy) -> date | None:

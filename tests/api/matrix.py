@@ -110,6 +110,11 @@ ROW_OF = {
     "GET /api/v1/policies/{policy_id}/touchpoints": _TOUCHPOINTS,
     "POST /api/v1/policies/{policy_id}/touchpoints": _TOUCHPOINTS,
     "GET /api/v1/touchpoint-costs": _TOUCHPOINTS,
+    "GET /segments": _PORTFOLIO,
+    "GET /api/v1/segments": _PORTFOLIO,
+    "GET /strategies": _PORTFOLIO,
+    "GET /api/v1/strategies": _PORTFOLIO,
+    "GET /guard": _TOUCHPOINTS,
     "GET /experiments": _PORTFOLIO,
     "POST /experiments": _PORTFOLIO,
     "POST /experiments/{name}": _PORTFOLIO,
@@ -133,7 +138,7 @@ ROW_OF = {
 # Routes for staff beside a person's own one to the same thing: not the whole row.
 _OF_STAFF = (
     "/book", "/contests", "/customers", "/api/v1/book", "/api/v1/contest-queue", "/api/v1/customers",
-    "/api/v1/touchpoint-costs", "/api/v1/audit", "/audit",
+    "/api/v1/touchpoint-costs", "/guard", "/api/v1/audit", "/audit",
 )  # fmt: skip
 ONLY_STAFF = {operation for operation in ROW_OF if operation.split(" ")[1].startswith(_OF_STAFF)}
 
