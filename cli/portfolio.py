@@ -5,6 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 import typer
 
 from cli.layers import Territory, TerritoryField
@@ -217,6 +218,50 @@ def segments(
         typer.echo(json.dumps(content, indent=2))
     else:
         print_segments(content)
+
+
+@portfolio.command("leaving")
+def leaving(
+    book: Annotated[
+        Path | None,
+        typer.Argument(metavar="[DIR]", help="A simulated book's folder, to check on. Default: the database's book."),
+    ] = None,
+    learn: Annotated[
+        float, typer.Option("--learn", min=0.1, max=0.9, help="Of the folder's time, the part that is learned from.")
+    ] = 0.6,
+    as_json: AsJson = False,
+    data_dir: DataDir = None,
+    as_of: AsOf = None,
+) -> None:
+    """How price, service, claims, the score and time with us move leaving at a renewal.
+
+    Of the database's book it is kept, and customer cards show values by it; of a simulated book it is held to the truth
+    of later renewals than those it learned from.
+    """
+    from cli.leaving_table import print_check, print_model
+    from portfolio.lapse_check import check_out_of_time
+    from portfolio.planning import plan_leaving
+    from portfolio.renewals_file import other_ends, read_renewals, true_chances
+
+    if book is None:
+        with database_of(data_dir) as database:
+            version, model = plan_leaving(database, moment(as_of))
+        messages.print(f"Kept as version {version}, which customer cards use.")
+        if as_json:
+            typer.echo(json.dumps(model.as_json(), indent=2))
+        else:
+            print_model(model)
+        return
+    read = read_renewals(book)
+    first, last = read.renewals.day.min(), read.renewals.day.max()
+    cut = first + np.timedelta64(int(learn * (last - first).astype(int)), "D")
+    found = check_out_of_time(read, true_chances(book, read), cut, other_ends(book))
+    if as_json:
+        shown = {name: getattr(found, name) for name in found.__dataclass_fields__ if name not in ("model", "tenths")}
+        tenths = [asdict(one) for one in found.tenths]
+        typer.echo(json.dumps(shown | {"tenths": tenths, "model": found.model.as_json()}, indent=2))
+    else:
+        print_check(found)
 
 
 def _say(found: dict[str, Any], as_json: bool) -> None:

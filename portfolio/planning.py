@@ -9,8 +9,10 @@ from sklearn.metrics import adjusted_rand_score
 
 from portfolio.customers_file import Asked, Customers
 from portfolio.customers_store import Book, read_book
+from portfolio.lapse import LapseModel, fit_lapse
 from portfolio.outlines import outlines_of, tiles
 from portfolio.planning_store import Result, fetch_result, keep_result
+from portfolio.renewals_store import read_renewals
 from portfolio.segments import Segmentation, offers_of_their_own, segment_customers, segment_of, traits_of
 from portfolio.smallest_segment import Demand, chance_of_paying, paying_segments, smallest_size
 from pricing.policies import packaged_plan
@@ -67,6 +69,14 @@ def plan_segments(
     }
     with database.role("policy") as conn:
         return keep_result(conn, "segments", content, as_of)
+
+
+def plan_leaving(database: Database, as_of: datetime) -> tuple[int, LapseModel]:
+    """How customers left in the last YEARS years, kept for the customer card: version and model. Raises TooFewRows."""
+    with database.role("policy") as conn:
+        renewals, other = read_renewals(conn, as_of - timedelta(days=YEARS * 365.25), as_of)
+        model = fit_lapse(renewals, other)
+        return keep_result(conn, "leaving", model.as_json(), as_of), model
 
 
 def _alike(book: Book, found: Segmentation, before: Result | None) -> float | None:

@@ -33,7 +33,7 @@ def simulated(policies: int, years: int, seed: int) -> dict[str, Rows]:
 
 def key(kind: str, number: int) -> UUID:
     """The key of a person or policy, the same in every run."""
-    return UUID(bytes=np.random.default_rng((len(kind), number)).bytes(16))
+    return UUID(int=(len(kind) << 64) + number)
 
 
 def put_book(database: Database, tables: dict[str, Rows], *, research_share: float = 0.6, seed: int = 1) -> None:
@@ -97,6 +97,9 @@ def _terms(conn: Conn, tables: dict[str, Rows]) -> None:
     for row in tables["renewals"]:
         if not row["lapsed"]:
             changes.append((row["policy"], row["term"] + 1, "renew", row["renews_on"], {}))
+    for row in tables["policies"]:
+        if row["end_reason"] == "other_reason":
+            changes.append((row["policy"], 99, "cancel", row["ended_on"], {}))
     _copy(conn, "policy_change (change_id, policy_key, sequence, kind, effective_on, ends_on, terms, reason, made_by,"
           " made_at, idempotency_key, request_digest)",
           ((uuid4(), key("policy", policy), number, kind, day, day + timedelta(days=365), Jsonb(terms), "said", uuid4(),
