@@ -16,9 +16,12 @@ from api import (
     customer_routes,
     data_routes,
     device_routes,
+    driver_routes,
+    erasure_routes,
     experiment_routes,
     label_routes,
     language_routes,
+    location_routes,
     menu_routes,
     offer_routes,
     outlook_routes,
@@ -27,6 +30,7 @@ from api import (
     privacy_routes,
     quarantine_routes,
     session_routes,
+    zone_routes,
 )
 from api.accounts import Attempts
 from api.bounds import RequestBounds
@@ -71,6 +75,10 @@ def create_api(database: Database, roads: RoadMap | None, clock: Callable[[], da
         outlook_routes,
         label_routes,
         contest_routes,
+        driver_routes,
+        zone_routes,
+        erasure_routes,
+        location_routes,
         customer_routes,
         agreement_routes,
         menu_routes,

@@ -65,6 +65,7 @@ Underwriter = Annotated[Account, Depends(SignedInAs("underwriter"))]
 QuarantineReader = Annotated[Account, Depends(SignedInAs("underwriter", "admin"))]  # counts and reasons
 Support = Annotated[Account, Depends(SignedInAs("support"))]  # the card of the customer on the phone
 ConsentReader = Annotated[Account, Depends(SignedInAs("support", "privacy_officer"))]
+PrivacyOfficer = Annotated[Account, Depends(SignedInAs("privacy_officer"))]
 AuditReader = Annotated[Account, Depends(SignedInAs("privacy_officer", "admin"))]
 PortfolioReader = Annotated[Account, Depends(SignedInAs("actuary", "underwriter"))]  # groups, never one person
 Actuary = Annotated[Account, Depends(SignedInAs("actuary"))]  # groups, never one person

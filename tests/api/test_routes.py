@@ -96,6 +96,8 @@ ALLOWED = {
     "/customers/{policy_id}": {"support"},
     "/api/v1/customers/{policy_id}": {"support"},
     "/api/v1/customers/{policy_id}/household": {"support"},
+    "/api/v1/customers/{policy_id}/care": {"support"},
+    "/customers/{policy_id}/care": {"support"},
     "/api/v1/policies/{policy_id}/touchpoints": OWN | {"support"},
     "/api/v1/touchpoint-costs": {"actuary"},
     "/experiments": {"actuary", "underwriter"},
@@ -105,6 +107,20 @@ ALLOWED = {
     "/api/v1/experiments/{name}/steps": {"actuary"},
     "/api/v1/experiments/{name}/outcomes": {"actuary"},
     "/api/v1/access-log": OWN,
+    **dict.fromkeys(
+        (
+            "/drives", "/api/v1/drives", "/api/v1/policies/{policy_id}/drivers", "/policies/{policy_id}/drivers",
+            "/api/v1/trips/{trip_id}/driver", "/trips/{trip_id}/driver", "/trips/{trip_id}/zone", "/privacy/erasure",
+            "/privacy/zones/{zone_id}", "/api/v1/privacy-zones", "/api/v1/privacy-zones/{zone_id}", "/api/v1/erasures",
+        ), OWN
+    ),
+    **dict.fromkeys(
+        (
+            "/erasures", "/erasures/{request_id}", "/api/v1/erasure-queue", "/locations", "/locations/{policy_id}",
+            "/api/v1/erasure-queue/{request_id}/decision", "/api/v1/policies/{policy_id}/trips/{trip_id}/location",
+        ), {"privacy_officer"}
+    ),
+    "/api/v1/customers/{policy_id}/erasures": {"support"},
     "/api/v1/audit": {"privacy_officer", "admin"},
     "/api/v1/consents": OWN,
     "/api/v1/consents/{purpose}": OWN,
@@ -114,7 +130,7 @@ ALLOWED = {
     "/api/v1/offers/{offer_id}/answer": OWN,
     "/offers/{offer_id}": OWN,
     "/api/v1/customers/{policy_id}/offers": {"support"},
-}
+}  # fmt: skip
 ANY_ACCOUNT = {"/sign-out", "/api/v1/me"}
 
 
