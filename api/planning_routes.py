@@ -26,12 +26,15 @@ router = APIRouter()
 LEAST_PEOPLE = 5  # of fewer nothing is told to those who see groups alone
 LOOKED_BACK = timedelta(days=365)
 REFUSALS = 50
+NOTHING_KEPT: dict[str, Any] = {"version": None, "made_at": None}
 Version = Annotated[int | None, Query(ge=1, le=2_000_000_000, description="Default: the latest")]
 
 
 @router.get("/api/v1/segments", responses=PROBLEMS)
 def read_segments(reader: PortfolioReader, database: Store, version: Version = None) -> dict[str, Any]:
     """The segments of the book as `wayrate portfolio segments` kept them; underwriters see them masked."""
+    if version is None and not _is_kept(database, "segments"):
+        return NOTHING_KEPT
     result = _segments(database, reader, version)
     return {"version": result.version, "made_at": result.made_at} | result.found
 
@@ -39,6 +42,8 @@ def read_segments(reader: PortfolioReader, database: Store, version: Version = N
 @router.get("/api/v1/strategies", responses=PROBLEMS)
 def read_strategies(reader: PortfolioReader, database: Store, version: Version = None) -> dict[str, Any]:
     """The comparison of strategies as `wayrate strategies --keep` kept it."""
+    if version is None and not _is_kept(database, "strategies"):
+        return NOTHING_KEPT
     result = _known(database, "strategies", version)
     return {"version": result.version, "made_at": result.made_at} | result.found
 
@@ -55,9 +60,8 @@ def show_segments(request: Request, reader: PortfolioReader, database: Store, ve
 @router.get("/strategies", response_class=HTMLResponse, include_in_schema=False)
 def show_strategies(request: Request, reader: PortfolioReader, database: Store, version: Version = None) -> Response:
     """The strategy report."""
-    with database.role("policy") as conn:
-        is_kept = bool(fetch_versions(conn, "strategies"))
-    view = strategies_view(_known(database, "strategies", version)) if is_kept or version else None
+    is_shown = version is not None or _is_kept(database, "strategies")
+    view = strategies_view(_known(database, "strategies", version)) if is_shown else None
     return page(request, "strategies.html", reader, view=view)
 
 
@@ -117,6 +121,11 @@ def _shown(database: Database, places: Places, find: str, template: str, now: No
     return {"words": found.words, "verdict": found.verdict, "problem": None}
 
 
+def _is_kept(database: Database, kind: Kind) -> bool:
+    with database.role("policy") as conn:
+        return bool(fetch_versions(conn, kind))
+
+
 def _segments(database: Database, reader: Account, version: int | None) -> Result:
     result = _known(database, "segments", version)
     found = without_the_few(result.found)
@@ -127,5 +136,5 @@ def _known(database: Database, kind: Kind, version: int | None) -> Result:
     with database.role("policy") as conn:
         result = fetch_result(conn, kind, version)
     if result is None:
-        raise NotFound("version" if version else kind, str(version or "kept so far"))
+        raise NotFound("version", str(version))
     return result

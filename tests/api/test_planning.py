@@ -38,8 +38,9 @@ def test_before_anything_is_kept_the_pages_say_how(client: TestClient) -> None:
     sign_in(client, ACTUARY)
     assert "wayrate portfolio segments" in client.get("/segments").text
     assert "wayrate strategies --keep" in client.get("/strategies").text
-    assert client.get("/api/v1/segments").status_code == 404
-    assert client.get("/api/v1/strategies").status_code == 404
+    for kind in ("segments", "strategies"):
+        assert client.get(f"/api/v1/{kind}").json() == {"version": None, "made_at": None}
+        assert client.get(f"/api/v1/{kind}", params={"version": 7}).status_code == 404
     assert client.get("/segments", params={"version": 7}).status_code == 404
     assert client.get("/segments", params={"version": "NaN"}).status_code == 422
 
