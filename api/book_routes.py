@@ -14,16 +14,21 @@ from api.roles import Now, Store, Underwriter
 from api.statement_pdf import pdf_answer
 from api.statement_view import posting_row, statement_view
 from api.trip_view import Fact
+from portfolio.customer_store import fetch_claims
+from pricing.agreements import history
 from pricing.store import Policy
+from pricing.terms import PolicyChange
 
 router = APIRouter(include_in_schema=False)
 
 
 @router.get("/book/{policy_id}", response_class=HTMLResponse)
 def show_policy_file(request: Request, policy_id: str, reader: Underwriter, database: Store, now: Now) -> Response:
-    """A policy: terms, premium, postings, score, data quality."""
+    """A policy: terms and how they were agreed, premium, postings, claims, score, data quality."""
     with database.role("policy") as conn:
         policy = any_policy(conn, policy_id)
+        changes, _ = history(conn, policy_id)
+        claims = fetch_claims(conn, [policy.policy_key])
     looked(database, reader, "policy_read", now, policy_key=policy.policy_key)
     file = open_file(database, policy, now)
     return page(
@@ -36,6 +41,9 @@ def show_policy_file(request: Request, policy_id: str, reader: Underwriter, data
         postings=[posting_row(posting) for statement in file.statements for posting in statement.postings],
         score=score_view(file.score, file.score_trips) if file.score else None,
         quality=quality_shares(file.trips),
+        plan=file.plan,
+        changes=[_change_row(change) for change in reversed(changes)],
+        claims=claims,
     )
 
 
@@ -77,3 +85,23 @@ def _facts(policy: Policy) -> list[Fact]:
         Fact("Plan", policy.plan_name),
         Fact("Time zone", policy.time_zone),
     ]
+
+
+def _change_row(change: PolicyChange) -> dict[str, str]:
+    """What was agreed, in words: of a binding the terms stand above."""
+    terms = {} if change.kind == "bind" else change.terms
+    return {
+        "kind": wording.words(change.kind),
+        "from_day": wording.long_day(change.effective_on),
+        "terms": ", ".join(f"{wording.words(name).lower()} {_said(value)}" for name, value in terms.items()),
+        "reason": change.reason,
+        "made": wording.long_day(change.made_at.date()),
+    }
+
+
+def _said(value: object) -> str:
+    if isinstance(value, list):
+        return ", ".join(wording.words(str(one)).lower() for one in value)
+    if isinstance(value, dict):
+        return ", ".join(f"{wording.words(str(name)).lower()} {one}" for name, one in value.items())
+    return str(value)

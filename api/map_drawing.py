@@ -79,9 +79,7 @@ def stretches(track: Track) -> list[tuple[str, NDArray[np.intp]]]:
     if len(rows) < 2:
         return []
     band = speed_bands(track)[rows]
-    # A place that is hidden (scoring.tracks: infinite) is not drawn across, however short the time.
-    hidden = np.cumsum(np.isposinf(track.latitude_deg))[rows]
-    after_gap = (np.diff(track.t_s[rows]) > GAP_S) | (np.diff(hidden) > 0)
+    after_gap = np.diff(track.t_s[rows]) > GAP_S
     changes = np.flatnonzero((np.diff(band) != 0) | after_gap) + 1
     found = []
     for start, stop in zip(np.concatenate(([0], changes)), np.concatenate((changes, [len(rows)])), strict=True):
@@ -156,6 +154,34 @@ def trip_svg(track: Track, markers: Sequence[Marker], roads: RoadMap | None) -> 
             f'<text x="{x[0]:.1f}" y="{y[0] + 3.4:.1f}" text-anchor="middle">{marker.number}</text></g>'
         )
     return Markup("".join(parts) + "</svg>")
+
+
+def squares_svg(
+    squares: Sequence[tuple[Bounds, int, str]], bounds: Bounds, roads: RoadMap | None, title: str
+) -> Markup:
+    """Squares of (bounds, level 1-4, what they say) over the roads in `bounds`."""
+    parts = [
+        f'<svg class="trip-map squares" role="img" viewBox="0 0 {WIDTH:.0f} {HEIGHT:.0f}" '
+        f'preserveAspectRatio="xMidYMid meet" aria-label="{escape(title)}">'
+    ]
+    for (west, south, east, north), level, said in squares:
+        x, y = _to_svg(np.array([west, east]), np.array([north, south]), bounds)
+        parts.append(
+            f'<rect class="square level-{level}" x="{x[0]:.1f}" y="{y[0]:.1f}" width="{x[1] - x[0]:.1f}" '
+            f'height="{y[1] - y[0]:.1f}"><title>{escape(said)}</title></rect>'
+        )
+    if roads is not None:
+        parts.append(_road_paths(roads, bounds))
+    return Markup("".join(parts) + "</svg>")
+
+
+def framed(west: float, south: float, east: float, north: float, margin: float = 0.06) -> Bounds:
+    """The box of the drawing's shape round a box, with a margin of its size."""
+    middle_x, middle_y = (west + east) / 2, (south + north) / 2
+    narrow = max(float(np.cos(np.radians(middle_y))), 0.05)
+    high = max(north - south, (east - west) * narrow * HEIGHT / WIDTH) * (1 + 2 * margin)
+    wide = high * WIDTH / HEIGHT / narrow
+    return middle_x - wide / 2, middle_y - high / 2, middle_x + wide / 2, middle_y + high / 2
 
 
 def _road_paths(roads: RoadMap, bounds: Bounds) -> str:

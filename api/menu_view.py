@@ -69,10 +69,11 @@ def policy_menu(
     chosen = menu.find(pay_plan or policy.pay_plan, policy.covers if covers is None else covers)
     if chosen is None:
         raise NotFound("choice", f"{pay_plan or policy.pay_plan}: {', '.join(covers or policy.covers)}")
-    return PolicyMenu(period, inputs, menu, plan, chosen, _axes(catalogue, plan, menu, chosen))
+    return PolicyMenu(period, inputs, menu, plan, chosen, axes_of(catalogue, plan, menu, chosen))
 
 
-def _axes(catalogue: Catalogue, plan: RatePlan, menu: Menu, chosen: Offer) -> tuple[Axis, ...]:
+def axes_of(catalogue: Catalogue, plan: RatePlan, menu: Menu, chosen: Offer) -> tuple[Axis, ...]:
+    """Each thing to choose, with what each way would cost beside the configuration that is looked at."""
     refused = dict(menu.refused)
     pay_plans = tuple(
         _choice(menu, chosen, replace(chosen, pay_plan=one.name), one.name, one.title, refused, needed_sharing(one))

@@ -111,6 +111,9 @@ def _people_and_devices(database: Database) -> dict[int, str]:
     _add_account(database, world.UNDERWRITER, "underwriter", "Demo underwriter")
     _add_account(database, world.SUPPORT, "support", "Demo support")
     _add_account(database, world.ACTUARY, "actuary", "Demo actuary")
+    _add_account(database, world.SECOND_ACTUARY, "actuary", "Demo second actuary")
+    _add_account(database, world.PRIVACY_OFFICER, "privacy_officer", "Demo privacy officer")
+    _add_account(database, world.ADMIN, "admin", "Demo administrator")
     return tokens
 
 
@@ -172,6 +175,8 @@ def _invite(address: str) -> None:
     messages.print(f"\nPages at [bold]{address}[/] (this machine only). Sign in as")
     messages.print(f"  {world.PARTICIPANTS[0].email}, policyholder, or {world.UNDERWRITER}, underwriter")
     messages.print(f"  {world.SUPPORT}, support (customer cards), or {world.ACTUARY}, actuary (experiments)")
+    messages.print(f"  {world.SECOND_ACTUARY}, actuary (the second one for a rate plan)")
+    messages.print(f"  {world.ADMIN}, admin (quarantine, devices), or {world.PRIVACY_OFFICER}, privacy officer")
     messages.print(f"  password: {world.PASSWORD}   Ctrl-C stops.")
 
 

@@ -16,6 +16,9 @@ LATE_DRIVER = 0
 UNDERWRITER = "underwriter@demo.example"
 SUPPORT = "support@demo.example"
 ACTUARY = "actuary@demo.example"
+SECOND_ACTUARY = "second.actuary@demo.example"
+PRIVACY_OFFICER = "privacy@demo.example"
+ADMIN = "admin@demo.example"
 
 PAY_PLANS = ("autograph", "per_km", "flat")
 AGES = (24, 31, 38, 45, 52, 67, 29)

@@ -65,6 +65,7 @@ class ShownRow:
     score: str
     quality: str
     premium: str
+    posted: bool
     change: str
     adjusted: str
     relabelled: str
@@ -114,7 +115,7 @@ def totals(sums: Sequence[BookTotals]) -> list[Fact]:
         Fact("Premium", _amounts([(one.premium, one.currency) for one in paid]), "statements and adjustments"),
         Fact("Of it adjustments", _amounts([(one.adjusted, one.currency) for one in paid], signed=True)),
         Fact("Score on average", f"{sum(one.score_sum for one in sums) / scored:.0f}" if scored else "–"),
-        Fact("Premium a km", f"{wording.symbol(paid[0].currency)}{paid[0].premium * 1000 / paid[0].driven_m:.3f}"
+        Fact("Premium by distance", wording.per_distance(paid[0].premium * 1000 / paid[0].driven_m, paid[0].currency, 3)
              if len(paid) == 1 and paid[0].driven_m else "–"),
     ]  # fmt: skip
 
@@ -132,6 +133,7 @@ def shown(row: BookRow, pay_plans: Mapping[str, str]) -> ShownRow:
         score="–" if row.score is None else f"{row.score:.0f}",
         quality=f"{100 * row.charged_m / row.driven_m:.0f} %" if row.driven_m else "–",
         premium="not posted" if row.premium is None else wording.money(row.premium, currency),
+        posted=row.premium is not None,
         change="–" if change is None else wording.money(change, currency, signed=True),
         adjusted=wording.money(row.adjusted, currency, signed=True) if row.adjusted else "–",
         relabelled=f"{100 * row.relabelled_m / row.driven_m:.0f} %" if row.relabelled_m else "–",

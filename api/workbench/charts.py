@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from markupsafe import Markup, escape
 
+FEWEST_PLACES = 6  # one month is a column, not a wall
+
 
 @dataclass(frozen=True, slots=True)
 class Point:
@@ -37,12 +39,12 @@ def interval_chart(
     """Values with their intervals over named places, from zero up, and a line to compare with."""
     known = [bound for one in points for bound in (one.value, one.high) if bound is not None]
     if not known:
-        return Markup("")
+        return Markup('<p class="quiet">There is too little to say anything yet.</p>')
     wanted = max([*known, reference or 0.0])
     ceiling = (
         top or max(min(wanted, 4 * max(one.value or 0.0 for one in points) or wanted), reference or 0.0) * 1.08 or 1.0
     )
-    width, every = 100 / len(points), max(1, round(len(points) / 10))
+    width, every = 100 / max(len(points), FEWEST_PLACES), max(1, round(len(points) / 10))
     parts = [f'<svg class="chart interval" role="img" width="100%" height="168" aria-label="{escape(title)}">']
     for share in (0.0, 0.5, 1.0):
         at = 140 - 132 * share
@@ -72,7 +74,7 @@ def interval_chart(
 def histogram(bars: Sequence[tuple[str, float, str]], title: str) -> Markup:
     """Columns of (label, value >= 0, text), all labelled."""
     top = max((value for _, value, _ in bars), default=0.0) or 1.0
-    width = 100 / max(len(bars), 1)
+    width = 100 / max(len(bars), FEWEST_PLACES)
     parts = [f'<svg class="chart columns" role="img" width="100%" height="132" aria-label="{escape(title)}">']
     for index, (label, value, text) in enumerate(bars):
         height = value / top * 92

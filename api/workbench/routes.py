@@ -2,8 +2,26 @@
 
 from fastapi import APIRouter
 
-from api.workbench import audit_pages, book_routes, desk_routes, plan_routes, quarantine_pages, system_pages
+from api.workbench import (
+    audit_pages,
+    book_routes,
+    desk_routes,
+    plan_routes,
+    portfolio_routes,
+    quarantine_pages,
+    quote_routes,
+    system_pages,
+)
 
 router = APIRouter()
-for routes in (desk_routes, book_routes, plan_routes, quarantine_pages, system_pages, audit_pages):
+for routes in (
+    desk_routes,
+    book_routes,
+    quote_routes,
+    plan_routes,
+    portfolio_routes,
+    quarantine_pages,
+    system_pages,
+    audit_pages,
+):
     router.include_router(routes.router)

@@ -92,10 +92,14 @@ def policies_of(policy: Ints, weight: Floats) -> float:
 
 
 def drift(spread: Spread, value: Floats, policy: Ints, weight: Floats) -> Drift:
-    """How far the rows (n,) with these weights are from the reference. A bin that neither has does not count."""
-    before, after = np.array(spread.years), np.bincount(spread.bins(value), weights=weight, minlength=len(spread.years))
+    """How far the rows (n,) with these weights are from the reference."""
+    after = np.bincount(spread.bins(value), weights=weight, minlength=len(spread.years))
+    return moved(spread.name, np.array(spread.years), after, spread.policies, policies_of(policy, weight))
+
+
+def moved(name: str, before: Floats, after: Floats, n: float, m: float) -> Drift:
+    """How far the weights of bins (k,) moved, of n and of m policies. A bin that neither has does not count."""
     used = (before > 0) | (after > 0)
-    n, m = spread.policies, policies_of(policy, weight)
     # half a policy in every bin: an empty one is no infinite move
     p, q = (
         (share * size + 0.5) / (size + 0.5 * used.sum())
@@ -104,4 +108,4 @@ def drift(spread: Spread, value: Floats, policy: Ints, weight: Floats) -> Drift:
     index = float(np.sum((q - p) * np.log(q / p)))
     freedom = int(used.sum()) - 1
     chance = float(stats.chi2.sf(index / (1 / n + 1 / m), freedom)) if freedom else 1.0
-    return Drift(spread.name, index, chance)
+    return Drift(name, index, chance)

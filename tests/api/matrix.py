@@ -18,7 +18,6 @@ _TRIPS, _SCORES, _STATEMENTS = (
 _CONTEST, _DECIDE, _EVIDENCE = "Contest, relabel", "Decide a contest", "Evidence of an open contest"
 _BIND, _PEOPLE = "Bind, endorse, cancel", "Own account"
 _PLANS = "Rate plan, model report, dislocation"
-_ZONES, _ERASE, _LOCATION = "Privacy zones", "Export, erase", "Precise location of others"
 _PORTFOLIO, _TOUCHPOINTS = "Portfolio", "Touchpoints, offers"
 
 PUBLIC = {"GET /", "POST /sign-in", "POST /language", "GET /health"}
@@ -31,32 +30,9 @@ ROW_OF = {
     "GET /policies/{policy_id}/statements/{period}": _STATEMENTS,
     "GET /policies/{policy_id}/statements/{period}/pdf": _STATEMENTS,
     "GET /privacy": "Access and audit log",
+    "GET /api/v1/export": "Export, erase",
     "GET /policies/{policy_id}/score": _SCORES,
     "GET /policies/{policy_id}/what-if": _SCORES,
-    "GET /drives": _TRIPS,
-    "GET /api/v1/drives": _TRIPS,
-    "GET /api/v1/policies/{policy_id}/drivers": _TRIPS,
-    "POST /api/v1/policies/{policy_id}/drivers": _TRIPS,
-    "POST /policies/{policy_id}/drivers": _TRIPS,
-    "PUT /api/v1/trips/{trip_id}/driver": _CONTEST,
-    "POST /trips/{trip_id}/driver": _CONTEST,
-    "POST /trips/{trip_id}/zone": _ZONES,
-    "POST /privacy/zones/{zone_id}": _ZONES,
-    "GET /api/v1/privacy-zones": _ZONES,
-    "POST /api/v1/privacy-zones": _ZONES,
-    "DELETE /api/v1/privacy-zones/{zone_id}": _ZONES,
-    "GET /api/v1/erasures": _ERASE,
-    "POST /api/v1/erasures": _ERASE,
-    "POST /privacy/erasure": _ERASE,
-    "POST /api/v1/customers/{policy_id}/erasures": _ERASE,
-    "GET /erasures": _ERASE,
-    "POST /erasures/{request_id}": _ERASE,
-    "GET /api/v1/erasure-queue": _ERASE,
-    "POST /api/v1/erasure-queue/{request_id}/decision": _ERASE,
-    "GET /locations": _LOCATION,
-    "POST /locations/{policy_id}": _LOCATION,
-    "POST /api/v1/policies/{policy_id}/trips/{trip_id}/location": _LOCATION,
-    "GET /api/v1/export": _ERASE,
     "GET /policies/{policy_id}/menu": "Quote",
     "POST /policies/{policy_id}/menu": _BIND,
     "GET /api/v1/policies/{policy_id}/menu": "Quote",
@@ -104,6 +80,13 @@ ROW_OF = {
     "GET /api/v1/quarantine": "Quarantine: look, replay",
     "GET /api/v1/quarantine/{quarantine_id}": "Quarantine: look, replay",
     "POST /api/v1/quarantine/replay": "Quarantine: look, replay",
+    "GET /portfolio": _PORTFOLIO,
+    "GET /portfolio.csv": _PORTFOLIO,
+    "GET /portfolio/map": _PORTFOLIO,
+    "GET /monitoring": _PORTFOLIO,
+    "GET /score-model": _PLANS,
+    "GET /quote": "Quote",
+    "POST /quote/binding": _BIND,
     "GET /desk": "Desk: what waits",
     "GET /quarantine": "Quarantine: counts",
     "GET /quarantine.csv": "Quarantine: look, replay",
@@ -134,11 +117,6 @@ ROW_OF = {
     "GET /api/v1/policies/{policy_id}/touchpoints": _TOUCHPOINTS,
     "POST /api/v1/policies/{policy_id}/touchpoints": _TOUCHPOINTS,
     "GET /api/v1/touchpoint-costs": _TOUCHPOINTS,
-    "GET /segments": _PORTFOLIO,
-    "GET /api/v1/segments": _PORTFOLIO,
-    "GET /strategies": _PORTFOLIO,
-    "GET /api/v1/strategies": _PORTFOLIO,
-    "GET /guard": _TOUCHPOINTS,
     "GET /experiments": _PORTFOLIO,
     "POST /experiments": _PORTFOLIO,
     "POST /experiments/{name}": _PORTFOLIO,
@@ -162,8 +140,7 @@ ROW_OF = {
 # Routes for staff beside a person's own one to the same thing: not the whole row.
 _OF_STAFF = (
     "/book", "/contests", "/customers", "/api/v1/book", "/api/v1/contest-queue", "/api/v1/customers",
-    "/api/v1/touchpoint-costs", "/guard", "/api/v1/audit", "/audit",
-    "/erasures", "/api/v1/erasure-queue", "/locations",
+    "/api/v1/touchpoint-costs", "/api/v1/audit", "/audit",
 )  # fmt: skip
 ONLY_STAFF = {operation for operation in ROW_OF if operation.split(" ")[1].startswith(_OF_STAFF)}
 
@@ -172,8 +149,6 @@ _TERMS = {
     "declared_km_per_year": 8000, "time_zone": "Europe/Helsinki", "name": "Some Body", "email": "some@example.org",
     "factors": {"vehicle_class": "suv", "territory": "rural", "driver_age": 44},
 }  # fmt: skip
-_KIM = {"name": "Kim", "email": "kim@example.net"}
-_WHY = {"reason": "crash", "words": "No answer after a suspected crash."}
 _CONTESTED = {"reason": "bad_data", "words": "There was a tunnel."}
 
 
@@ -182,28 +157,13 @@ class Asked:
     """What a well-formed request holds beside its path."""
 
     query: dict[str, str] = field(default_factory=dict)
-    form: dict[str, str] | None = None
+    form: dict[str, str | list[str]] | None = None
     json: dict[str, object] | list[object] | None = None
     file: dict[str, str] | None = None  # a form with files
 
 
 REQUEST = {
     "POST /sign-out": Asked(form={}),
-    "POST /api/v1/policies/{policy_id}/drivers": Asked(json=dict(_KIM)),
-    "POST /policies/{policy_id}/drivers": Asked(form=dict(_KIM)),
-    "PUT /api/v1/trips/{trip_id}/driver": Asked(json={"mine": True}),
-    "POST /trips/{trip_id}/driver": Asked(form={"mine": "true"}),
-    "POST /trips/{trip_id}/zone": Asked(form={"end": "start", "radius_m": "200"}),
-    "POST /privacy/zones/{zone_id}": Asked(form={}),
-    "POST /api/v1/privacy-zones": Asked(json={"latitude_deg": 60.17, "longitude_deg": 24.94, "radius_m": 300}),
-    "DELETE /api/v1/privacy-zones/{zone_id}": Asked(),
-    "POST /api/v1/erasures": Asked(),
-    "POST /privacy/erasure": Asked(form={}),
-    "POST /api/v1/customers/{policy_id}/erasures": Asked(),
-    "POST /erasures/{request_id}": Asked(form={"decision": "refuse", "words": "A claim is open."}),
-    "POST /api/v1/erasure-queue/{request_id}/decision": Asked(json={"granted": False, "words": "A claim is open."}),
-    "POST /locations/{policy_id}": Asked(form={**_WHY, "trip": "{trip_id}"}),
-    "POST /api/v1/policies/{policy_id}/trips/{trip_id}/location": Asked(json=dict(_WHY)),
     "POST /policies/{policy_id}/menu": Asked(
         form={"effective_on": "2026-11-20", "pay_plan": "flat", "cover": "liability", "key": "a-fresh-key"}
     ),
@@ -229,6 +189,21 @@ REQUEST = {
     "POST /api/v1/customers/{policy_id}/care": Asked(json={"needs_care": False}),
     "POST /customers/{policy_id}/care": Asked(form={"reason": "asked"}),
     "POST /api/v1/policies/{policy_id}/touchpoints": Asked(json={"channel": "app", "kind": "question"}),
+    "POST /quote/binding": Asked(
+        form={
+            "plan": "wayrate-2026",
+            "pay_plan": "flat",
+            "cover": "liability",
+            "factor": ["vehicle_class=suv", "territory=rural", "driver_age=44"],
+            "declared_km": "8000",
+            "name": "Some Body",
+            "email": "some@example.org",
+            "starts_on": "2026-12-01",
+            "ends_on": "2027-12-01",
+            "time_zone": "Europe/Helsinki",
+            "key": "a-fresh-key",
+        }
+    ),
     "POST /quarantine/replay": Asked(form={"channel": "http"}),
     "POST /devices/codes": Asked(form={"device": "car-fresh"}),
     "POST /devices/{device_id}/end": Asked(form={}),

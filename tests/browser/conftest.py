@@ -11,7 +11,8 @@ from tests.api.conftest import copied, world
 from tests.api.world import NOW, PASSWORD, World
 from tests.browser.browsing import chromium, served
 
-SUPPORT, ACTUARY = "support@example.org", "actuary@example.org"
+SUPPORT, ACTUARY, ADMIN = "support@example.org", "actuary@example.org", "admin@example.org"
+SECOND_ACTUARY = "second.actuary@example.org"
 
 __all__ = ["world"]
 
@@ -21,7 +22,12 @@ def own_world(world: World, server_dsn: str) -> Iterator[World]:
     """A copy of the book for one file, with an account of every role that has pages."""
     with copied(world, server_dsn) as copy:
         with copy.database.role("policy") as conn:
-            for email, role in ((SUPPORT, "support"), (ACTUARY, "actuary")):
+            for email, role in (
+                (SUPPORT, "support"),
+                (ACTUARY, "actuary"),
+                (SECOND_ACTUARY, "actuary"),
+                (ADMIN, "admin"),
+            ):
                 add_account(conn, email, PASSWORD, role, created_at=NOW)
         yield copy
 

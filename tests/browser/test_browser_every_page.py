@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Page
 from api.rendering import STATIC
 from tests.api.world import ANNA, BEN, DESK, PASSWORD, POLICY_OF
 from tests.browser.browsing import CHROMIUM, PHONE, open_page, sign_in
-from tests.browser.conftest import ACTUARY, SUPPORT
+from tests.browser.conftest import ACTUARY, ADMIN, SUPPORT
 
 pytestmark = [
     pytest.mark.browser,
@@ -26,9 +26,13 @@ PAGES = {
         "/home", f"{OWN}/score", f"{OWN}/trips", f"{OWN}/what-if?distance=300&night=20", f"{OWN}/menu?pay_plan=flat",
         f"{OWN}/statements/2026-10", "a trip", "/privacy", "/trips/none",
     ),
-    DESK: ("/book", BOOK, f"{BOOK}/statements/2026-10", "/contests", "/rate-plans", "/experiments"),
+    DESK: (
+        "/desk", "/book", BOOK, f"{BOOK}/statements/2026-10", "/contests", "/quote", "/portfolio", "/portfolio/map",
+        "/monitoring", "/score-model", "/rate-plans", "/quarantine", "/experiments",
+    ),
     SUPPORT: ("/customers", f"/customers/{POLICY_OF[BEN]}"),
-    ACTUARY: ("/experiments", "/rate-plans"),
+    ACTUARY: ("/desk", "/experiments", "/rate-plans"),
+    ADMIN: ("/desk", "/quarantine", "/devices", "/security-events", "/system", "/audit"),
 }  # fmt: skip
 WIDTHS = (360, 1280)
 MOST_SCRIPT_BYTES = 150 * 1024

@@ -42,8 +42,9 @@ def test_browser_underwriter_explains_a_premium_in_two_clicks(browser: Browser, 
     watched = open_page(browser, DESKTOP)
     page = watched.page
     sign_in(page, address, DESK, PASSWORD)
-    page.get_by_role("link", name=POLICY_OF[ANNA]).click()
-    page.get_by_role("link", name="Worksheet and statement").click()
+    page.get_by_role("link", name="Book", exact=True).click()
+    page.get_by_role("link", name=POLICY_OF[ANNA]).click()  # from the book to every step in two clicks
+    page.get_by_role("link", name="Why this premium: every step").click()
     assert page.locator("table.sheet tr").count() > 15
     assert page.locator("[data-trip-map]").count() == 0
     assert watched.complaints == []

@@ -1,0 +1,170 @@
+"""The SQL of the book's figures: sums of months and groups, never one policy."""
+
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+
+from psycopg.rows import class_row
+
+from storage.pool import Conn
+
+SCORE_STEP = 10
+SEGMENTS = ("territory", "vehicle_class", "pay_plan")
+
+_MONTHS = """
+    select period, coalesce(least(floor(score / 10), 9), -1)::int as score_band, count(*) as policies,
+           coalesce(sum(days), 0)::bigint as days, coalesce(sum(driven_m), 0)::bigint as driven_m,
+           coalesce(sum(charged_m), 0)::bigint as charged_m, coalesce(sum(premium), 0) as premium,
+           coalesce(sum(tax), 0) as tax, coalesce(sum(expected_claims), 0)::float as expected_claims
+      from policy.book_month
+     where period between %(from_month)s and %(to_month)s and premium is not null and currency = %(currency)s
+     group by 1, 2 order by 1, 2
+"""
+_CLAIMS = """
+    select to_char(c.occurred_on, 'YYYY-MM') as period, count(*) as claims, count(a.incurred) as assessed,
+           coalesce(sum(a.incurred), 0) as incurred, count(*) filter (where a.settled is not true) as is_open
+      from policy.claim c
+      join policy.book_month m on m.policy_key = c.policy_key and m.period = to_char(c.occurred_on, 'YYYY-MM')
+      left join lateral (select incurred, settled from policy.claim_assessment
+                          where claim_id = c.claim_id order by claim_assessment_id desc limit 1) a on true
+     where c.occurred_on >= %(first)s and c.occurred_on < %(after)s and m.currency = %(currency)s
+     group by 1 order by 1
+"""
+# One pass over the months; what a policy is by its terms now. Vehicles are those of the latest month.
+_CELLS = """
+    with terms as (
+        select policy_key, coalesce(factors ->> 'territory', '') as territory,
+               coalesce(factors ->> 'vehicle_class', '') as vehicle_class, pay_plan
+          from policy.policy
+    ), claim as (
+        select t.territory, t.vehicle_class, t.pay_plan, count(*) as claims, coalesce(sum(a.incurred), 0) as incurred
+          from policy.claim c join terms t using (policy_key)
+          join policy.book_month m on m.policy_key = c.policy_key and m.period = to_char(c.occurred_on, 'YYYY-MM')
+          left join lateral (select incurred from policy.claim_assessment
+                              where claim_id = c.claim_id order by claim_assessment_id desc limit 1) a on true
+         where c.occurred_on >= %(first)s and c.occurred_on < %(after)s and m.currency = %(currency)s
+         group by 1, 2, 3
+    ), month as (
+        select t.territory, t.vehicle_class, t.pay_plan, count(*) filter (where m.period = %(to_month)s) as vehicles,
+               sum(m.days)::bigint as days, sum(m.premium - m.tax) as earned,
+               sum(m.expected_claims)::float as expected_claims
+          from policy.book_month m join terms t using (policy_key)
+         where m.period between %(from_month)s and %(to_month)s and m.premium is not null and m.currency = %(currency)s
+         group by 1, 2, 3
+    )
+    select territory, vehicle_class, pay_plan, vehicles, days, earned, expected_claims, coalesce(claims, 0) as claims,
+           coalesce(incurred, 0) as incurred
+      from month left join claim using (territory, vehicle_class, pay_plan) order by 1, 2, 3
+"""
+# By predicted frequency against the class mean: the edges of the bands are of the model, not of the book.
+_CALIBRATION = """
+    select width_bucket(m.claims_per_100000_km / %(mean)s, %(edges)s::numeric[]) as band, sum(m.days)::bigint as days,
+           sum(m.expected_claims)::float as expected, coalesce(sum(c.claims), 0)::bigint as actual
+      from policy.book_month m
+      left join (select policy_key, to_char(occurred_on, 'YYYY-MM') as period, count(*) as claims from policy.claim
+                  where occurred_on >= %(first)s and occurred_on < %(after)s group by 1, 2) c
+        on c.policy_key = m.policy_key and c.period = m.period
+     where m.period between %(from_month)s and %(to_month)s and m.premium is not null
+       and m.claims_per_100000_km is not null
+     group by 1 order by 1
+"""
+_CURRENCY = """
+    select currency from policy.book_month where period = %s and premium is not null
+     group by currency order by count(*) desc, currency limit 1
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class MonthBand:
+    """The posted policies of a month with a score in [10 band, 10 band + 10); band -1: without a score."""
+
+    period: str
+    score_band: int
+    policies: int
+    days: int
+    driven_m: int
+    charged_m: int
+    premium: Decimal
+    tax: Decimal
+    expected_claims: float
+
+
+@dataclass(frozen=True, slots=True)
+class MonthClaims:
+    """The claims that occurred in a month: `assessed` have an amount, together `incurred`."""
+
+    period: str
+    claims: int
+    assessed: int
+    incurred: Decimal
+    is_open: int
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """The policies of one territory, vehicle class and pay plan over the months; `vehicles` of the last."""
+
+    territory: str
+    vehicle_class: str
+    pay_plan: str
+    vehicles: int
+    days: int
+    earned: Decimal
+    expected_claims: float
+    claims: int
+    incurred: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class CalibrationBand:
+    """Months of policies whose predicted frequency lies in one band: 0 below the first edge."""
+
+    band: int
+    days: int
+    expected: float
+    actual: int
+
+
+@dataclass(frozen=True, slots=True)
+class Months:
+    """The months [from_month, to_month], their days [first, after), and the currency that most of them are in."""
+
+    from_month: str
+    to_month: str
+    first: date
+    after: date
+    currency: str
+
+    def values(self, **others: object) -> dict[str, object]:
+        """As the queries name them."""
+        return {name: getattr(self, name) for name in Months.__slots__} | others
+
+
+def fetch_currency(conn: Conn, period: str) -> str | None:
+    """The currency in which most policies of a month are posted."""
+    row = conn.execute(_CURRENCY, (period,)).fetchone()
+    return None if row is None else str(row[0])
+
+
+def fetch_months(conn: Conn, months: Months) -> list[MonthBand]:
+    """Posted months by score band."""
+    with conn.cursor(row_factory=class_row(MonthBand)) as cursor:
+        return cursor.execute(_MONTHS, months.values()).fetchall()
+
+
+def fetch_month_claims(conn: Conn, months: Months) -> list[MonthClaims]:
+    """Claims by the month in which they occurred."""
+    with conn.cursor(row_factory=class_row(MonthClaims)) as cursor:
+        return cursor.execute(_CLAIMS, months.values()).fetchall()
+
+
+def fetch_cells(conn: Conn, months: Months) -> list[Cell]:
+    """The book's cells: for sums by one of SEGMENTS, never to be shown one by one."""
+    with conn.cursor(row_factory=class_row(Cell)) as cursor:
+        return cursor.execute(_CELLS, months.values()).fetchall()
+
+
+def fetch_calibration(conn: Conn, months: Months, mean: float, edges: list[float]) -> list[CalibrationBand]:
+    """Expected and actual claims by predicted frequency over the class mean's."""
+    with conn.cursor(row_factory=class_row(CalibrationBand)) as cursor:
+        return cursor.execute(_CALIBRATION, months.values(mean=mean, edges=edges)).fetchall()
