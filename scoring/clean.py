@@ -3,13 +3,17 @@
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ingest.readings import Bools, Flag, Int64s, Readings, content_hash
+from ingest.compiled import compiled
+from ingest.readings import Bools, Flag, Float64s, Int32s, Int64s, Readings, content_hash
 
 UNSCORED = Flag.CLOCK_AHEAD  # stored until review, never scored before it
 BAD_FIX = Flag.NO_FIX | Flag.LOW_ACCURACY  # weight 0: silence, not a stop, and its speed is worth no more
 FINEST_US = 10_000
 HELD = Flag.IMPUTED_RECEIVER_POSITION  # the place is the last fix's, but the speed is the vehicle's own
+
+_NO_PLACE = int(UNSCORED | BAD_FIX | HELD)
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,15 +25,33 @@ class CleanReadings:
     readings: Readings
     conflicts: Int64s
 
-    def take(self, rows: Bools | slice) -> "CleanReadings":
+    def take(self, rows: NDArray[np.intp] | Bools | slice) -> "CleanReadings":
         """The same at `rows`."""
         return CleanReadings(self.readings.take(rows), self.conflicts[rows])
+
+
+@compiled
+def all_placed(flags: Int32s, latitude_deg: Float64s, longitude_deg: Float64s) -> bool:
+    """Whether all readings say where the device was."""
+    for i in range(len(flags)):
+        if flags[i] & _NO_PLACE or not (np.isfinite(latitude_deg[i]) and np.isfinite(longitude_deg[i])):
+            return False
+    return True
+
+
+@compiled
+def _one_a_tick(fix_time_us: Int64s) -> bool:
+    """Whether times rise strictly from one hundredth of a second to another."""
+    for i in range(1, len(fix_time_us)):
+        if fix_time_us[i] // FINEST_US <= fix_time_us[i - 1] // FINEST_US:
+            return False
+    return True
 
 
 def placed(readings: Readings) -> Bools:
     """Which readings say where the device was, shape (n,). `scoring/window_store.py` says the same in SQL."""
     known = np.isfinite(readings.latitude_deg) & np.isfinite(readings.longitude_deg)
-    result: Bools = known & ((readings.flags & int(UNSCORED | BAD_FIX | HELD)) == 0)
+    result: Bools = known & ((readings.flags & _NO_PLACE) == 0)
     return result
 
 
@@ -48,6 +70,8 @@ def clean_readings(readings: Readings) -> CleanReadings:
 
     A function of the set of readings: order and repetition in the input make no difference.
     """
+    if all_placed(readings.flags, readings.latitude_deg, readings.longitude_deg) and _one_a_tick(readings.fix_time_us):
+        return CleanReadings(readings, np.zeros(len(readings), dtype=np.int64))  # as nearly every upload comes
     good = usable(readings)
     kept = readings if good.all() else readings.take(good)
     if not (kept.fix_time_us[1:] > kept.fix_time_us[:-1]).all():
@@ -73,21 +97,3 @@ def _thinned(clean: CleanReadings) -> CleanReadings:
     first = np.ones(len(ticks), dtype=np.bool_)
     first[1:] = ticks[1:] != ticks[:-1]
     return clean if first.all() else clean.take(first)
-
-
-def with_places(segment: CleanReadings) -> CleanReadings:
-    """A segment in which readings without a place of their own stand where the last placed one did.
-
-    What comes before its first place is left out, so a segment without any place is empty.
-    """
-    known = placed(segment.readings)
-    if known.all():
-        return segment
-    if not known.any():
-        return segment.take(slice(0, 0))
-    begun = segment.take(slice(int(np.argmax(known)), None))
-    known = placed(begun.readings)
-    source = np.maximum.accumulate(np.where(known, np.arange(len(known)), 0))
-    at = begun.readings
-    carried = at.replace(latitude_deg=at.latitude_deg[source], longitude_deg=at.longitude_deg[source])
-    return CleanReadings(carried, begun.conflicts)

@@ -3,6 +3,8 @@
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ingest.compiled import compiled
+
 type Float64s = NDArray[np.float64]
 
 EARTH_RADIUS_M = 6_371_008.8  # mean radius of WGS 84 (IUGG R1)
@@ -12,6 +14,15 @@ METRES_PER_DEGREE = EARTH_RADIUS_M * np.pi / 180.0
 def wrapped_deg(difference_deg: ArrayLike) -> Float64s:
     """A difference of longitudes or headings as the shortest turn, in [-180, 180)."""
     return np.mod(np.asarray(difference_deg, dtype=np.float64) + 180.0, 360.0) - 180.0
+
+
+@compiled
+def wrapped_turn_deg(difference_deg: float) -> float:
+    """`wrapped_deg` of one difference, for kernels."""
+    turned_deg = difference_deg + 180.0
+    if not 0.0 <= turned_deg < 360.0:
+        turned_deg %= 360.0
+    return turned_deg - 180.0
 
 
 def haversine_m(
@@ -50,3 +61,15 @@ def from_local_xy_m(
     metres_per_degree_east = METRES_PER_DEGREE * np.cos(np.radians(origin_latitude))
     longitude_deg = np.asarray(origin_longitude_deg) + np.asarray(x_m, dtype=np.float64) / metres_per_degree_east
     return latitude_deg, wrapped_deg(longitude_deg)
+
+
+@compiled
+def great_circle_m(
+    from_latitude_deg: float, from_longitude_deg: float, to_latitude_deg: float, to_longitude_deg: float
+) -> float:
+    """`haversine_m` of two places, for kernels."""
+    from_latitude, to_latitude = np.radians(from_latitude_deg), np.radians(to_latitude_deg)
+    half_turn = np.radians(to_longitude_deg - from_longitude_deg) / 2.0
+    up, across = np.sin((to_latitude - from_latitude) / 2.0), np.sin(half_turn)
+    chord = up * up + np.cos(from_latitude) * np.cos(to_latitude) * across * across
+    return 2.0 * EARTH_RADIUS_M * np.arcsin(np.sqrt(min(chord, 1.0)))

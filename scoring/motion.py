@@ -1,152 +1,193 @@
 """What a stretch of readings says of the movement: plane coordinates, speed, standing, and whether speeds agree."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ingest.readings import Flag, Readings
-from scoring.geodesy import METRES_PER_DEGREE, wrapped_deg
-from scoring.series import Bools, Floats, Indices, local_mean, local_slopes, median, steps
+from ingest.compiled import compiled
+from ingest.readings import Flag, Int32s, Int64s, Readings
+from scoring.geodesy import METRES_PER_DEGREE, wrapped_turn_deg
+from scoring.series import Bools, Floats, Indices, local_mean, local_slopes, median
 from scoring.settings import Cutting
 from scoring.smoothing import smoothed_path
+
+type Float32s = NDArray[np.float32]
 
 DENSE_S = 2.5  # up to here a reported speed is integrated; above, the way between positions is closer to the path
 PATH_HALF_WINDOW_S = 3.05
 STILL_HALF_WINDOW_S = 5.05
 LONGEST_STILL_HALF_WINDOW_S = 15.05
 SMOOTH_HALF_WINDOW_S = 15.05
+_MISMATCH = int(Flag.SPEED_MISMATCH)
 
 
-@dataclass(frozen=True, slots=True)
-class Motion:
-    """Movement of n readings, each array of shape (n,). `speed_mps` is never NaN.
+class Columns(NamedTuple):
+    """What cutting reads of n readings, each array of shape (n,), NaN where it is not reported."""
 
-    `speed_agrees` says that the reported speed and the positions tell of the same way; if not, positions win.
-    """
+    fix_time_us: Int64s
+    flags: Int32s
+    latitude_deg: Floats
+    longitude_deg: Floats
+    speed_mps: Float32s
+    ignition: Float32s
+
+
+class Motion(NamedTuple):
+    """Movement of n readings, each array of shape (n,). `speed_mps` is never NaN."""
 
     t_s: Floats  # since the first reading
     x_m: Floats  # east and north of the first reading, summed step by step: safe at longitude 180
     y_m: Floats
     smooth_x_m: Floats
     smooth_y_m: Floats
-    way_m: Floats  # between readings by their positions, shape (n - 1,)
+    way_m: Floats  # to the next reading by their positions
     speed_mps: Floats
     reported: Bools  # where speed_mps is what the device reported
     still: Bools
-    speed_agrees: bool
 
 
-def held_positions(readings: Readings, moving_mps: float) -> Bools:
+def new_motion(count: int) -> Motion:
+    """Room for the movement of `count` readings."""
+    floats = [np.empty(count) for _ in range(7)]
+    return Motion(*floats, np.empty(count, dtype=np.bool_), np.empty(count, dtype=np.bool_))
+
+
+@compiled
+def held_positions(latitude_deg: Floats, longitude_deg: Floats, speed_mps: Float32s, moving_mps: float) -> Bools:
     """Readings that repeat the position before them while the speed says they move: the receiver held its last fix."""
-    held = np.zeros(len(readings), dtype=np.bool_)
-    same = _same_place(readings)
-    if same.any():
-        held[1:] = same & (readings.speed_mps[1:] > moving_mps)
+    held = np.zeros(len(latitude_deg), dtype=np.bool_)
+    for i in range(1, len(held)):
+        same = latitude_deg[i] == latitude_deg[i - 1] and longitude_deg[i] == longitude_deg[i - 1]
+        held[i] = same and speed_mps[i] > moving_mps
     return held
-
-
-def _same_place(readings: Readings) -> Bools:
-    latitude_deg, longitude_deg = readings.latitude_deg, readings.longitude_deg
-    same: Bools = (latitude_deg[1:] == latitude_deg[:-1]) & (longitude_deg[1:] == longitude_deg[:-1])
-    return same
 
 
 def taken_rows(readings: Readings, moving_mps: float) -> Indices:
     """The row at which each reading's position was taken, shape (n,): the first of its run of equal positions where the
     car moved at any time in that run, else its own row.
     """
-    held = held_positions(readings, moving_mps)
+    latitude_deg, longitude_deg = readings.latitude_deg, readings.longitude_deg
+    held = held_positions(latitude_deg, longitude_deg, readings.speed_mps, moving_mps)
     own = np.arange(len(readings))
     new_place = np.ones(len(readings), dtype=np.bool_)
-    new_place[1:] = ~_same_place(readings)
+    new_place[1:] = (latitude_deg[1:] != latitude_deg[:-1]) | (longitude_deg[1:] != longitude_deg[:-1])
     starts = np.flatnonzero(new_place)
     moved = np.logical_or.reduceat(held, starts)[np.cumsum(new_place) - 1]
     result: Indices = np.where(moved, np.maximum.accumulate(np.where(new_place, own, 0)), own)
     return result
 
 
-def observe(readings: Readings, standing: Bools | None, cutting: Cutting) -> Motion:
-    """The movement of one stretch. `standing` marks readings known to stand: they have no part in the agreement."""
-    t_s = seconds(readings)
-    x_m, y_m = _plane(readings, t_s, cutting)
-    interval_s = _interval_s(t_s)
-    derived_mps, still_derived = _derived_speed(t_s, x_m, y_m, interval_s, cutting)
-    reported_mps = readings.speed_mps.astype(np.float64)
-    reported_mps[(readings.flags & int(Flag.SPEED_MISMATCH)) != 0] = np.nan
-    outside = np.ones(len(t_s), dtype=np.bool_) if standing is None else ~standing
-    step_s = steps(t_s)
+@compiled
+def place(columns: Columns, cutting: Cutting, motion: Motion) -> float:
+    """Times, plane coordinates and their means over half a minute into `motion`; returns the sampling interval in s.
+
+    Where the receiver held its fix, a place is on the line to the next one, so that motion stays steady.
+    """
+    t_s, x_m, y_m, n = motion.t_s, motion.x_m, motion.y_m, len(columns.fix_time_us)
+    latitude_deg, longitude_deg = columns.latitude_deg, columns.longitude_deg
+    t_s[0], x_m[0], y_m[0] = 0.0, 0.0, 0.0
+    step_s = np.empty(n - 1)
+    last_own = 0  # the last reading before with a fix of its own
+    for i in range(1, n):
+        t_s[i] = (columns.fix_time_us[i] - columns.fix_time_us[0]) / 1e6
+        step_s[i - 1] = t_s[i] - t_s[i - 1]
+        if latitude_deg[i] == latitude_deg[i - 1] and longitude_deg[i] == longitude_deg[i - 1]:
+            x_m[i], y_m[i] = x_m[i - 1], y_m[i - 1]
+            if columns.speed_mps[i] > cutting.still_reported_mps:
+                continue
+        else:
+            middle = np.radians((latitude_deg[i] + latitude_deg[i - 1]) / 2)
+            east_deg = wrapped_turn_deg(longitude_deg[i] - longitude_deg[i - 1])
+            x_m[i] = x_m[i - 1] + east_deg * METRES_PER_DEGREE * np.cos(middle)
+            y_m[i] = y_m[i - 1] + (latitude_deg[i] - latitude_deg[i - 1]) * METRES_PER_DEGREE
+        if last_own < i - 1:
+            lasted_s = t_s[i] - t_s[last_own]
+            east_mps, north_mps = (x_m[i] - x_m[last_own]) / lasted_s, (y_m[i] - y_m[last_own]) / lasted_s
+            from_x_m, from_y_m = x_m[last_own], y_m[last_own]
+            for j in range(last_own + 1, i):
+                x_m[j] = east_mps * (t_s[j] - t_s[last_own]) + from_x_m
+                y_m[j] = north_mps * (t_s[j] - t_s[last_own]) + from_y_m
+        last_own = i
+    interval_s = median(step_s) if n > 1 else 0.0
     smooth_s = max(SMOOTH_HALF_WINDOW_S, 1.5 * interval_s)
-    agrees = _agree(t_s, reported_mps, derived_mps, outside, cutting)
-    reported = np.isfinite(reported_mps) & agrees
-    if len(t_s) > 2 and not (reported.all() and float(step_s.max()) <= DENSE_S):
-        path = smoothed_path(t_s, x_m, y_m)
-        way_m = np.where(step_s <= DENSE_S, path.way_m, np.hypot(steps(path.x_m), steps(path.y_m)))
-        derived_mps = np.where(still_derived, 0.0, path.speed_mps)
-    else:
-        way_m = np.hypot(steps(x_m), steps(y_m))
-    return Motion(
-        t_s=t_s,
-        x_m=x_m,
-        y_m=y_m,
-        smooth_x_m=local_mean(t_s, x_m, smooth_s),
-        smooth_y_m=local_mean(t_s, y_m, smooth_s),
-        way_m=way_m,
-        speed_mps=np.where(reported, reported_mps, derived_mps),
-        reported=reported,
-        still=np.where(reported, reported_mps < cutting.still_reported_mps, still_derived),
-        speed_agrees=agrees,
-    )
+    motion.smooth_x_m[:] = local_mean(t_s, x_m, smooth_s)
+    motion.smooth_y_m[:] = local_mean(t_s, y_m, smooth_s)
+    return interval_s
 
 
-def seconds(readings: Readings) -> Floats:
-    """Fix times as seconds since the first reading, shape (n,)."""
-    if not len(readings):
-        return np.zeros(0)
-    since: Floats = (readings.fix_time_us - readings.fix_time_us[0]) / 1e6
-    return since
-
-
-def _interval_s(t_s: Floats) -> float:
-    return median(steps(t_s)) if len(t_s) > 1 else 0.0
-
-
-def _plane(readings: Readings, t_s: Floats, cutting: Cutting) -> tuple[Floats, Floats]:
-    """Positions in metres; where the receiver held its fix, the line to the next one, so that motion stays steady."""
-    middle_deg = (readings.latitude_deg[1:] + readings.latitude_deg[:-1]) / 2
-    east_m = wrapped_deg(steps(readings.longitude_deg)) * METRES_PER_DEGREE * np.cos(np.radians(middle_deg))
-    north_m = steps(readings.latitude_deg) * METRES_PER_DEGREE
-    x_m, y_m = np.concatenate(([0.0], np.cumsum(east_m))), np.concatenate(([0.0], np.cumsum(north_m)))
-    held = held_positions(readings, cutting.still_reported_mps)
-    if held.any():
-        x_m[held] = np.interp(t_s[held], t_s[~held], x_m[~held])
-        y_m[held] = np.interp(t_s[held], t_s[~held], y_m[~held])
-    return x_m, y_m
-
-
-def _derived_speed(t_s: Floats, x_m: Floats, y_m: Floats, interval_s: float, cutting: Cutting) -> tuple[Floats, Bools]:
-    """Speed from positions: 0 where they stand still over some 10 s, else the slope over some 6 s."""
-    if len(t_s) < 2:
-        return np.zeros(len(t_s)), np.ones(len(t_s), dtype=np.bool_)
-    chord = np.hypot(steps(x_m), steps(y_m)) / steps(t_s)
-    chord = np.concatenate((chord, chord[-1:]))
-
-    def speed(half_window_s: float) -> Floats:
-        half = max(half_window_s, 1.5 * interval_s)
-        slope = np.hypot(*local_slopes(t_s, x_m, y_m, half))
-        result: Floats = np.where(np.isnan(slope), chord, slope)
-        return result
-
+@compiled
+def derive_speed(motion: Motion, interval_s: float, cutting: Cutting) -> tuple[Floats, Bools]:
+    """Speed from positions, shape (n,): 0 where they stand still over some 10 s, else the slope over some 6 s."""
+    t_s, x_m, y_m, n = motion.t_s, motion.x_m, motion.y_m, len(motion.t_s)
+    derived_mps, still = np.zeros(n), np.ones(n, dtype=np.bool_)
+    if n < 2:
+        return derived_mps, still
     # Seven fixes of 3 m noise tell standing from creeping, where they lie near enough in time.
     still_s = min(max(STILL_HALF_WINDOW_S, 3.5 * interval_s), LONGEST_STILL_HALF_WINDOW_S)
-    still = speed(still_s) < cutting.still_derived_mps
-    return np.where(still, 0.0, speed(PATH_HALF_WINDOW_S)), still
+    path_s = max(PATH_HALF_WINDOW_S, 1.5 * interval_s)
+    over_east, over_north = local_slopes(t_s, x_m, y_m, max(still_s, 1.5 * interval_s))
+    east, north = local_slopes(t_s, x_m, y_m, path_s)
+    for i in range(n):
+        k = min(i, n - 2)
+        chord_mps = -1.0
+        over_mps = np.sqrt(over_east[i] ** 2 + over_north[i] ** 2)
+        if np.isnan(over_mps) or np.isnan(east[i]):
+            chord_mps = np.hypot(x_m[k + 1] - x_m[k], y_m[k + 1] - y_m[k]) / (t_s[k + 1] - t_s[k])
+        still[i] = (chord_mps if np.isnan(over_mps) else over_mps) < cutting.still_derived_mps
+        if not still[i]:
+            derived_mps[i] = chord_mps if np.isnan(east[i]) else np.sqrt(east[i] ** 2 + north[i] ** 2)
+    return derived_mps, still
 
 
-def _agree(t_s: Floats, reported_mps: Floats, derived_mps: Floats, outside: Bools, cutting: Cutting) -> bool:
-    """Whether both speeds tell of the same way within a quarter and 150 m, over intervals where both are known."""
-    step_s = steps(t_s)
-    reported_m = (reported_mps[1:] + reported_mps[:-1]) / 2 * step_s
-    derived_m = (derived_mps[1:] + derived_mps[:-1]) / 2 * step_s
-    both = np.isfinite(reported_m) & outside[1:] & outside[:-1] & (step_s <= cutting.gap_floor_s)
-    by_speed, by_place = float(reported_m[both].sum()), float(derived_m[both].sum())
-    return abs(by_speed - by_place) <= 0.25 * max(by_speed, by_place) + 150.0
+@compiled
+def speeds_agree(t_s: Floats, reported_mps: Floats, derived_mps: Floats, standing: Bools, cutting: Cutting) -> bool:
+    """Whether both speeds tell of the same way within a quarter and 150 m, over intervals where both are known.
+
+    Readings of a stop have no part in it.
+    """
+    by_speed_m, by_place_m = 0.0, 0.0
+    for i in range(len(t_s) - 1):
+        step_s = t_s[i + 1] - t_s[i]
+        reported_m = (reported_mps[i + 1] + reported_mps[i]) / 2 * step_s
+        if not np.isnan(reported_m) and not standing[i + 1] and not standing[i] and step_s <= cutting.gap_floor_s:
+            by_speed_m += reported_m
+            by_place_m += (derived_mps[i + 1] + derived_mps[i]) / 2 * step_s
+    return abs(by_speed_m - by_place_m) <= 0.25 * max(by_speed_m, by_place_m) + 150.0
+
+
+@compiled
+def reported_speed(columns: Columns) -> Floats:
+    """The reported speeds that were not found to contradict the fixes, shape (n,); else NaN."""
+    reported_mps = np.empty(len(columns.speed_mps))
+    for i in range(len(reported_mps)):
+        reported_mps[i] = columns.speed_mps[i] if columns.flags[i] & _MISMATCH == 0 else np.nan
+    return reported_mps
+
+
+@compiled
+def settle(
+    motion: Motion, reported_mps: Floats, derived_mps: Floats, still_derived: Bools, agrees: bool, cutting: Cutting
+) -> None:
+    """Speed, standing and the way between readings: by the reported speed where it agrees, else by the positions."""
+    t_s, x_m, y_m, n = motion.t_s, motion.x_m, motion.y_m, len(motion.t_s)
+    dense = agrees
+    for i in range(n):
+        motion.reported[i] = agrees and not np.isnan(reported_mps[i])
+        dense = dense and motion.reported[i] and (i == 0 or t_s[i] - t_s[i - 1] <= DENSE_S)
+    by_place_mps = derived_mps
+    if n > 2 and not dense:
+        smooth_x_m, smooth_y_m, by_place_mps, way_m = smoothed_path(t_s, x_m, y_m)
+        x_m, y_m = smooth_x_m, smooth_y_m
+    else:
+        way_m = np.full(n - 1, np.nan)
+    for i in range(n - 1):
+        follows = n > 2 and not dense and t_s[i + 1] - t_s[i] <= DENSE_S
+        motion.way_m[i] = way_m[i] if follows else np.hypot(x_m[i + 1] - x_m[i], y_m[i + 1] - y_m[i])
+    for i in range(n):
+        if motion.reported[i]:
+            motion.speed_mps[i] = reported_mps[i]
+            motion.still[i] = reported_mps[i] < cutting.still_reported_mps
+        else:
+            motion.speed_mps[i] = 0.0 if still_derived[i] else by_place_mps[i]
+            motion.still[i] = still_derived[i]

@@ -8,7 +8,7 @@ from uuid import UUID
 import numpy as np
 
 from ingest.readings import Readings
-from scoring.clean import clean_readings, placed, with_places
+from scoring.clean import clean_readings
 from scoring.driven import along_roads, on_roads
 from scoring.events import KINDS, Event, find_events
 from scoring.exposure import Cell, exposure_cells, trip_totals, with_totals
@@ -23,7 +23,8 @@ from scoring.settings import DEFAULT_SETTINGS, Settings
 from scoring.shape import shape_of
 from scoring.streets import Street, streets_of
 from scoring.tracks import Track, pack, track_of
-from scoring.trips import LeadIn, Place, Trip, cut_segment, lead_in, segment_rows
+from scoring.segments import Place, segments_of
+from scoring.trips import Trip, cut_trips
 from scoring.yardstick import measure, yardstick
 
 
@@ -81,32 +82,26 @@ def score_readings(
     `readings` come in any order, with any repetition. `previous` is the last usable place before them. `device` (its
     key, or its id where there is no database) makes the trips' ids.
     """
-    scored = []
-    clean = clean_readings(readings)
-    for start, stop in segment_rows(clean.readings.fix_time_us, settings.cutting.max_gap_s):
-        segment = with_places(clean.take(slice(start, stop)))
-        if not len(segment.readings):
-            continue  # speeds alone: nobody knows where
-        before = lead_in(previous, _place(segment.readings, 0), settings.cutting)
-        trips = cut_segment(segment, before, settings.cutting)
-        for trip in trips:
-            lead_in_gap_m = before.gap_m if trip is trips[0] else 0.0
-            scored.append(
-                score_trip(
-                    trip,
-                    matcher,
-                    roads,
-                    settings,
-                    lead_in_gap_m=lead_in_gap_m,
-                    device=device,
-                    layers=layers,
-                    with_yardstick=with_yardstick,
-                )
-            )
-        if not trips and before.gap_m > 0:
-            scored.append(unobserved(segment.readings, before, settings, device, layers))
-        previous = _place(segment.readings, int(np.flatnonzero(placed(segment.readings))[-1]))
-    return scored
+    segments = segments_of(clean_readings(readings), previous, settings.cutting)
+    trips = cut_trips(segments, settings.cutting)
+    scored = [
+        score_trip(
+            trips.trip(number, settings.cutting),
+            matcher,
+            roads,
+            settings,
+            device=device,
+            layers=layers,
+            with_yardstick=with_yardstick,
+        )
+        for number in range(len(trips))
+    ]
+    moved = set(trips.segment.tolist())
+    for number in np.flatnonzero(segments.gap_m > 0.0).tolist():
+        if number not in moved:
+            at = _place(segments.clean.readings, int(segments.edges[number]))
+            scored.append(unobserved(at, float(segments.gap_m[number]), settings, device, layers))
+    return sorted(scored, key=lambda trip: trip.started_us)
 
 
 def score_trip(
@@ -115,7 +110,6 @@ def score_trip(
     roads: RoadMap | None,
     settings: Settings,
     *,
-    lead_in_gap_m: float,
     device: str | int,
     layers: Layers = NO_LAYERS,
     with_yardstick: bool = False,
@@ -128,7 +122,7 @@ def score_trip(
     zone = zone_at(float(trip.readings.latitude_deg[0]), float(trip.readings.longitude_deg[0]))
     totals = trip_totals(trip, driven, findings, cells, settings.thresholds, zone)
     totals |= layers.totals(trip, driven)
-    quality = certify(trip, driven, lead_in_gap_m, settings, findings.flags)
+    quality = certify(trip, driven, settings, findings.flags)
     score = None if quality.excluded else score_totals(totals)
     started_us, ended_us = int(trip.readings.fix_time_us[0]), int(trip.readings.fix_time_us[-1])
     return ScoredTrip(
@@ -158,12 +152,11 @@ def score_trip(
     )
 
 
-def unobserved(readings: Readings, before: LeadIn, settings: Settings, device: str | int, layers: Layers) -> ScoredTrip:
+def unobserved(first: Place, gap_m: float, settings: Settings, device: str | int, layers: Layers) -> ScoredTrip:
     """A way that nobody reported: the device was seen elsewhere, then stood here. 0 km measured, never 0 silently."""
-    first = _place(readings, 0)
     zone = zone_at(first.latitude_deg, first.longitude_deg)
     quality = Quality("uncertified", 0.0, ("gap_before",), ("unobserved",), None, 0, 1, 0, 0, None, 0)
-    totals = {"trips": 0, "distance_m": 0, "gap_m": round(before.gap_m), "duration_s": 0}
+    totals = {"trips": 0, "distance_m": 0, "gap_m": round(gap_m), "duration_s": 0}
     return ScoredTrip(
         trip_id=trip_id(device, first.fix_time_us),
         started_us=first.fix_time_us,

@@ -72,7 +72,6 @@ class Quality:
 def certify(
     trip: Trip,
     driven: Driven,
-    lead_in_gap_m: float,
     settings: Settings,
     sensor_flags: tuple[str, ...] = (),
 ) -> Quality:
@@ -84,7 +83,7 @@ def certify(
     conflicts = int(trip.conflicts.sum())
     said = int(np.bitwise_or.reduce(trip.readings.flags))
     alike = [name for name, holds in likenesses(trip, settings.travel).items() if holds]
-    flags = (*_flags(trip, said, lead_in_gap_m, conflicts), *sensor_flags, *alike)
+    flags = (*_flags(trip, said, conflicts), *sensor_flags, *alike)
     if off_road(trip, driven, wanted):
         flags = (*flags, "off_road")
     if driven.swapped:
@@ -147,14 +146,14 @@ def shortfall_share(trip: Trip, driven: Driven) -> float:
     return missed_m / (way_m + missed_m)
 
 
-def _flags(trip: Trip, said: int, lead_in_gap_m: float, conflicts: int) -> tuple[str, ...]:
+def _flags(trip: Trip, said: int, conflicts: int) -> tuple[str, ...]:
     found = [str(flag.name).lower() for flag in Flag if said & flag & ~_OF_TIERS]
     own = {
         "speed_mismatch": not trip.speed_agrees,
         "teleport": trip.teleport,
         "spikes": trip.spikes > 0,
         "gap": bool(trip.in_gap.any()),
-        "gap_before": lead_in_gap_m > 0,
+        "gap_before": trip.lead_in_gap_m > 0,
         "conflict_same_key": conflicts > 0,
         "unacked_only": bool((trip.readings.flags & Flag.UNACKED_CHANNEL != 0).all()),
         "held_positions": bool(trip.held.any()),

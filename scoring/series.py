@@ -13,11 +13,12 @@ type Int64s = NDArray[np.int64]
 
 def runs(mask: Bools) -> list[tuple[int, int]]:
     """The maximal runs of True as half-open (start, stop) pairs, in order."""
-    return [(start, stop) for start, stop in _run_edges(mask).tolist()]
+    return [(start, stop) for start, stop in run_edges(mask).tolist()]
 
 
 @compiled
-def _run_edges(mask: Bools) -> Int64s:
+def run_edges(mask: Bools) -> Int64s:
+    """The maximal runs of True as half-open rows, shape (k, 2), in order."""
     n = len(mask)
     edges = np.empty((n // 2 + 1, 2), dtype=np.int64)
     count, i = 0, 0
@@ -83,13 +84,16 @@ def steps[Kind: (np.float64, np.float32, np.int64)](value: NDArray[Kind]) -> NDA
     return value[1:] - value[:-1]
 
 
+@compiled
 def median(value: Floats) -> float:
-    """The median of at least one number, none of them NaN."""
-    middle = len(value) // 2
-    if len(value) % 2:
-        return float(np.partition(value, middle)[middle])
-    around = np.partition(value, (middle - 1, middle))
-    return float((around[middle - 1] + around[middle]) / 2.0)
+    """The median of at least one number, none of them NaN; at once where most are one value, as intervals are."""
+    middle, guess, below, equal = len(value) // 2, value[len(value) // 2], 0, 0
+    for one in value:
+        below += one < guess
+        equal += one == guess
+    if below <= middle - (len(value) % 2 == 0) and middle < below + equal:
+        return float(guess)
+    return float(np.median(value))
 
 
 @compiled

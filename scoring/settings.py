@@ -1,21 +1,32 @@
-"""Every number that scoring decides by, in frozen values whose content hash is their version."""
+"""Every number that scoring decides by, in frozen values whose content hash is their version.
+
+What kernels read is a named tuple: compiled functions take it as it is.
+"""
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields, is_dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 
 @lru_cache(maxsize=64)
 def version_of(settings: Any, name: str) -> str:
-    """`name-` and 12 hex digits of the SHA-256 of a settings dataclass's content: equal numbers, equal version."""
-    content = json.dumps(asdict(settings), sort_keys=True, separators=(",", ":"))
+    """`name-` and 12 hex digits of the SHA-256 of the content of settings: equal numbers, equal version."""
+    content = json.dumps(_content(settings), sort_keys=True, separators=(",", ":"))
     return f"{name}-{hashlib.sha256(content.encode()).hexdigest()[:12]}"
 
 
-@dataclass(frozen=True, slots=True)
-class Cutting:
+def _content(value: Any) -> Any:
+    """Settings as a JSON value: the names and numbers of all that is in them."""
+    if is_dataclass(value):
+        return {one.name: _content(getattr(value, one.name)) for one in fields(value)}
+    if hasattr(value, "_asdict"):
+        return {name: _content(one) for name, one in value._asdict().items()}
+    return [_content(one) for one in value] if isinstance(value, tuple) else value
+
+
+class Cutting(NamedTuple):
     """How readings become trips.
 
     A stop of five minutes ends a trip: signals, level crossings and school runs are shorter, an errand is longer; it is
@@ -43,8 +54,7 @@ class Cutting:
     short_trip_m: float = 200.0
 
 
-@dataclass(frozen=True, slots=True)
-class Accelerometry:
+class Accelerometry(NamedTuple):
     """When an accelerometer in the vehicle's axes is believed, and what it needs for an event."""
 
     known_share: float = 0.9  # of a trip's readings
@@ -77,8 +87,7 @@ class Accelerometry:
     crash_longest_interval_s: float = 0.2  # an impact lasts a tenth of a second: slower sampling misses it
 
 
-@dataclass(frozen=True, slots=True)
-class Thresholds:
+class Thresholds(NamedTuple):
     """What counts as an event for one vehicle class. Public practice spans 0.28 to 0.68 g for a car's hard brake."""
 
     brake_mps2: float = 3.0
@@ -96,7 +105,7 @@ class Thresholds:
     phone_least_s: float = 3.0
     phone_least_speed_mps: float = 3.0
     belt_least_s: float = 10.0
-    accelerometer: Accelerometry = field(default_factory=Accelerometry)
+    accelerometer: Accelerometry = Accelerometry()
 
     @property
     def version(self) -> str:

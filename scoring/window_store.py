@@ -11,7 +11,7 @@ from ingest.moments import from_microseconds, microseconds
 from ingest.readings import Int64s
 from ingest.store import fetch_readings
 from scoring.clean import BAD_FIX, HELD, UNSCORED, clean_readings
-from scoring.trips import Place
+from scoring.segments import Place
 from storage.pool import Conn
 
 FROM_1970_TO_2000_US = 946_684_800_000_000  # the server counts from 2000

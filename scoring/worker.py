@@ -21,7 +21,7 @@ from scoring.match import Matcher
 from scoring.path import ScoredTrip, score_readings
 from scoring.roads import RoadMap
 from scoring.settings import DEFAULT_SETTINGS, THRESHOLDS, Settings
-from scoring.trips import segment_rows
+from scoring.segments import segment_edges
 from storage.pool import Conn, Database
 
 _LOG = logging.getLogger(__name__)

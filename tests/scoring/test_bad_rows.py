@@ -9,7 +9,7 @@ from ingest.decoded import Decoded
 from ingest.readings import Flag, Readings, concatenate, make_readings
 from ingest.validate import validate
 from scoring.path import ScoredTrip, score_readings
-from scoring.trips import Place
+from scoring.segments import Place
 from tests.scoring.conformance.cases import flags, kinds, metres, only, score
 from tests.scoring.conformance.physics import G, Journey, Leg, World, journey, seen
 

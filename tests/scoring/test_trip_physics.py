@@ -5,7 +5,7 @@ import pytest
 
 from ingest.readings import Flag, Readings, concatenate, make_readings
 from scoring.path import ScoredTrip, score_readings
-from scoring.trips import Place
+from scoring.segments import Place
 from tests.scoring.driving import RATES_S, START_US, drive, profile, travelled_m
 
 ERRAND = profile((0, 0), (10, 15), (300, 15), (310, 0), (330, 0), (340, 20), (600, 20), (615, 0), (640, 0))
