@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from benchmarks.matching import known_drives, noisy
 from ingest.readings import Readings, concatenate, make_readings
-from scoring.clean import clean_readings, with_places
+from scoring.clean import clean_readings
 from scoring.driven import on_roads
 from scoring.events import find_events
 from scoring.exposure import exposure_cells, trip_totals
@@ -30,7 +30,8 @@ from scoring.match import HiddenMarkovMatcher
 from scoring.path import score_readings
 from scoring.place_time import zone_at
 from scoring.settings import DEFAULT_SETTINGS
-from scoring.trips import LeadIn, cut_segment
+from scoring.segments import segments_of
+from scoring.trips import cut_trips
 from tests.scoring.driving import drive, profile
 
 type Floats = NDArray[np.float64]
@@ -70,8 +71,8 @@ def _made_trip(seed: int) -> Readings:
 def events_and_features(readings: Readings) -> int:
     """Cleaning, cutting, events, exposure and features of one trip's readings; returns how many features."""
     settings, found = DEFAULT_SETTINGS, 0
-    segment = with_places(clean_readings(readings))
-    for trip in cut_segment(segment, LeadIn(0.0, False), settings.cutting):
+    trips = cut_trips(segments_of(clean_readings(readings), None, settings.cutting), settings.cutting)
+    for trip in [trips.trip(number, settings.cutting) for number in range(len(trips))]:
         driven = on_roads(trip, None, None)
         findings = find_events(trip, driven, settings.thresholds)
         cells = exposure_cells(trip, driven)

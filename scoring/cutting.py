@@ -127,11 +127,15 @@ def _standing(columns: Columns, motion: Motion, cutting: Cutting) -> Bools:
         # from a parked car's drift.
         if moving / (stop - start) > cutting.stop_most_moving:
             standing[start:stop] = False
-    for run in run_edges(columns.ignition == 0.0):
-        start, stop = run[0], run[1]
-        lasted_s = motion.t_s[stop - 1] - motion.t_s[start]
-        if lasted_s >= cutting.ignition_off_s and motion.still[start:stop].all():
+    start, n = 0, len(standing)
+    while start < n:
+        stop, still = start, True
+        while stop < n and columns.ignition[stop] == 0.0:
+            still = still and motion.still[stop]
+            stop += 1
+        if stop > start and still and motion.t_s[stop - 1] - motion.t_s[start] >= cutting.ignition_off_s:
             standing[start:stop] = True
+        start = stop + 1
     return standing
 
 
@@ -211,16 +215,14 @@ def _measure(
     gap_m = 0.0
     for k in range(len(step_s)):
         i = first + k
+        in_gap[k] = step_s[k] > gap_s
+        if step_s[k] <= DENSE_S and motion.reported[i] and motion.reported[i + 1]:
+            step_m[k] = (speed_mps[i + 1] + speed_mps[i]) / 2 * step_s[k]
+            continue
         line_m = np.hypot(motion.x_m[i + 1] - motion.x_m[i], motion.y_m[i + 1] - motion.y_m[i])
         # Between two readings of standing far apart a car in a jam may have crept on.
         near_m = cutting.stop_near_m if step_s[k] <= DENSE_S else cutting.creep_m
         standing = motion.still[i] and motion.still[i + 1] and line_m < near_m
-        in_gap[k] = step_s[k] > gap_s
-        if in_gap[k]:
-            step_m[k] = 0.0
-            gap_m += 0.0 if standing else line_m
-        elif step_s[k] <= DENSE_S and motion.reported[i] and motion.reported[i + 1]:
-            step_m[k] = (speed_mps[i + 1] + speed_mps[i]) / 2 * step_s[k]
-        else:
-            step_m[k] = 0.0 if standing else motion.way_m[i]
+        step_m[k] = 0.0 if in_gap[k] or standing else motion.way_m[i]
+        gap_m += line_m if in_gap[k] and not standing else 0.0
     return interval_s, gap_m

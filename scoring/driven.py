@@ -1,6 +1,6 @@
 """A trip on the roads: for each reading the edge, its class and its posted limit, from fixes that the matcher saw."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,18 +83,18 @@ def _nearest(known_s: Floats, wanted_s: Floats) -> NDArray[np.intp]:
     return nearest
 
 
-def along_roads(trip: Trip, driven: Driven, roads: RoadMap | None) -> Trip:
-    """The trip with its steps between far readings measured along the matched route instead of straight across bends.
+def along_roads(trip: Trip, driven: Driven, roads: RoadMap | None) -> None:
+    """Measures the trip's steps between far readings along the matched route instead of straight across bends.
 
     Only where the route is whole and near to as long as the step: a detour that nobody drove is no way.
     """
     found = driven.found
     if roads is None or found is None or trip.sampling_interval_s <= DENSE_S or len(found) != len(trip.t_s):
-        return trip
+        return
     way_m = np.diff(_route_places_m(found, roads))
     whole = np.isfinite(way_m) & ~found.breaks[1:] & ~trip.in_gap & (trip.step_s > DENSE_S) & (trip.step_m > 0)
     near = np.abs(way_m - trip.step_m) <= ROUTE_SLACK_M + ROUTE_SLACK * trip.step_m
-    return replace(trip, step_m=np.where(whole & near, way_m, trip.step_m))
+    np.copyto(trip.step_m, way_m, where=whole & near)
 
 
 def _route_places_m(found: Matched, roads: RoadMap) -> Floats:

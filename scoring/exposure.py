@@ -1,23 +1,57 @@
-"""Where, when and how fast a trip was driven: integer cells that sum exactly to its measured metres and seconds."""
+"""Where, when and how fast trips were driven, compiled: integer counters that features are made of by summing.
+
+Metres and seconds by cell (road class x hour band x over-limit band) sum exactly to the measured way and time of a
+trip, both rounded once; every other counter is rounded by itself.
+"""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ingest.compiled import compiled
+from ingest.readings import Int64s
 from scoring.classes import EXPOSURE_CLASSES, HOUR_BANDS, OVER_LIMIT_BANDS, UNMATCHED
-from scoring.driven import Driven
-from scoring.events import Event, Findings, over_limit_mps
-from scoring.features import LONG_DRIVE_S, SEVERE_FACTOR, SEVERE_OVER_KMH, STARTS
-from scoring.place_time import hour_bands, local_start
-from scoring.series import Floats, largest_remainder
+from scoring.features import LONG_DRIVE_S, SEVERE_FACTOR, SEVERE_OVER_KMH
+from scoring.finding import ACCELERATION, BELT, BRAKE, CORNER, KINDS, PHONE, SPEEDING, EventRows
+from scoring.series import Bools, largest_remainder
 from scoring.settings import Thresholds
-from scoring.trips import Trip
+from scoring.signals import Drive
 
-_BAND_EDGES_MPS = np.array([0.0, 10.0, 20.0]) / 3.6
-_CELL_SUMS = ("all", *OVER_LIMIT_BANDS, *HOUR_BANDS, *EXPOSURE_CLASSES)  # no name stands in two of the lists
+CELLS = len(EXPOSURE_CLASSES) * len(HOUR_BANDS) * len(OVER_LIMIT_BANDS)
+OVER = OVER_LIMIT_BANDS[1:4]
+COUNTED_KINDS = KINDS[: SPEEDING + 1]
+# What `count_trip` writes, in its order.
+TOTALS: tuple[str, ...] = (
+    "distance_m",
+    "measured_s",
+    "limit_known_m",
+    "limit_known_s",
+    *(f"{name}_{unit}" for name in (*OVER, *HOUR_BANDS, *EXPOSURE_CLASSES) for unit in ("m", "s")),
+    "matched_m",
+    "trips",
+    "gap_m",
+    "duration_s",
+    "gap_s",
+    "brake_measurable_m",
+    "acceleration_measurable_m",
+    "corner_measurable_m",
+    *(f"{severe}{kind}_events" for kind in COUNTED_KINDS for severe in ("", "severe_")),
+    "long_drives",
+    "long_drive_s",
+    "phone_measurable_s",
+    "phone_measurable_m",
+    "phone_s",
+    "belt_measurable_s",
+    "belt_off_s",
+    "reported_limit_s",
+    "reported_over_s",
+)
+_HOURS, _BANDS, _CLASSES = len(HOUR_BANDS), len(OVER_LIMIT_BANDS), len(EXPOSURE_CLASSES)
+_UNKNOWN = OVER_LIMIT_BANDS.index("unknown")
 _ROUNDING_MPS = 1e-4  # a float32 speed at the limit is not over it
+_BAND_EDGES_MPS = np.array([0.0, 10.0, 20.0]) / 3.6 + _ROUNDING_MPS
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,35 +65,22 @@ class Cell:
     duration_s: int
 
 
-def exposure_cells(trip: Trip, driven: Driven) -> tuple[Cell, ...]:
-    """The trip's measured steps by class, hour and band of the reading they begin at; cells without both are left out.
-
-    Metres sum to the trip's distance, seconds to its duration without gaps, both rounded once.
-    """
-    readings = trip.readings
-    hours = hour_bands(readings.fix_time_us, readings.latitude_deg, readings.longitude_deg)
-    number = (driven.road_class * len(HOUR_BANDS) + hours) * len(OVER_LIMIT_BANDS) + over_limit_bands(trip, driven)
-    cells = np.flatnonzero(np.bincount(number[:-1]))
-    metres = _whole(np.bincount(number[:-1], trip.step_m)[cells])
-    seconds = _whole(np.bincount(number[:-1], np.where(trip.in_gap, 0.0, trip.step_s))[cells])
+def cells_of(metres: Int64s, seconds: Int64s) -> tuple[Cell, ...]:
+    """The cells of one trip, each of shape (CELLS,), without those that have neither metres nor seconds."""
     found = []
-    for cell, distance_m, duration_s in zip(cells.tolist(), metres.tolist(), seconds.tolist(), strict=True):
-        rest, band = divmod(cell, len(OVER_LIMIT_BANDS))
-        road_class, hour = divmod(rest, len(HOUR_BANDS))
-        if distance_m or duration_s:
-            found.append(
-                Cell(EXPOSURE_CLASSES[road_class], HOUR_BANDS[hour], OVER_LIMIT_BANDS[band], distance_m, duration_s)
+    for cell in np.flatnonzero(metres | seconds).tolist():
+        rest, band = divmod(cell, _BANDS)
+        road_class, hour = divmod(rest, _HOURS)
+        found.append(
+            Cell(
+                EXPOSURE_CLASSES[road_class],
+                HOUR_BANDS[hour],
+                OVER_LIMIT_BANDS[band],
+                int(metres[cell]),
+                int(seconds[cell]),
             )
+        )
     return tuple(found)
-
-
-def over_limit_bands(trip: Trip, driven: Driven) -> NDArray[np.intp]:
-    """The index into OVER_LIMIT_BANDS of each reading, shape (n,)."""
-    over = over_limit_mps(trip, driven)
-    if np.isnan(over).all():
-        return np.full(len(over), OVER_LIMIT_BANDS.index("unknown"), dtype=np.intp)
-    band = np.searchsorted(_BAND_EDGES_MPS + _ROUNDING_MPS, np.nan_to_num(over), side="left")
-    return np.where(np.isnan(over), OVER_LIMIT_BANDS.index("unknown"), band).astype(np.intp)
 
 
 def cell_totals(cells: Iterable[Cell]) -> dict[str, int]:
@@ -72,117 +93,165 @@ def cell_totals(cells: Iterable[Cell]) -> dict[str, int]:
     return totals
 
 
-def trip_totals(
-    trip: Trip, driven: Driven, findings: Findings, cells: tuple[Cell, ...], limits: Thresholds, zone: str
-) -> dict[str, int]:
-    """The additive counters of one trip: the features of any set of trips are made of their sums.
+@compiled
+def over_limit_band(drive: Drive, i: int) -> int:
+    """The index into OVER_LIMIT_BANDS of reading i."""
+    over = drive.speed_mps[i] - drive.limit_mps[i] if len(drive.limit_mps) else np.nan
+    if np.isnan(over):
+        return _UNKNOWN
+    return int((over > _BAND_EDGES_MPS[0]) + (over > _BAND_EDGES_MPS[1]) + (over > _BAND_EDGES_MPS[2]))
 
-    `zone`: the time zone whose clock says at which hour the trip began.
+
+@compiled
+def fill_cells(
+    drive: Drive, road_class: Int64s, hour_row: Int64s, hour_band: Int64s, metres: Int64s, seconds: Int64s
+) -> None:
+    """Measured steps by class, hour and band of the reading they begin at, each of shape (CELLS,).
+
+    `road_class` is () where no map was asked; from reading hour_row[k] on it is hour_band[k].
     """
-    totals = _cell_totals(cells)
-    distance_m = totals["distance_m"]
-    totals |= {
-        "trips": 1,
-        "gap_m": round(trip.gap_m),
-        "duration_s": round(float(trip.t_s[-1])),
-        "gap_s": round(float(trip.step_s[trip.in_gap].sum())),
-    }
-    for kind, name in (("hard_brake", "brake"), ("hard_acceleration", "acceleration"), ("hard_corner", "corner")):
-        totals[f"{name}_measurable_m"] = 0 if kind in findings.not_measurable else distance_m
-    for kind in ("hard_brake", "hard_acceleration", "hard_corner", "speeding"):
-        found = [event for event in findings.events if event.kind == kind]
-        totals[f"{kind}_events"] = len(found)
-        totals[f"severe_{kind}_events"] = sum(_severe(event, limits) for event in found)
-    driving_s = float(trip.step_s[~trip.in_gap].sum())
-    totals["long_drives"] = int(driving_s > LONG_DRIVE_S)
-    totals["long_drive_s"] = round(max(driving_s - LONG_DRIVE_S, 0.0))
-    totals[f"{STARTS}{local_start(int(trip.readings.fix_time_us[0]), zone)}"] = 1
-    return totals | _state_totals(trip, findings, limits)
+    way_m, time_s, used = np.zeros(CELLS), np.zeros(CELLS), np.zeros(CELLS, dtype=np.bool_)
+    k, matched = 0, len(road_class) > 0
+    for i in range(len(drive.step_m)):
+        while k + 1 < len(hour_row) and hour_row[k + 1] <= i:
+            k += 1
+        of_class = road_class[i] if matched else UNMATCHED
+        cell = (of_class * _HOURS + hour_band[k]) * _BANDS + over_limit_band(drive, i)
+        way_m[cell] += drive.step_m[i]
+        time_s[cell] += 0.0 if drive.in_gap[i] else drive.step_s[i]
+        used[cell] = True
+    cells = np.flatnonzero(used)
+    for shares, whole in ((way_m[cells], metres), (time_s[cells], seconds)):
+        parts = largest_remainder(shares, int(np.rint(shares.sum())))
+        for place in range(len(cells)):
+            whole[cells[place]] = parts[place]
 
 
-def with_totals(trip: Trip, driven: Driven, findings: Findings, limits: Thresholds) -> tuple[Event, ...]:
-    """The events, each with what it adds to the trip's totals: where it turns out to be none, a subtraction undoes it.
+@compiled
+def count_trip(
+    drive: Drive,
+    gap_m: float,
+    metres: Int64s,
+    seconds: Int64s,
+    measurable: Bools,
+    events: EventRows,
+    first: int,
+    after: int,
+    limits: Thresholds,
+    totals: Int64s,
+) -> None:
+    """Writes the counters of `TOTALS` in their order; events `first` to `after` are those of the trip."""
+    at = _count_cells(metres, seconds, totals)
+    distance_m = totals[0]
+    silent_s = 0.0
+    for i in range(len(drive.step_s)):
+        silent_s += drive.step_s[i] if drive.in_gap[i] else 0.0
+    totals[at] = 1
+    totals[at + 1] = np.rint(gap_m)
+    totals[at + 2] = np.rint(drive.t_s[-1] - drive.t_s[0])
+    totals[at + 3] = np.rint(silent_s)
+    at += 4
+    for kind in (BRAKE, ACCELERATION, CORNER):
+        totals[at] = distance_m if measurable[kind] else 0
+        at += 1
+    for row in range(first, after):
+        if events.kind[row] <= SPEEDING:
+            totals[at + 2 * events.kind[row]] += 1
+            totals[at + 2 * events.kind[row] + 1] += severe(events.kind[row], events.peak[row], limits)
+    at += 2 * (SPEEDING + 1)
+    driving_s = 0.0
+    for i in range(len(drive.step_s)):
+        driving_s += 0.0 if drive.in_gap[i] else drive.step_s[i]
+    totals[at] = driving_s > LONG_DRIVE_S
+    totals[at + 1] = np.rint(max(driving_s - LONG_DRIVE_S, 0.0))
+    _count_states(drive, measurable, limits, totals[at + 2 :])
 
-    Of speeding that is the way over the limit within it, in whole metres and seconds of its own.
-    """
-    bands = over_limit_bands(trip, driven)[:-1] if any(event.kind == "speeding" for event in findings.events) else None
-    return tuple(replace(event, totals=_event_totals(trip, event, bands, limits)) for event in findings.events)
 
-
-def _event_totals(trip: Trip, event: Event, bands: NDArray[np.intp] | None, limits: Thresholds) -> dict[str, int]:
-    at = trip.readings.fix_time_us[:-1]
-    within = (at >= event.started_us) & (at <= event.ended_us) & ~trip.in_gap
-    if event.kind in ("phone_use", "seat_belt_off"):
-        held, name = {
-            "phone_use": (trip.readings.phone_in_use[:-1] == 1.0, "phone_s"),
-            "seat_belt_off": (trip.readings.belt_fastened[:-1] == 0.0, "belt_off_s"),
-        }[event.kind]
-        moving = trip.speed_mps[:-1] >= limits.phone_least_speed_mps
-        return {name: round(float(trip.step_s[within & held & moving].sum()))}
-    if event.kind not in ("hard_brake", "hard_acceleration", "hard_corner", "speeding"):
-        return {}
-    totals = {f"{event.kind}_events": 1, f"severe_{event.kind}_events": int(_severe(event, limits))}
-    if event.kind == "speeding" and bands is not None:
-        for band in OVER_LIMIT_BANDS[1:4]:
-            over = within & (bands == OVER_LIMIT_BANDS.index(band))
-            totals[f"{band}_m"] = round(float(trip.step_m[over].sum()))
-            totals[f"{band}_s"] = round(float(trip.step_s[over].sum()))
-    return totals
-
-
-def _severe(event: Event, limits: Thresholds) -> bool:
+@compiled
+def severe(kind: int, peak: float, limits: Thresholds) -> bool:
     """Whether a manoeuvre reached `SEVERE_FACTOR` thresholds of its class, or speeding 20 km/h over the limit."""
-    severe = {
-        "hard_brake": SEVERE_FACTOR * limits.brake_mps2,
-        "hard_acceleration": SEVERE_FACTOR * limits.acceleration_mps2,
-        "hard_corner": SEVERE_FACTOR * limits.corner_mps2,
-        "speeding": SEVERE_OVER_KMH,
-    }
-    return event.peak >= severe[event.kind]
+    if kind == SPEEDING:
+        return peak >= SEVERE_OVER_KMH
+    thresholds = (limits.brake_mps2, limits.acceleration_mps2, limits.corner_mps2)
+    return peak >= SEVERE_FACTOR * thresholds[kind]
 
 
-def _cell_totals(cells: tuple[Cell, ...]) -> dict[str, int]:
-    metres, seconds = dict.fromkeys(_CELL_SUMS, 0), dict.fromkeys(_CELL_SUMS, 0)
-    for cell in cells:
-        for name in ("all", cell.over_limit_band, cell.hour_band, cell.road_class):
-            metres[name] += cell.distance_m
-            seconds[name] += cell.duration_s
-    totals = {
-        "distance_m": metres["all"],
-        "measured_s": seconds["all"],
-        "limit_known_m": metres["all"] - metres["unknown"],
-        "limit_known_s": seconds["all"] - seconds["unknown"],
-    }
-    for name in (*OVER_LIMIT_BANDS[1:4], *HOUR_BANDS, *EXPOSURE_CLASSES):
-        totals[f"{name}_m"], totals[f"{name}_s"] = metres[name], seconds[name]
-    totals["matched_m"] = totals["distance_m"] - totals[f"{EXPOSURE_CLASSES[UNMATCHED]}_m"]
-    return totals
+@compiled
+def _count_cells(metres: Int64s, seconds: Int64s, totals: Int64s) -> int:
+    """Sums over the cells; returns where the next counter stands."""
+    over, hours = 4, 4 + 2 * (_UNKNOWN - 1)
+    classes = hours + 2 * _HOURS
+    after = classes + 2 * _CLASSES
+    for cell in range(CELLS):
+        if not metres[cell] and not seconds[cell]:
+            continue
+        band, hour, of_class = cell % _BANDS, cell // _BANDS % _HOURS, cell // (_BANDS * _HOURS)
+        for unit, amount in ((0, metres[cell]), (1, seconds[cell])):
+            totals[unit] += amount
+            if band != _UNKNOWN:
+                totals[2 + unit] += amount
+                if band > 0:
+                    totals[over + 2 * (band - 1) + unit] += amount
+            totals[hours + 2 * hour + unit] += amount
+            totals[classes + 2 * of_class + unit] += amount
+    totals[after] = totals[0] - totals[classes + 2 * UNMATCHED]
+    return after + 1
 
 
-def _state_totals(trip: Trip, findings: Findings, limits: Thresholds) -> dict[str, int]:
+@compiled
+def _count_states(drive: Drive, measurable: Bools, limits: Thresholds, totals: Int64s) -> None:
     """Seconds and metres of what the device reports: phone, belt and its own posted limit."""
-    readings = trip.readings
-    moving = (trip.speed_mps >= limits.phone_least_speed_mps)[:-1] & ~trip.in_gap
-    phone, belt = readings.phone_in_use[:-1], readings.belt_fastened[:-1]
-    reported = readings.reported_limit_mps[:-1].astype(np.float64)
-    has_limit = np.isfinite(reported) & ~trip.in_gap
-    phone_known = moving & np.isfinite(phone) & ("phone_use" not in findings.not_measurable)
-    belt_known = moving & np.isfinite(belt) & ("seat_belt_off" not in findings.not_measurable)
-    over_reported = has_limit & (trip.speed_mps[:-1] > reported + _ROUNDING_MPS)
+    sums = np.zeros(7)
+    for i in range(len(drive.step_s)):
+        if drive.in_gap[i]:
+            continue
+        step_s = drive.step_s[i]
+        limit_mps = np.float64(drive.reported_limit_mps[i])
+        if np.isfinite(limit_mps):
+            sums[5] += step_s
+            sums[6] += step_s if drive.speed_mps[i] > limit_mps + _ROUNDING_MPS else 0.0
+        if drive.speed_mps[i] < limits.phone_least_speed_mps:
+            continue
+        if measurable[PHONE] and np.isfinite(drive.phone_in_use[i]):
+            sums[0] += step_s
+            sums[1] += drive.step_m[i]
+            sums[2] += step_s if drive.phone_in_use[i] == 1.0 else 0.0
+        if measurable[BELT] and np.isfinite(drive.belt_fastened[i]):
+            sums[3] += step_s
+            sums[4] += step_s if drive.belt_fastened[i] == 0.0 else 0.0
+    for k in range(len(sums)):
+        totals[k] = np.rint(sums[k])
 
-    def seconds(mask: NDArray[np.bool_]) -> int:
-        return round(float(trip.step_s[mask].sum()))
 
-    return {
-        "phone_measurable_s": seconds(phone_known),
-        "phone_measurable_m": round(float(trip.step_m[phone_known].sum())),
-        "phone_s": seconds(phone_known & (phone == 1.0)),
-        "belt_measurable_s": seconds(belt_known),
-        "belt_off_s": seconds(belt_known & (belt == 0.0)),
-        "reported_limit_s": seconds(has_limit),
-        "reported_over_s": seconds(over_reported),
-    }
+@compiled
+def event_amounts(drive: Drive, kind: int, start: int, stop: int, limits: Thresholds, amounts: Int64s) -> None:
+    """What one event lasted, shape (6,): of speeding metres and seconds in each band over the limit; of phone and belt
+    the seconds of a moving car, first. In whole metres and seconds of its own.
+    """
+    sums = np.zeros(len(amounts))
+    for i in range(start, min(stop, len(drive.step_s))):
+        if drive.in_gap[i]:
+            continue
+        if kind == SPEEDING:
+            band = over_limit_band(drive, i)
+            if 0 < band < _UNKNOWN:
+                sums[2 * (band - 1)] += drive.step_m[i]
+                sums[2 * (band - 1) + 1] += drive.step_s[i]
+        elif drive.speed_mps[i] >= limits.phone_least_speed_mps:
+            holds = drive.phone_in_use[i] == 1.0 if kind == PHONE else drive.belt_fastened[i] == 0.0
+            sums[0] += drive.step_s[i] if holds else 0.0
+    for k in range(len(sums)):
+        amounts[k] = np.rint(sums[k])
 
 
-def _whole(shares: Floats) -> NDArray[np.int64]:
-    return largest_remainder(shares, round(float(shares.sum())))
+def event_totals(kind: str, is_severe: bool, amounts: NDArray[np.int64]) -> dict[str, int]:
+    """What an event adds to its trip's totals: where it turns out to be none, a subtraction undoes it."""
+    if kind in ("phone_use", "seat_belt_off"):
+        return {"phone_s" if kind == "phone_use" else "belt_off_s": int(amounts[0])}
+    if kind not in COUNTED_KINDS:
+        return {}
+    totals = {f"{kind}_events": 1, f"severe_{kind}_events": int(is_severe)}
+    if kind == "speeding":
+        names = [f"{band}_{unit}" for band in OVER for unit in ("m", "s")]
+        totals |= dict(zip(names, amounts.tolist(), strict=True))
+    return totals

@@ -8,12 +8,27 @@ from ingest.compiled import compiled
 type Float64s = NDArray[np.float64]
 
 EARTH_RADIUS_M = 6_371_008.8  # mean radius of WGS 84 (IUGG R1)
+NEAR_DEG = 0.05  # so near that a few terms of a series give sines and cosines
 METRES_PER_DEGREE = EARTH_RADIUS_M * np.pi / 180.0
 
 
 def wrapped_deg(difference_deg: ArrayLike) -> Float64s:
     """A difference of longitudes or headings as the shortest turn, in [-180, 180)."""
     return np.mod(np.asarray(difference_deg, dtype=np.float64) + 180.0, 360.0) - 180.0
+
+
+@compiled
+def cosine_near(sine: float, cosine: float, further_deg: float) -> float:
+    """The cosine of an angle up to `NEAR_DEG` further than one of which both are known: a series, to the last bit or two."""
+    turn = np.radians(further_deg)
+    return cosine * (1.0 - turn * turn / 2.0 + turn**4 / 24.0) - sine * (turn - turn**3 / 6.0)
+
+
+@compiled
+def sine_near(sine: float, cosine: float, further_deg: float) -> float:
+    """Likewise the sine."""
+    turn = np.radians(further_deg)
+    return sine * (1.0 - turn * turn / 2.0 + turn**4 / 24.0) + cosine * (turn - turn**3 / 6.0)
 
 
 @compiled

@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from ingest.compiled import compiled
 from ingest.readings import Flag, Int32s, Int64s, Readings
-from scoring.geodesy import METRES_PER_DEGREE, wrapped_turn_deg
-from scoring.series import Bools, Floats, Indices, local_mean, local_slopes, median
+from scoring.geodesy import METRES_PER_DEGREE, NEAR_DEG, cosine_near, wrapped_turn_deg
+from scoring.series import Bools, Floats, Indices, local_means, local_speeds, median
 from scoring.settings import Cutting
 from scoring.smoothing import smoothed_path
 
@@ -41,7 +41,7 @@ class Motion(NamedTuple):
     y_m: Floats
     smooth_x_m: Floats
     smooth_y_m: Floats
-    way_m: Floats  # to the next reading by their positions
+    way_m: Floats  # to the next reading by their positions; means nothing where all speeds are dense and agree
     speed_mps: Floats
     reported: Bools  # where speed_mps is what the device reported
     still: Bools
@@ -88,6 +88,7 @@ def place(columns: Columns, cutting: Cutting, motion: Motion) -> float:
     latitude_deg, longitude_deg = columns.latitude_deg, columns.longitude_deg
     t_s[0], x_m[0], y_m[0] = 0.0, 0.0, 0.0
     step_s = np.empty(n - 1)
+    near_deg, sine, cosine = np.inf, 0.0, 1.0
     last_own = 0  # the last reading before with a fix of its own
     for i in range(1, n):
         t_s[i] = (columns.fix_time_us[i] - columns.fix_time_us[0]) / 1e6
@@ -97,9 +98,12 @@ def place(columns: Columns, cutting: Cutting, motion: Motion) -> float:
             if columns.speed_mps[i] > cutting.still_reported_mps:
                 continue
         else:
-            middle = np.radians((latitude_deg[i] + latitude_deg[i - 1]) / 2)
+            middle_deg = (latitude_deg[i] + latitude_deg[i - 1]) / 2
+            if not abs(middle_deg - near_deg) < NEAR_DEG:
+                near_deg = middle_deg
+                sine, cosine = np.sin(np.radians(near_deg)), np.cos(np.radians(near_deg))
             east_deg = wrapped_turn_deg(longitude_deg[i] - longitude_deg[i - 1])
-            x_m[i] = x_m[i - 1] + east_deg * METRES_PER_DEGREE * np.cos(middle)
+            x_m[i] = x_m[i - 1] + east_deg * METRES_PER_DEGREE * cosine_near(sine, cosine, middle_deg - near_deg)
             y_m[i] = y_m[i - 1] + (latitude_deg[i] - latitude_deg[i - 1]) * METRES_PER_DEGREE
         if last_own < i - 1:
             lasted_s = t_s[i] - t_s[last_own]
@@ -111,8 +115,7 @@ def place(columns: Columns, cutting: Cutting, motion: Motion) -> float:
         last_own = i
     interval_s = median(step_s) if n > 1 else 0.0
     smooth_s = max(SMOOTH_HALF_WINDOW_S, 1.5 * interval_s)
-    motion.smooth_x_m[:] = local_mean(t_s, x_m, smooth_s)
-    motion.smooth_y_m[:] = local_mean(t_s, y_m, smooth_s)
+    local_means(t_s, x_m, y_m, smooth_s, motion.smooth_x_m, motion.smooth_y_m)
     return interval_s
 
 
@@ -126,17 +129,16 @@ def derive_speed(motion: Motion, interval_s: float, cutting: Cutting) -> tuple[F
     # Seven fixes of 3 m noise tell standing from creeping, where they lie near enough in time.
     still_s = min(max(STILL_HALF_WINDOW_S, 3.5 * interval_s), LONGEST_STILL_HALF_WINDOW_S)
     path_s = max(PATH_HALF_WINDOW_S, 1.5 * interval_s)
-    over_east, over_north = local_slopes(t_s, x_m, y_m, max(still_s, 1.5 * interval_s))
-    east, north = local_slopes(t_s, x_m, y_m, path_s)
+    over_mps = local_speeds(t_s, x_m, y_m, max(still_s, 1.5 * interval_s))
+    path_mps = local_speeds(t_s, x_m, y_m, path_s)
     for i in range(n):
-        k = min(i, n - 2)
-        chord_mps = -1.0
-        over_mps = np.sqrt(over_east[i] ** 2 + over_north[i] ** 2)
-        if np.isnan(over_mps) or np.isnan(east[i]):
+        if np.isnan(over_mps[i]) or np.isnan(path_mps[i]):
+            k = min(i, n - 2)
             chord_mps = np.hypot(x_m[k + 1] - x_m[k], y_m[k + 1] - y_m[k]) / (t_s[k + 1] - t_s[k])
-        still[i] = (chord_mps if np.isnan(over_mps) else over_mps) < cutting.still_derived_mps
-        if not still[i]:
-            derived_mps[i] = chord_mps if np.isnan(east[i]) else np.sqrt(east[i] ** 2 + north[i] ** 2)
+            over_mps[i] = chord_mps if np.isnan(over_mps[i]) else over_mps[i]
+            path_mps[i] = chord_mps if np.isnan(path_mps[i]) else path_mps[i]
+        still[i] = over_mps[i] < cutting.still_derived_mps
+        derived_mps[i] = 0.0 if still[i] else path_mps[i]
     return derived_mps, still
 
 
@@ -175,15 +177,16 @@ def settle(
     for i in range(n):
         motion.reported[i] = agrees and not np.isnan(reported_mps[i])
         dense = dense and motion.reported[i] and (i == 0 or t_s[i] - t_s[i - 1] <= DENSE_S)
+    if dense:
+        motion.speed_mps[:], motion.still[:] = reported_mps, reported_mps < cutting.still_reported_mps
+        return
     by_place_mps = derived_mps
-    if n > 2 and not dense:
-        smooth_x_m, smooth_y_m, by_place_mps, way_m = smoothed_path(t_s, x_m, y_m)
-        x_m, y_m = smooth_x_m, smooth_y_m
-    else:
-        way_m = np.full(n - 1, np.nan)
+    along_m = np.zeros(0)
+    if n > 2:
+        x_m, y_m, by_place_mps, along_m = smoothed_path(t_s, x_m, y_m)
     for i in range(n - 1):
-        follows = n > 2 and not dense and t_s[i + 1] - t_s[i] <= DENSE_S
-        motion.way_m[i] = way_m[i] if follows else np.hypot(x_m[i + 1] - x_m[i], y_m[i + 1] - y_m[i])
+        follows = n > 2 and t_s[i + 1] - t_s[i] <= DENSE_S
+        motion.way_m[i] = along_m[i] if follows else np.hypot(x_m[i + 1] - x_m[i], y_m[i + 1] - y_m[i])
     for i in range(n):
         if motion.reported[i]:
             motion.speed_mps[i] = reported_mps[i]

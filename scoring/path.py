@@ -9,13 +9,15 @@ import numpy as np
 
 from ingest.readings import Readings
 from scoring.clean import clean_readings
-from scoring.driven import along_roads, on_roads
-from scoring.events import KINDS, Event, find_events
-from scoring.exposure import Cell, exposure_cells, trip_totals, with_totals
+from scoring.driven import Driven, along_roads, on_roads
+from scoring.events import Event, findings_of
+from scoring.exposure import Cell, cells_of
 from scoring.features import FEATURES_VERSION, features_of
+from scoring.finding import KINDS
 from scoring.layers import NO_LAYERS, Layers
 from scoring.match import Matcher
-from scoring.place_time import local_month, zone_at
+from scoring.measuring import Measured, measure_trips
+from scoring.place_time import local_quarter, zone_at
 from scoring.quality import Quality, certify
 from scoring.roads import RoadMap
 from scoring.score import PRIOR_MODEL, score_totals
@@ -84,17 +86,24 @@ def score_readings(
     """
     segments = segments_of(clean_readings(readings), previous, settings.cutting)
     trips = cut_trips(segments, settings.cutting)
+    own = [trips.trip(number, settings.cutting) for number in range(len(trips))]
+    driven = [on_roads(trip, matcher, roads) for trip in own]
+    for trip, on_map in zip(own, driven, strict=True):
+        along_roads(trip, on_map, roads)
+    measured = measure_trips(trips, driven if matcher and roads else None, settings.thresholds)
     scored = [
         score_trip(
-            trips.trip(number, settings.cutting),
-            matcher,
+            trip,
+            on_map,
+            measured,
+            number,
             roads,
             settings,
             device=device,
             layers=layers,
             with_yardstick=with_yardstick,
         )
-        for number in range(len(trips))
+        for number, (trip, on_map) in enumerate(zip(own, driven, strict=True))
     ]
     moved = set(trips.segment.tolist())
     for number in np.flatnonzero(segments.gap_m > 0.0).tolist():
@@ -106,7 +115,9 @@ def score_readings(
 
 def score_trip(
     trip: Trip,
-    matcher: Matcher | None,
+    driven: Driven,
+    measured: Measured,
+    number: int,
     roads: RoadMap | None,
     settings: Settings,
     *,
@@ -114,23 +125,19 @@ def score_trip(
     layers: Layers = NO_LAYERS,
     with_yardstick: bool = False,
 ) -> ScoredTrip:
-    """One trip to its score. The order of these lines is the order of the stage."""
-    driven = on_roads(trip, matcher, roads)
-    trip = along_roads(trip, driven, roads)
-    findings = find_events(trip, driven, settings.thresholds)
-    cells = exposure_cells(trip, driven)
-    zone = zone_at(float(trip.readings.latitude_deg[0]), float(trip.readings.longitude_deg[0]))
-    totals = trip_totals(trip, driven, findings, cells, settings.thresholds, zone)
-    totals |= layers.totals(trip, driven)
+    """One of the measured trips to its score."""
+    findings = findings_of(measured, number, trip, settings.thresholds)
+    totals = measured.totals_of(number) | layers.totals(trip, driven)
     quality = certify(trip, driven, settings, findings.flags)
     score = None if quality.excluded else score_totals(totals)
+    zone = measured.times.zones[number]
     started_us, ended_us = int(trip.readings.fix_time_us[0]), int(trip.readings.fix_time_us[-1])
     return ScoredTrip(
         trip_id=trip_id(device, started_us),
         started_us=started_us,
         ended_us=ended_us,
         time_zone=zone,
-        local_month=local_month(started_us, zone),
+        local_month=local_quarter(started_us, zone).month,
         distance_m=totals["distance_m"],
         gap_m=totals["gap_m"],
         duration_s=totals["duration_s"],
@@ -143,8 +150,8 @@ def score_trip(
         features=features_of(totals),
         score=None if score is None else score.as_json(),
         versions=_versions(settings, driven.map_version) | layers.versions,
-        exposure=cells,
-        events=with_totals(trip, driven, findings, settings.thresholds),
+        exposure=cells_of(measured.metres[number], measured.seconds[number]),
+        events=findings.events,
         track=track_of(trip, driven),
         shape=shape_of(trip.readings),
         yardstick=yardstick(measure(trip, driven, findings, zone, settings.thresholds)) if with_yardstick else None,
@@ -162,7 +169,7 @@ def unobserved(first: Place, gap_m: float, settings: Settings, device: str | int
         started_us=first.fix_time_us,
         ended_us=first.fix_time_us,
         time_zone=zone,
-        local_month=local_month(first.fix_time_us, zone),
+        local_month=local_quarter(first.fix_time_us, zone).month,
         distance_m=0,
         gap_m=totals["gap_m"],
         duration_s=0,

@@ -5,6 +5,8 @@ from numpy.typing import NDArray
 
 from ingest.compiled import compiled
 
+_REBASED = 64  # rows
+
 type Floats = NDArray[np.float64]
 type Bools = NDArray[np.bool_]
 type Indices = NDArray[np.intp]
@@ -62,20 +64,32 @@ def held_runs(t_s: Floats, mask: Bools, in_gap: Bools, merge_s: float) -> Int64s
 
 @compiled
 def exceedances(
-    t_s: Floats, signal: Floats, in_gap: Bools, leave: float, reach: float, merge_s: float
+    t_s: Floats, signal: Floats, sign: float, in_gap: Bools, leave: float, reach: float, merge_s: float
 ) -> tuple[Int64s, Floats]:
-    """The `held_runs` of signal > `leave` in which it somewhere reaches `reach`, and the peak of each."""
-    rows = held_runs(t_s, signal > leave, in_gap, merge_s)
-    peaks = np.empty(len(rows))
-    count = 0
-    for k in range(len(rows)):
-        peak = -np.inf
-        for i in range(rows[k, 0], rows[k, 1]):
-            if signal[i] > peak:  # noqa: PLR1730  NaN is no peak
-                peak = signal[i]
-        if peak >= reach:
-            rows[count], peaks[count] = rows[k], peak
-            count += 1
+    """The `held_runs` of sign x signal > `leave` in which it somewhere reaches `reach`, and the peak of each."""
+    n = len(signal)
+    rows, peaks = np.empty((n, 2), dtype=np.int64), np.empty(n)
+    count, i = 0, 0
+    while i < n:
+        if not sign * signal[i] > leave:
+            i += 1
+            continue
+        start, peak = i, sign * signal[i]
+        i += 1
+        while i < n and sign * signal[i] > leave and not in_gap[i - 1]:
+            peak = max(peak, sign * signal[i])
+            i += 1
+        begins = start == 0 or not sign * signal[start - 1] > leave
+        if count and begins and t_s[start] - t_s[rows[count - 1, 1] - 1] <= merge_s:
+            peak = max(peak, peaks[count - 1])
+            start = rows[count - 1, 0]
+            count -= 1
+        elif count and peaks[count - 1] < reach:
+            count -= 1  # nothing will be joined to it any more
+        rows[count, 0], rows[count, 1], peaks[count] = start, i, peak
+        count += 1
+    if count and peaks[count - 1] < reach:
+        count -= 1
     return rows[:count], peaks[:count]
 
 
@@ -97,34 +111,36 @@ def median(value: Floats) -> float:
 
 
 @compiled
-def local_slopes(t_s: Floats, first_value: Floats, second_value: Floats, half_window_s: float) -> tuple[Floats, Floats]:
-    """`local_slope` of two series without NaN, to the last bit, in one pass."""
+def local_speeds(t_s: Floats, x: Floats, y: Floats, half_window_s: float) -> Floats:
+    """The length of the `local_slope` of two series without NaN, shape (n,): how fast a place moves.
+
+    The sums of the fit go along with the window; they count from a row nearby, which is changed every so often, so that
+    rounding does not add up over a long series.
+    """
     n = len(t_s)
-    first_slope, second_slope = np.full(n, np.nan), np.full(n, np.nan)
-    first, after = 0, 0
+    speed = np.full(n, np.nan)
+    first, after, base = 0, 0, 0
+    sum_t, sum_tt, sum_x, sum_tx, sum_y, sum_ty = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
     for i in range(n):
-        while t_s[first] < t_s[i] - half_window_s:
-            first += 1
+        if i % _REBASED == 0:
+            after, base = first, first
+            sum_t, sum_tt, sum_x, sum_tx, sum_y, sum_ty = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
         while after < n and t_s[after] <= t_s[i] + half_window_s:
+            at, right, up = t_s[after] - t_s[base], x[after] - x[base], y[after] - y[base]
+            sum_t, sum_tt = sum_t + at, sum_tt + at * at
+            sum_x, sum_tx, sum_y, sum_ty = sum_x + right, sum_tx + at * right, sum_y + up, sum_ty + at * up
             after += 1
+        while t_s[first] < t_s[i] - half_window_s:
+            at, right, up = t_s[first] - t_s[base], x[first] - x[base], y[first] - y[base]
+            sum_t, sum_tt = sum_t - at, sum_tt - at * at
+            sum_x, sum_tx, sum_y, sum_ty = sum_x - right, sum_tx - at * right, sum_y - up, sum_ty - at * up
+            first += 1
         count = after - first
-        if count < 3 or (t_s[after - 1] - t_s[i]) - (t_s[first] - t_s[i]) < half_window_s:
-            continue
-        sum_t, sum_tt, sum_v, sum_tv, sum_w, sum_tw = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
-        for j in range(first, after):
-            at = t_s[j] - t_s[i]
-            rise, other = first_value[j] - first_value[first], second_value[j] - second_value[first]
-            sum_t += at
-            sum_tt += at * at
-            sum_v += rise
-            sum_tv += at * rise
-            sum_w += other
-            sum_tw += at * other
         spread = count * sum_tt - sum_t * sum_t
-        if spread > 0.0:
-            first_slope[i] = (count * sum_tv - sum_t * sum_v) / spread
-            second_slope[i] = (count * sum_tw - sum_t * sum_w) / spread
-    return first_slope, second_slope
+        if count >= 3 and (t_s[after - 1] - t_s[i]) - (t_s[first] - t_s[i]) >= half_window_s and spread > 0.0:
+            right, up = count * sum_tx - sum_t * sum_x, count * sum_ty - sum_t * sum_y
+            speed[i] = np.sqrt(right * right + up * up) / spread
+    return speed
 
 
 @compiled
@@ -182,6 +198,36 @@ def local_mean(t_s: Floats, value: Floats, half_window_s: float) -> Floats:
 
 
 @compiled
+def local_means(t_s: Floats, x: Floats, y: Floats, half_window_s: float, mean_x: Floats, mean_y: Floats) -> None:
+    """`local_mean` of two series into two arrays."""
+    n, first, after = len(t_s), 0, 0
+    total_x, total_y = 0.0, 0.0
+    for i in range(n):
+        while after < n and t_s[after] <= t_s[i] + half_window_s:
+            total_x, total_y = total_x + (x[after] - x[0]), total_y + (y[after] - y[0])
+            after += 1
+        while t_s[first] < t_s[i] - half_window_s:
+            total_x, total_y = total_x - (x[first] - x[0]), total_y - (y[first] - y[0])
+            first += 1
+        mean_x[i], mean_y[i] = x[0] + total_x / (after - first), y[0] + total_y / (after - first)
+
+
+@compiled
+def _may_stay(t_s: Floats, x_m: Floats, y_m: Floats, box_m: float, least_s: float) -> bool:
+    """False where no stretch of `least_s` can stay in a square of side `box_m`.
+
+    Of samples half as long apart (or next to each other, over a silence) such a stretch would hold two.
+    """
+    at, n = 0, len(t_s)
+    while at < n - 1:
+        after = max(at + 1, np.searchsorted(t_s, t_s[at] + least_s / 2, side="right") - 1)
+        if abs(x_m[after] - x_m[at]) <= box_m and abs(y_m[after] - y_m[at]) <= box_m:
+            return True
+        at = after
+    return n == 1
+
+
+@compiled
 def within_box(t_s: Floats, x_m: Floats, y_m: Floats, box_m: float, least_s: float) -> Bools:
     """True for samples in some stretch of at least `least_s` that stays in a square of side `box_m`, shape (n,).
 
@@ -190,6 +236,8 @@ def within_box(t_s: Floats, x_m: Floats, y_m: Floats, box_m: float, least_s: flo
     """
     n = len(t_s)
     inside = np.zeros(n, dtype=np.bool_)
+    if not _may_stay(t_s, x_m, y_m, box_m, least_s):
+        return inside
     queues = np.empty((4, n), dtype=np.int64)
     head = np.zeros(4, dtype=np.int64)
     tail = np.zeros(4, dtype=np.int64)
@@ -217,6 +265,7 @@ def within_box(t_s: Floats, x_m: Floats, y_m: Floats, box_m: float, least_s: flo
     return inside
 
 
+@compiled
 def largest_remainder(shares: Floats, total: int) -> NDArray[np.int64]:
     """Non-negative `shares` as integers that sum exactly to `total`, each within 1 of its share (Hamilton's method).
 
@@ -224,10 +273,11 @@ def largest_remainder(shares: Floats, total: int) -> NDArray[np.int64]:
     """
     whole = np.floor(shares).astype(np.int64)
     missing = int(total - whole.sum())
-    order = np.argsort(-(shares - whole), kind="stable")
-    if missing > 0:
-        whole[order[np.arange(missing) % len(order)]] += 1
-    elif missing < 0:
-        positive = [cell for cell in order[::-1] if whole[cell] > 0]
-        whole[positive[:-missing]] -= 1
+    order = np.argsort(whole - shares, kind="mergesort")  # which is stable
+    for place in range(missing):
+        whole[order[place % len(order)]] += 1
+    for cell in order[::-1]:
+        if missing < 0 and whole[cell] > 0:
+            whole[cell] -= 1
+            missing += 1
     return whole

@@ -12,7 +12,7 @@ from scoring.classes import OVER_LIMIT_BANDS
 from scoring.features import FEATURES, features_of, sum_totals
 from scoring.match import HiddenMarkovMatcher
 from scoring.path import score_readings
-from scoring.place_time import hour_bands, local_month, zone_at
+from scoring.place_time import hour_bands, local_quarter, zone_at
 from scoring.score import PRIOR_MODEL, Weight, score_totals
 from scoring.series import largest_remainder
 from scoring.tracks import pack, unpack
@@ -185,8 +185,8 @@ def test_night_is_the_local_hour_of_the_place(moment: str, place: tuple[float, f
 
 def test_the_month_is_the_local_one() -> None:
     time_us = int(datetime(2026, 9, 30, 21, 30, tzinfo=UTC).timestamp() * 1e6)
-    assert local_month(time_us, zone_at(60.17, 24.94)) == "2026-10"
-    assert local_month(time_us, zone_at(-25.45, -49.23)) == "2026-09"
+    assert local_quarter(time_us, zone_at(60.17, 24.94)).month == "2026-10"
+    assert local_quarter(time_us, zone_at(-25.45, -49.23)).month == "2026-09"
 
 
 def test_a_track_survives_packing() -> None:
