@@ -11,13 +11,13 @@ from ingest.compiled import compiled
 from ingest.readings import Float32s
 from scoring.series import Bools, Floats, local_mean, median, run_edges
 from scoring.settings import Accelerometry
-from scoring.signals import Drive
+from scoring.signals import Drive, known_share
 
 STANDARD_GRAVITY_MPS2 = 9.80665
 
 
 class Accelerometer(NamedTuple):
-    """Vehicle-axis accelerations of a trip's n readings; NaN where not reported or not believed, () where hardly any is.
+    """Vehicle-axis accelerations of a trip's n readings; NaN where not reported or not believed, () where few are.
 
     `forward_mps2` and `lateral_mps2` (positive to the right) are means over a second, `shock_mps2` is the largest
     horizontal reading itself, saturated or not. `usable`: the sensor decides on manoeuvres; else what is wrong with it.
@@ -39,7 +39,8 @@ FLAGS = ("imu_saturated", "imu_stuck", "imu_uncalibrated")  # the certificate's 
 def examine(drive: Drive, gps_forward_mps2: Floats, gps_lateral_mps2: Floats, wanted: Accelerometry) -> Accelerometer:
     """The trip's accelerometer judged by itself and beside the GPS accelerations, each of shape (n,), NaN unknown."""
     n = len(drive.t_s)
-    reported = np.isfinite(drive.forward_mps2) & np.isfinite(drive.lateral_mps2)
+    enough = min(known_share(drive.forward_mps2), known_share(drive.lateral_mps2)) >= wanted.known_share
+    reported = np.isfinite(drive.forward_mps2) & np.isfinite(drive.lateral_mps2) if enough else np.zeros(1, np.bool_)
     if np.mean(reported) < wanted.known_share:
         return Accelerometer(np.empty(0), np.empty(0), np.empty(0), False, False, False, False)
     forward, lateral = drive.forward_mps2.astype(np.float64), drive.lateral_mps2.astype(np.float64)
@@ -60,7 +61,7 @@ def examine(drive: Drive, gps_forward_mps2: Floats, gps_lateral_mps2: Floats, wa
         _second_means(forward, believed, drive.t_s, wanted),
         _second_means(lateral, believed, drive.t_s, wanted),
         shock,
-        not stuck and not uncalibrated and np.mean(believed) >= wanted.known_share,
+        not stuck and not uncalibrated and bool(np.mean(believed) >= wanted.known_share),
         bool(saturated.any()),
         stuck,
         uncalibrated,

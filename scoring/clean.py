@@ -42,9 +42,12 @@ def all_placed(flags: Int32s, latitude_deg: Float64s, longitude_deg: Float64s) -
 @compiled
 def _one_a_tick(fix_time_us: Int64s) -> bool:
     """Whether times rise strictly from one hundredth of a second to another."""
-    for i in range(1, len(fix_time_us)):
-        if fix_time_us[i] // FINEST_US <= fix_time_us[i - 1] // FINEST_US:
+    before = fix_time_us[0] // FINEST_US - 1 if len(fix_time_us) else 0
+    for time_us in fix_time_us:
+        tick = time_us // FINEST_US
+        if tick <= before:
             return False
+        before = tick
     return True
 
 

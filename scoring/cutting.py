@@ -47,15 +47,13 @@ def cut_pieces(columns: Columns, edges: Int64s, cutting: Cutting) -> tuple[Motio
     way = Steps(np.empty(count), np.empty(count), np.empty(count, dtype=np.bool_))
     most = count // 2 + 1  # a trip has two readings and more
     rows, sizes = np.empty((3, most), dtype=np.int64), np.empty((2, most))
-    found = Found(*rows, *sizes, np.empty(most, dtype=np.bool_))
+    found = Found._make([*rows, *sizes, np.empty(most, dtype=np.bool_)])
     trips = _cut_pieces(columns, edges, cutting, motion, way, found)
-    return motion, way, Found(*[column[:trips] for column in found])
+    return motion, way, Found._make(column[:trips] for column in found)
 
 
 @compiled
-def _cut_pieces(
-    columns: Columns, edges: Int64s, cutting: Cutting, motion: Motion, way: Steps, found: Found
-) -> int:
+def _cut_pieces(columns: Columns, edges: Int64s, cutting: Cutting, motion: Motion, way: Steps, found: Found) -> int:
     trips = 0
     for piece in range(len(edges) - 1):
         low, high = edges[piece], edges[piece + 1]

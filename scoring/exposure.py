@@ -143,9 +143,10 @@ def count_trip(
     """Writes the counters of `TOTALS` in their order; events `first` to `after` are those of the trip."""
     at = _count_cells(metres, seconds, totals)
     distance_m = totals[0]
-    silent_s = 0.0
+    silent_s, driving_s = 0.0, 0.0
     for i in range(len(drive.step_s)):
         silent_s += drive.step_s[i] if drive.in_gap[i] else 0.0
+        driving_s += 0.0 if drive.in_gap[i] else drive.step_s[i]
     totals[at] = 1
     totals[at + 1] = np.rint(gap_m)
     totals[at + 2] = np.rint(drive.t_s[-1] - drive.t_s[0])
@@ -159,9 +160,6 @@ def count_trip(
             totals[at + 2 * events.kind[row]] += 1
             totals[at + 2 * events.kind[row] + 1] += severe(events.kind[row], events.peak[row], limits)
     at += 2 * (SPEEDING + 1)
-    driving_s = 0.0
-    for i in range(len(drive.step_s)):
-        driving_s += 0.0 if drive.in_gap[i] else drive.step_s[i]
     totals[at] = driving_s > LONG_DRIVE_S
     totals[at + 1] = np.rint(max(driving_s - LONG_DRIVE_S, 0.0))
     _count_states(drive, measurable, limits, totals[at + 2 :])

@@ -3,6 +3,10 @@
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
 
 from scoring.classes import EXPOSURE_CLASSES, HOUR_BANDS, OVER_LIMIT_BANDS
 
@@ -146,6 +150,37 @@ def features_of(totals: Totals) -> dict[str, float | None]:
         if name.startswith(TERRITORY) and (driven_m := totals.get("distance_m", 0)):
             values[f"territory_km_share:{name.removeprefix(TERRITORY).removesuffix('_m')}"] = totals[name] / driven_m
     return {name: None if value is None else round(value, 6) for name, value in values.items()}
+
+
+def trip_features(names: tuple[str, ...], totals: NDArray[np.int64]) -> NDArray[np.float64]:
+    """`FEATURES` of t trips, each by itself, from counters under `names`, shape (t, names): shape (t, FEATURES).
+
+    The same numbers as `of` gives, NaN for None. What compares trips (`Sameness`) has no answer for one.
+    """
+    above, below, scale, plain = _matrices(names)
+    counted = totals.astype(np.float64)
+    divisor = counted @ below
+    divisor[:, plain] = 1.0
+    divisor[divisor == 0.0] = np.nan
+    values: NDArray[np.float64] = scale * (counted @ above) / divisor
+    return values
+
+
+@lru_cache(maxsize=4)
+def _matrices(
+    names: tuple[str, ...],
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
+    """Which counters stand above and below the line of each feature, (names, FEATURES), and which have no line."""
+    above, below = np.zeros((2, len(names), len(FEATURES)))
+    scale, plain = np.ones(len(FEATURES)), np.zeros(len(FEATURES), dtype=np.bool_)
+    for column, feature in enumerate(FEATURES):
+        if not isinstance(feature, Feature):
+            continue
+        scale[column], plain[column] = feature.scale, not feature.denominator
+        for matrix, wanted in ((above, feature.numerator), (below, feature.denominator)):
+            for name in set(wanted) & set(names):
+                matrix[names.index(name), column] = 1.0
+    return above, below, scale, plain
 
 
 def sum_totals(trips: Iterable[Totals]) -> dict[str, int]:

@@ -10,7 +10,15 @@ from ingest.readings import Float32s, Int64s
 from scoring.accelerometer import Accelerometer, examine
 from scoring.series import Bools, Floats, exceedances, held_runs
 from scoring.settings import Thresholds
-from scoring.signals import Drive, dense_heading, dense_speed, forward_by_speed, lateral_by_heading, turned_deg
+from scoring.signals import (
+    Drive,
+    dense_heading,
+    dense_speed,
+    forward_by_speed,
+    known_share,
+    lateral_by_heading,
+    turned_deg,
+)
 
 KINDS = (
     "hard_brake",
@@ -52,7 +60,7 @@ def new_event_rows(readings: int) -> EventRows:
     """Room for all events of so many readings: of no kind are there more, nor for either sensor."""
     most = (len(KINDS) + 2) * readings
     integers = [np.empty(most, dtype=np.int64) for _ in range(4)]
-    return EventRows(*integers, np.empty(most), np.empty(most, dtype=np.bool_))
+    return EventRows._make([*integers, np.empty(most), np.empty(most, dtype=np.bool_)])
 
 
 @compiled
@@ -70,8 +78,8 @@ def find(drive: Drive, trip: int, limits: Thresholds, rows: EventRows, count: in
     measurable[BRAKE] = measurable[ACCELERATION] = sensed or speeds
     measurable[CORNER] = sensed or headings
     measurable[SPEEDING] = drive.interval_s <= limits.speeding_longest_interval_s and np.isfinite(drive.limit_mps).any()
-    measurable[PHONE] = np.mean(np.isfinite(drive.phone_in_use)) >= DEVICE_SHARE
-    measurable[BELT] = np.mean(np.isfinite(drive.belt_fastened)) >= DEVICE_SHARE
+    measurable[PHONE] = known_share(drive.phone_in_use) >= DEVICE_SHARE
+    measurable[BELT] = known_share(drive.belt_fastened) >= DEVICE_SHARE
     measurable[CRASH] = _impacts_known(drive, imu, limits)
     faults = looked.sensor_faults[trip]
     faults[0], faults[1], faults[2] = imu.saturated, imu.stuck, imu.uncalibrated
@@ -159,7 +167,7 @@ def _strong(
 @compiled
 def _within(t_s: Floats, low_s: float, high_s: float) -> tuple[int, int]:
     """The half-open rows with low <= t <= high."""
-    return np.searchsorted(t_s, low_s), np.searchsorted(t_s, high_s, side="right")
+    return int(np.searchsorted(t_s, low_s)), int(np.searchsorted(t_s, high_s, side="right"))
 
 
 @compiled

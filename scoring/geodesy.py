@@ -19,16 +19,18 @@ def wrapped_deg(difference_deg: ArrayLike) -> Float64s:
 
 @compiled
 def cosine_near(sine: float, cosine: float, further_deg: float) -> float:
-    """The cosine of an angle up to `NEAR_DEG` further than one of which both are known: a series, to the last bit or two."""
+    """The cosine of an angle up to `NEAR_DEG` further than one of which both are known, by a series."""
     turn = np.radians(further_deg)
-    return cosine * (1.0 - turn * turn / 2.0 + turn**4 / 24.0) - sine * (turn - turn**3 / 6.0)
+    near: float = cosine * (1.0 - turn * turn / 2.0 + turn**4 / 24.0) - sine * (turn - turn**3 / 6.0)
+    return near
 
 
 @compiled
 def sine_near(sine: float, cosine: float, further_deg: float) -> float:
     """Likewise the sine."""
     turn = np.radians(further_deg)
-    return sine * (1.0 - turn * turn / 2.0 + turn**4 / 24.0) + cosine * (turn - turn**3 / 6.0)
+    near: float = sine * (1.0 - turn * turn / 2.0 + turn**4 / 24.0) + cosine * (turn - turn**3 / 6.0)
+    return near
 
 
 @compiled
@@ -87,4 +89,5 @@ def great_circle_m(
     half_turn = np.radians(to_longitude_deg - from_longitude_deg) / 2.0
     up, across = np.sin((to_latitude - from_latitude) / 2.0), np.sin(half_turn)
     chord = up * up + np.cos(from_latitude) * np.cos(to_latitude) * across * across
-    return 2.0 * EARTH_RADIUS_M * np.arcsin(np.sqrt(min(chord, 1.0)))
+    way_m: float = 2.0 * EARTH_RADIUS_M * np.arcsin(np.sqrt(min(chord, 1.0)))
+    return way_m

@@ -97,7 +97,7 @@ def measure_trips(trips: Trips, driven: Sequence[Driven] | None, limits: Thresho
         trips.motion, trips.way, places, _on_map(driven), bounds, hours, limits,
         rows, first_event, looked, totals, metres, seconds,
     )  # fmt: skip
-    events = EventRows(*[column[: first_event[-1]] for column in rows])
+    events = EventRows._make(column[: first_event[-1]] for column in rows)
     amounts, is_severe = np.zeros((len(events.kind), _AMOUNTS), dtype=np.int64), np.zeros(len(events.kind), np.bool_)
     if len(events.kind):
         _weigh(trips.motion, trips.way, places, _on_map(driven), bounds, limits, events, amounts, is_severe)

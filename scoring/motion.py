@@ -50,7 +50,7 @@ class Motion(NamedTuple):
 def new_motion(count: int) -> Motion:
     """Room for the movement of `count` readings."""
     floats = [np.empty(count) for _ in range(7)]
-    return Motion(*floats, np.empty(count, dtype=np.bool_), np.empty(count, dtype=np.bool_))
+    return Motion._make([*floats, np.empty(count, dtype=np.bool_), np.empty(count, dtype=np.bool_)])
 
 
 @compiled

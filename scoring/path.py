@@ -21,11 +21,11 @@ from scoring.place_time import local_quarter, zone_at
 from scoring.quality import Quality, certify
 from scoring.roads import RoadMap
 from scoring.score import PRIOR_MODEL, score_totals
+from scoring.segments import Place, segments_of
 from scoring.settings import DEFAULT_SETTINGS, Settings
 from scoring.shape import shape_of
 from scoring.streets import Street, streets_of
 from scoring.tracks import Track, pack, track_of
-from scoring.segments import Place, segments_of
 from scoring.trips import Trip, cut_trips
 from scoring.yardstick import measure, yardstick
 

@@ -89,7 +89,10 @@ def _with_places(clean: CleanReadings, edges: Int64s) -> tuple[CleanReadings, In
     """Segments from their first place on, each reading at its last known one; also the last placed row of each."""
     known = placed(clean.readings)
     own = np.where(known, np.arange(len(known)), -1)
-    rows, source, sizes, last = [], [], [], []
+    rows: list[Indices] = []
+    source: list[Indices] = []
+    sizes: list[int] = []
+    last: list[int] = []
     for start, stop in itertools.pairwise(edges.tolist()):
         of = own[start:stop]
         if of.max() < 0:

@@ -152,25 +152,26 @@ def local_slope(t_s: Floats, value: Floats, half_window_s: float) -> Floats:
     """
     n = len(t_s)
     slope = np.full(n, np.nan)
-    first = 0
+    first, after = 0, 0
     for i in range(n):
         while t_s[first] < t_s[i] - half_window_s:
             first += 1
+        while after < n and t_s[after] <= t_s[i] + half_window_s:
+            after += 1
         count, sum_t, sum_v, sum_tt, sum_tv = 0, 0.0, 0.0, 0.0, 0.0
-        low, high = np.inf, -np.inf
-        j = first
-        while j < n and t_s[j] <= t_s[i] + half_window_s:
-            if not np.isnan(value[j]):
-                at = t_s[j] - t_s[i]
-                rise = value[j] - value[first] if not np.isnan(value[first]) else value[j]
-                count += 1
-                sum_t += at
-                sum_v += rise
-                sum_tt += at * at
-                sum_tv += at * rise
-                low = min(low, at)
-                high = max(high, at)
-            j += 1
+        low, high = 0.0, 0.0
+        base = 0.0 if np.isnan(value[first]) else value[first]
+        for j in range(first, after):
+            rise = value[j] - base
+            if np.isnan(rise):
+                continue
+            at = t_s[j] - t_s[i]
+            low, high = (at if count == 0 else low), at
+            count += 1
+            sum_t += at
+            sum_v += rise
+            sum_tt += at * at
+            sum_tv += at * rise
         if count >= 3 and high - low >= half_window_s:
             spread = count * sum_tt - sum_t * sum_t
             if spread > 0.0:

@@ -37,9 +37,23 @@ class Drive(NamedTuple):
 
 
 @compiled
+def known_share(said: Float32s) -> float:
+    """The share of readings that report something."""
+    known = 0
+    for one in said:
+        known += not np.isnan(one)
+    return known / len(said)
+
+
+@compiled
 def dense_speed(drive: Drive, limits: Thresholds) -> bool:
     """Whether a manoeuvre can be seen in the reported speeds."""
-    return drive.interval_s <= limits.longest_interval_s and np.mean(drive.reported) >= KNOWN_SHARE
+    if drive.interval_s > limits.longest_interval_s:
+        return False
+    known = 0
+    for one in drive.reported:
+        known += one
+    return known / len(drive.reported) >= KNOWN_SHARE
 
 
 @compiled
@@ -56,7 +70,10 @@ def dense_heading(drive: Drive, limits: Thresholds) -> bool:
 @compiled
 def forward_by_speed(drive: Drive, limits: Thresholds) -> Floats:
     """Forward acceleration of the reported speed in m/s2, shape (n,): line fitted over some 2 s, NaN over silences."""
-    return local_slope(drive.t_s, np.where(drive.reported, drive.speed_mps, np.nan), limits.derivative_half_window_s)
+    known_mps = np.empty(len(drive.t_s))
+    for i in range(len(known_mps)):
+        known_mps[i] = drive.speed_mps[i] if drive.reported[i] else np.nan
+    return local_slope(drive.t_s, known_mps, limits.derivative_half_window_s)
 
 
 @compiled

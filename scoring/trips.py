@@ -90,9 +90,7 @@ def cut_trips(segments: Segments, cutting: Cutting) -> Trips:
     """
     pieces = pieces_of(segments, cutting)
     at = pieces.clean.readings
-    columns = Columns(
-        at.fix_time_us, at.flags, at.latitude_deg, at.longitude_deg, at.speed_mps, at.ignition
-    )
+    columns = Columns(at.fix_time_us, at.flags, at.latitude_deg, at.longitude_deg, at.speed_mps, at.ignition)
     motion, way, found = cut_pieces(columns, pieces.edges, cutting)
     segment = pieces.segment[found.piece]
     first_of_piece = np.diff(found.piece, prepend=-1) > 0

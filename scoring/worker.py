@@ -20,8 +20,8 @@ from scoring.layers import NO_LAYERS, Layers
 from scoring.match import Matcher
 from scoring.path import ScoredTrip, score_readings
 from scoring.roads import RoadMap
-from scoring.settings import DEFAULT_SETTINGS, THRESHOLDS, Settings
 from scoring.segments import segment_edges
+from scoring.settings import DEFAULT_SETTINGS, THRESHOLDS, Settings
 from storage.pool import Conn, Database
 
 _LOG = logging.getLogger(__name__)
@@ -206,7 +206,7 @@ def _segment_end(conn: Conn, device_key: int, time_us: int, gap_us: int, directi
 
 def _batches(times: Int64s, max_gap_s: float) -> Iterator[Span]:
     """Whole segments in spans of at most MOST_READINGS readings (a longer segment stands alone)."""
-    starts = [start for start, _ in segment_rows(times, max_gap_s)]
+    starts = segment_edges(times, max_gap_s)[:-1].tolist()
     first = 0
     for start, stop in itertools.pairwise([*starts, len(times)]):
         if stop - first > MOST_READINGS and start > first:
