@@ -116,3 +116,29 @@ def test_a_long_decimal_says_that_it_goes_on() -> None:
     assert plain("1.2300") == "1.23"
     assert plain("100") == "100"
     assert plain("0.1234567891") == "0.123456789…"
+
+
+EVERYTHING = parse_plan(Path("docs/examples/rate-plan.toml").read_text(), "rate-plan.toml")
+
+
+@given(
+    metres=st.integers(0, 900_000),
+    minutes=st.integers(0, 900),
+    days=st.integers(0, 31),
+    was=st.decimals("0", "60", places=4),
+    pay_plan=st.sampled_from(sorted(EVERYTHING.pay_plans)),
+)
+def test_the_receipt_adds_up_whatever_a_plan_says(
+    metres: int, minutes: int, days: int, was: Decimal, pay_plan: str
+) -> None:
+    trip = DrivenTrip("t", metres, 700, None, (("primary", "morning", metres),), minutes)
+    factors = {"vehicle_class": "suv", "vehicle_age": 4, "driver_age": 19}
+    terms = Terms(pay_plan, ("liability", "collision"), factors, 12_000)
+    inputs = Inputs("P-1", "2026-10", 31, terms, (trip,), None, days, {"liability": was, "collision": was})
+    premium = rate_period(EVERYTHING, inputs)
+    made = posting(premium, premium.amount)
+    assert sum(change.amount for change in changes_of(made.worksheet)) == premium.amount
+    shown = receipt_of(PeriodStatement("P-1", "2026-10", "EUR", (made,)))
+    assert shown_sum([step.amount for step in shown.steps]) == shown_sum([shown.total]) == premium.amount
+    assert "Renewal" in [step.name for step in shown.steps]
+    assert any(line.factor.startswith("≤ ") for sheet in sheets_of(made) for line in sheet.lines)

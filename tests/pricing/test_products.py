@@ -116,6 +116,36 @@ def test_a_catalogue_that_does_not_hold_together_names_its_place(found: str, ins
     assert refused.value.place == place
 
 
+@pytest.mark.parametrize(
+    ("pay_plan", "sharing", "reads"),
+    [
+        ("flat", "odometer", "declared_km"),
+        ("per_km", "odometer", "measured km"),
+        ("behaviour", "score", "behaviour"),
+        ("autograph", "full", "km on residential roads"),
+    ],
+)
+def test_each_pay_plan_is_bound_endorsed_and_posted_with_the_least_that_it_needs(
+    database: Database, pay_plan: str, sharing: str, reads: str
+) -> None:
+    choice = {"plan": MENU_PLAN, "pay_plan": pay_plan, "sharing": sharing}
+    policy = add_with_device(database, **choice, covers=["liability_5m", "collision_500", "roadside"])
+    put_trip(database, datetime(2026, 10, 5, 9, tzinfo=UTC), metres=250_000, hard_brakes=9)
+    asked = Asked(AT_THE_HOST, "k", datetime(2026, 10, 1, tzinfo=UTC), may_backdate=False)
+    endorse(database, "P-1", date(2026, 10, 16), {"covers": ["liability", "collision_1000", "glass"]}, asked)
+    close_period(database, "2026-10", CLOSED_AT)
+    with database.role("policy") as conn:
+        (posting,) = fetch_postings(conn, policy.policy_key)
+    assert [line["name"] for line in posting.lines][:6] == [
+        "liability_5m", "collision_500", "roadside", "liability", "collision_1000", "glass",
+    ]  # fmt: skip
+    labels = " ".join(step["label"].replace(" ", "_" if reads == "declared_km" else " ") for step in posting.worksheet)
+    assert reads in labels
+    (driven,) = posting.inputs["trips"]  # type: ignore[misc]
+    assert bool(driven["cells"]) is (sharing == "full")
+    assert (posting.inputs["behaviour"] is not None) is (pay_plan in ("behaviour", "autograph"))
+
+
 def test_a_policy_takes_only_what_is_offered_and_pricing_keeps_only_what_is_shared(database: Database) -> None:
     menu = {"plan": MENU_PLAN, "covers": ["liability_5m", "collision_200", "glass"]}
     with pytest.raises(NotEligible, match="Under 21"):
