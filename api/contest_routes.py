@@ -29,7 +29,7 @@ from api.problems import PROBLEMS
 from api.rendering import page
 from api.roles import Now, Policyholder, Store, Underwriter
 from api.store import Account
-from api.trip_file import TripFile, file_of, own_trip_file
+from api.trip_file import TripFile, file_of, own_trip_file, require_way
 from pricing.contest_store import Contest
 from pricing.contests import Dispute, contest, decide, look_at_evidence, may_show_way
 from storage.pool import Database
@@ -249,6 +249,8 @@ def _contest(
     database: Database, reader: Account, trip_id: UUID, wanted: ContestIn, key: str, now: datetime
 ) -> tuple[Contest, bool]:
     file = own_trip_file(database, reader, trip_id)
+    if wanted.show_way:  # only who may see it lets others
+        require_way(file)
     event = None
     if wanted.event is not None:
         if not 1 <= wanted.event <= len(file.events):

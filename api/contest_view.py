@@ -1,25 +1,24 @@
 """A contest as its person and an underwriter see it: what was said, what became of it, and the evidence."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
 import numpy as np
 from markupsafe import Markup
-from numpy.typing import NDArray
 
 from api import map_drawing, trip_view, wording
 from api.languages import say
 from api.store import Trip, fetch_trips
 from api.trip_file import TripFile
+from api.zones import away_m, hidden
 from pricing.close import contests_of
 from pricing.contest_store import Contest, fetch_contest, fetch_contests, fetch_queue
 from pricing.contests import CONTEST_DAYS, REASONS, may_show_way
 from pricing.statement import Posting
 from pricing.store import fetch_postings
-from scoring.geodesy import haversine_m
 from scoring.roads import RoadMap
 from scoring.store import EventRow
 from scoring.tracks import Track
@@ -226,20 +225,12 @@ def trimmed(track: Track) -> Track | None:
     placed = np.flatnonzero(np.isfinite(track.latitude_deg) & np.isfinite(track.longitude_deg))
     if len(placed) < 2:
         return None
-    far = np.ones(len(track.t_s), dtype=np.bool_)
+    near = np.zeros(len(track.t_s), dtype=np.bool_)
     for end in (placed[0], placed[-1]):
-        far &= _away_m(track, float(track.latitude_deg[end]), float(track.longitude_deg[end])) > HIDDEN_M
-    if far.sum() < 2:
-        return None
-    names = ("t_s", "latitude_deg", "longitude_deg", "speed_mps", "limit_mps", "matched")
-    return replace(track, **{name: getattr(track, name)[far] for name in names})
-
-
-def _away_m(track: Track, latitude_deg: float, longitude_deg: float) -> NDArray[np.float64]:
-    there = np.full(len(track.t_s), latitude_deg), np.full(len(track.t_s), longitude_deg)
-    return haversine_m(track.latitude_deg, track.longitude_deg, *there)
+        near |= away_m(track, float(track.latitude_deg[end]), float(track.longitude_deg[end])) <= HIDDEN_M
+    return hidden(track, near)
 
 
 def _is_shown(mark: map_drawing.Marker, way: Track) -> bool:
     """Whether the way that is shown passes the marker."""
-    return bool((_away_m(way, mark.latitude_deg, mark.longitude_deg) < HIDDEN_M / 10).any())
+    return bool((away_m(way, mark.latitude_deg, mark.longitude_deg) < HIDDEN_M / 10).any())

@@ -2,25 +2,23 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
+from api.customer_use import Judged, contact_to_try, judge, use_of, year_of
 from api.errors import NotFound
 from api.explain import feature_name
-from api.home_view import pay_plan_name
-from api.menu_view import policy_menu
 from api.receipt import changes_of
-from api.wording import local, money, words
+from api.wording import local
 from portfolio import customer_store
 from portfolio.board import to_try
 from portfolio.circumstance_store import Care, fetch_care, fetch_circumstances
 from portfolio.consent_store import standings
 from portfolio.customer import Known, Step, next_step
-from portfolio.customer_store import Driven, HeldPolicy, Person, PostedMonth, ReportedClaim
-from portfolio.experiment_store import Experiment
+from portfolio.customer_store import HeldPolicy, Person, PostedMonth, ReportedClaim
 from portfolio.household_store import Answer, Member, Share, fetch_answer, fetch_members, share_of_customer
-from portfolio.needs import MEASURED_FOR, Need, Use, needs_of
+from portfolio.needs import MEASURED_FOR, Need, needs_of
 from portfolio.offer_store import fetch_offers
 from portfolio.offers import GOING_OUT, not_wanted
 from portfolio.suppression import left_alone
@@ -28,21 +26,14 @@ from portfolio.touchpoint_store import Touchpoint, fetch_touchpoints, open_compl
 from pricing.periods import months_before
 from pricing.policies import packaged_plan
 from pricing.rating import recompute
-from pricing.store import fetch_policy, fetch_trips
+from pricing.store import fetch_trips
 from scoring.coaching import coach
 from scoring.features import sum_totals
 from scoring.score import score_of_frequency
-from storage.pool import Conn, Database
+from storage.pool import Database
 
 MONTHS = 6
 TOUCHPOINTS = 100
-TRY_WITHIN = timedelta(days=60)  # of the renewal, contacts of experiments are made
-TRIED_AS = {  # an action of an experiment, as the channel or kind of the touchpoint that it leaves
-    "letter": ("letter", ""),
-    "call": ("call", ""),
-    "coaching": ("", "coaching"),
-    "personal_offer": ("", "offer"),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +84,7 @@ class CustomerCard:
     may_contact: bool  # agreed to be written to or called
     left_alone: tuple[str, ...]  # why nothing is offered now
     needs: tuple[Need, ...]
+    judged: Judged
     step: Step
     not_known: list[str]
 
@@ -114,14 +106,17 @@ def open_card(database: Database, text: str, now: datetime) -> CustomerCard:
         alone = left_alone(fetch_circumstances(conn, person.person_key, now))
         care = fetch_care(conn, person.person_key)
         owed = to_try(conn, person.person_key) if not alone else []
-        driven = _driven(conn, current, now) if current and MEASURED_FOR in agreed else None
         claims = customer_store.fetch_claims(conn, [policy.policy_key for policy in policies])
+        year = year_of(conn, current, now) if current else None
+        judged = judge(conn, current, year, touchpoints, claims, agreed, now)
     with database.role("link") as conn:
         contests = customer_store.fetch_open_contests(conn, [policy.policy_key for policy in policies])
         last_day = customer_store.fetch_last_day(conn, current) if current else None
     premium, scores = premium_change(months), score_points(months)
     coaching = "coaching" in agreed
-    use = _use(current, household, answer, driven, _driven_km_per_year(scores) if MEASURED_FOR in agreed else None)
+    is_used = MEASURED_FOR in agreed
+    driven = driven_km_per_year_of(scores) if is_used else None
+    use = use_of(current, household, answer, year if is_used else None, driven)
     known = Known(
         today=local(now, current.time_zone).date() if current else now.date(),
         complaint_since=open_complaint(touchpoints),
@@ -136,7 +131,8 @@ def open_card(database: Database, text: str, now: datetime) -> CustomerCard:
         coaching_consent=coaching,
         coaching=best_change(database, current, now) if coaching and current else None,
         not_wanted=frozenset(not_wanted(offers, now)),
-        to_try=_to_try(owed, current, touchpoints, agreed, now),
+        to_try=contact_to_try(owed, current, touchpoints, agreed, now),
+        litmus=judged.litmus_step(current, GOING_OUT in agreed, now),
     )
     yearly = months[-1].amount * 12 if months else None
     return CustomerCard(
@@ -155,8 +151,9 @@ def open_card(database: Database, text: str, now: datetime) -> CustomerCard:
         may_contact=GOING_OUT in agreed,
         left_alone=alone,
         needs=needs_of(use),
+        judged=judged,
         step=next_step(known),
-        not_known=_not_known(known, answer, household, months, agreed),
+        not_known=[*_not_known(known, answer, household, months, agreed), *judged.missing],
     )
 
 
@@ -201,7 +198,7 @@ def _measured(policy: HeldPolicy) -> bool:
     return held is None or bool(held.uses)
 
 
-def _driven_km_per_year(scores: Sequence[ScorePoint]) -> float | None:
+def driven_km_per_year_of(scores: Sequence[ScorePoint]) -> float | None:
     """At the pace of the latest window of the score; None where that is not known."""
     if not scores:
         return None
@@ -221,85 +218,6 @@ def best_change(database: Database, policy: HeldPolicy, now: datetime) -> str | 
     return f"{name[0].lower()}{name[1:]} ({changes[0].points:+.1f} points)"
 
 
-def offer_values(database: Database, text: str, now: datetime) -> dict[str, str]:
-    """What the words of an offer may be made of, as far as it is known; the guard decides what may be used."""
-    card = open_card(database, text, now)
-    if not card.policies:
-        return {}
-    policy = card.policies[0]
-    values = {"declared_km": f"{policy.declared_km_per_year:,}"}
-    if (driven := _driven_km_per_year(card.scores)) is not None:
-        values["driven_km"] = f"{round(driven, -3):,.0f}"
-    if (change := best_change(database, policy, now)) is not None:
-        values["coaching"] = change
-    if (saving := _saving(database, policy)) is not None:
-        values["pay_plan"], values["saving"] = saving
-    return values
-
-
-def _saving(database: Database, policy: HeldPolicy) -> tuple[str, str] | None:
-    """The pay plan that would have cost least in the latest posted month with the same covers, and how much less."""
-    with database.role("policy") as conn:
-        held = fetch_policy(conn, policy.policy_id)
-        months = customer_store.fetch_months(conn, policy.policy_key, 1)
-    if held is None or not months:
-        return None
-    found = policy_menu(database, held, months[-1].period)
-    same = [one for one in found.menu.offers if set(one.covers) == set(found.chosen.covers)]
-    best = min(same, key=lambda one: one.amount, default=None)
-    if best is None or best.amount >= found.chosen.amount:
-        return None
-    name = pay_plan_name(found.plan, best.pay_plan)
-    return name, money(found.chosen.amount - best.amount, found.menu.currency)
-
-
-def _driven(conn: Conn, policy: HeldPolicy, now: datetime) -> Driven:
-    return customer_store.fetch_driven(
-        conn, policy.policy_key, months_before(f"{local(now, policy.time_zone):%Y-%m}", 11)
-    )
-
-
-def _to_try(
-    owed: Sequence[tuple[Experiment, datetime]],
-    policy: HeldPolicy | None,
-    touchpoints: Sequence[Touchpoint],
-    agreed: Collection[str],
-    now: datetime,
-) -> tuple[str, str] | None:
-    """The contact that an experiment's lot chose them for: once, before their renewal, where we may go to them."""
-    if policy is None or GOING_OUT not in agreed or not now.date() <= policy.ends_on <= (now + TRY_WITHIN).date():
-        return None
-    for experiment, built_at in owed:
-        action = str(experiment.planned.action)
-        channel, kind = TRIED_AS[action]
-        made = (one for one in touchpoints if one.outbound and one.occurred_at >= built_at)
-        if not any(one.channel == channel or one.kind == kind for one in made):
-            why = f"The lot of experiment {experiment.name} chose them: {experiment.planned.hypothesis}"
-            return f"{words(action)} before the renewal, and log it", why
-    return None
-
-
-def _use(
-    policy: HeldPolicy | None,
-    household: Sequence[Member],
-    answer: Answer | None,
-    driven: Driven | None,
-    driven_km_per_year: float | None,
-) -> Use:
-    """What needs may be read from: measured driving only where it came this far."""
-    age = policy.factors.get("driver_age") if policy else None
-    return Use(
-        declared_km_per_year=policy.declared_km_per_year if policy else None,
-        driven_km_per_year=driven_km_per_year,
-        measured_km=driven.km if driven else None,
-        night_share=driven.night_km / driven.km if driven and driven.km else None,
-        driver_age=float(age) if isinstance(age, int | float) else None,
-        household_vehicles=answer.vehicles if answer else None,
-        household_people=len(household) or None,
-        children=sum(1 for one in household if one.relation == "child"),
-    )
-
-
 def _not_known(
     known: Known,
     answer: Answer | None,
@@ -315,7 +233,6 @@ def _not_known(
         "Who else drives: no household is known": len(household) < 2,
         "How the score moves: fewer than two months are priced": len(months) < 2,
         "When the car was last driven: no trip is known": known.measured and known.last_trip_on is None,
-        "Whether a personal contact would pay: no effect of one is measured yet": True,
     }
     return [text for text, holds in missing.items() if holds]
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 from markupsafe import Markup
 
@@ -11,6 +12,7 @@ from api.trip_view import Fact
 from portfolio.circumstance_store import OVER, REASONS
 from portfolio.customer import Step
 from portfolio.touchpoint_store import Touchpoint
+from portfolio.worth import YEARS
 
 SHOWN = 12  # of the last meetings
 CARE_WORDS = {
@@ -40,6 +42,8 @@ class CardView:
     step: Step
     facts: list[Fact]
     needs: list[Row]
+    worth: list[Fact]
+    litmus: str
     alone: list[str]
     care: list[tuple[str, str]]  # what may be said now: its word, and how it reads
     care_words: str
@@ -64,6 +68,8 @@ def card_view(card: CustomerCard, now: datetime) -> CardView:
         step=card.step,
         facts=_facts(card, now, zone),
         needs=[Row(one.name.capitalize(), "", one.because) for one in card.needs],
+        worth=_worth(card),
+        litmus=card.judged.litmus.why if card.judged.litmus else "",
         alone=[f"{one[0].upper()}{one[1:]}" for one in card.left_alone],
         care=[(OVER, CARE_WORDS[OVER])] if _cared(card) else [(one, CARE_WORDS[one]) for one in REASONS],
         care_words=_care_words(card, zone),
@@ -102,6 +108,16 @@ def _facts(card: CustomerCard, now: datetime, zone: str) -> list[Fact]:
         ),
         Fact("Contact", "agreed" if card.may_contact else "not agreed", "to be written to or called"),
     ]
+
+
+def _worth(card: CustomerCard) -> list[Fact]:
+    judged, currency = card.judged, card.premium.currency if card.premium else "EUR"
+    facts = [] if judged.segment is None else [Fact("Planned with", judged.segment, "the segment's treatment holds")]
+    if (worth := judged.worth) is not None:
+        low, high = (wording.money(Decimal(round(one)), currency, decimals=0) for one in (worth.low, worth.high))
+        middle = wording.money(Decimal(round(worth.mean)), currency, decimals=0)
+        facts.append(Fact("Worth", middle, f"expected over {YEARS} years, {low} to {high}"))
+    return facts
 
 
 def _cared(card: CustomerCard) -> bool:

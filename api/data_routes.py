@@ -9,14 +9,17 @@ from pydantic import BaseModel, Field
 
 from api import map_drawing, trip_view
 from api.access import looked
+from api.errors import MapNotShown
 from api.paging import Page, by
 from api.policy_file import any_policy, open_file, own_policies, own_policy
 from api.problems import PROBLEMS
 from api.roles import Anyone, Now, Policyholder, Store, Underwriter
-from api.store import Trip
-from api.trip_file import own_trip, own_trip_file
+from api.sight import Sight
+from api.store import Account, Trip
+from api.trip_file import TripFile, known_trip, known_trip_file, require_way
 from pricing.store import Policy
 from scoring.score import Score
+from storage.pool import Database
 
 router = APIRouter(prefix="/api/v1", responses=PROBLEMS)
 
@@ -60,16 +63,19 @@ class PolicyOut(BaseModel):
 
 
 class TripOut(BaseModel):
-    """A trip's numbers, without a place."""
+    """A trip's numbers, without a place. Of a trip that somebody else drove: kilometres and score alone."""
 
     trip_id: UUID
     policy: str
-    started_at: datetime
-    ended_at: datetime
+    driver: str = Field(description="`you`, `somebody else`, or `unknown`: nobody has claimed it yet")
+    shows_map: bool = Field(description="Whether its way, and where its events were, are yours to see")
+    started_at: datetime | None
+    ended_at: datetime | None
     time_zone: str
+    local_month: str
     distance_m: int
     gap_m: int = Field(description="Estimated, never measured")
-    duration_s: int
+    duration_s: int | None
     excluded: str | None
     grade: str
     quality: dict[str, Any]
@@ -81,11 +87,15 @@ class TripOut(BaseModel):
     contests: list[UUID] = Field(description="Upheld: the trip does not count, or counts without the contested events")
 
     @classmethod
-    def of(cls, trip: Trip) -> "TripOut":
-        """From the stored trip."""
-        return cls(
-            policy=trip.policy_id, **{name: getattr(trip, name) for name in cls.model_fields if name != "policy"}
-        )
+    def of(cls, trip: Trip, person_key: UUID | None) -> "TripOut":
+        """From the stored trip, as far as this person may see it."""
+        sight = trip.sight(person_key)
+        same = {name: getattr(trip, name) for name in cls.model_fields if name not in ("policy", "driver", "shows_map")}
+        if sight is Sight.KM:
+            same |= dict.fromkeys(("started_at", "ended_at", "duration_s"))
+            same |= {"quality": {}, "features": {}, "versions": {}, "not_measurable": []}
+        driver = "unknown" if trip.driver is None else "you" if trip.driver == person_key else "somebody else"
+        return cls(policy=trip.policy_id, driver=driver, shows_map=sight is Sight.ALL, **same)
 
 
 class EventOut(BaseModel):
@@ -174,19 +184,25 @@ def read_trips(policy_id: str, reader: Policyholder, database: Store, now: Now, 
     """Trips under a policy, the latest first."""
     with database.role("policy") as conn:
         policy = own_policy(conn, reader, policy_id)
-    return [TripOut.of(trip) for trip in paging.cut(open_file(database, policy, now).trips, by("trip_id"))]
+    return [
+        TripOut.of(trip, reader.person_key)
+        for trip in paging.cut(open_file(database, policy, now).trips, by("trip_id"))
+    ]
 
 
 @router.get("/trips/{trip_id}")
 def read_trip(trip_id: UUID, reader: Policyholder, database: Store) -> TripOut:
-    """One of your trips."""
-    return TripOut.of(own_trip(database, reader, trip_id))
+    """One of your trips, or of those driven under your policy."""
+    return TripOut.of(known_trip(database, reader, trip_id), reader.person_key)
 
 
 @router.get("/trips/{trip_id}/events")
 def read_events(trip_id: UUID, reader: Policyholder, database: Store) -> list[EventOut]:
-    """The events of a trip in order of start."""
-    events = own_trip_file(database, reader, trip_id).events
+    """The events of a trip in order of start; those in a privacy zone without a place."""
+    file = known_trip_file(database, reader, trip_id)
+    if file.sight is Sight.KM:
+        raise MapNotShown(str(trip_id))
+    events = file.events
     return [
         EventOut(number=number, **{name: getattr(event, name) for name in EventOut.model_fields if name != "number"})
         for number, event in enumerate(events, 1)
@@ -195,8 +211,8 @@ def read_events(trip_id: UUID, reader: Policyholder, database: Store) -> list[Ev
 
 @router.get("/trips/{trip_id}/track")
 def read_track(trip_id: UUID, reader: Policyholder, database: Store) -> dict[str, Any]:
-    """The trip's path by speed against the limit, and its events, as GeoJSON."""
-    file = own_trip_file(database, reader, trip_id)
+    """The trip's path outside of privacy zones, by speed against the limit, and its events, as GeoJSON."""
+    file = _with_way(database, reader, trip_id)
     if file.track is None:
         return {"type": "FeatureCollection", "features": []}
     return map_drawing.track_geojson(file.track, trip_view.markers(file.trip, file.events))
@@ -205,7 +221,7 @@ def read_track(trip_id: UUID, reader: Policyholder, database: Store) -> dict[str
 @router.get("/trips/{trip_id}/roads")
 def read_roads(request: Request, trip_id: UUID, reader: Policyholder, database: Store) -> dict[str, Any]:
     """The roads round a trip as GeoJSON, © OpenStreetMap contributors (ODbL)."""
-    file = own_trip_file(database, reader, trip_id)
+    file = _with_way(database, reader, trip_id)
     bounds = map_drawing.bounds_of(file.track, margin=0.6) if file.track else None
     if bounds is None or request.app.state.roads is None:
         return {"type": "FeatureCollection", "features": []}
@@ -222,6 +238,13 @@ def read_book_statements(
     looked(database, reader, "policy_read", now, policy_key=policy.policy_key)
     statements = paging.cut(open_file(database, policy, now).statements, by("period"))
     return [statement.as_dict() for statement in statements]
+
+
+def _with_way(database: Database, reader: Account, trip_id: UUID) -> TripFile:
+    """Raises NotFound; MapNotShown or NotClaimed where the way is not this person's to see."""
+    file = known_trip_file(database, reader, trip_id)
+    require_way(file)
+    return file
 
 
 def _score_json(score: Score | None) -> dict[str, object] | None:

@@ -289,3 +289,46 @@ class MissingBrowserLibrary(ApiError):
 
     def __str__(self) -> str:
         return f"the installed package `maplibre` has no {self.file}: run `uv sync`"
+
+
+@dataclass(eq=False)
+class BadZone(ApiError):
+    """A privacy zone that cannot be."""
+
+    field: str
+    problem: str
+
+    status: ClassVar[int] = 422
+    title: ClassVar[str] = "No such zone"
+    advice: ClassVar[str] = "Correct that part and send it again."
+
+    def __str__(self) -> str:
+        return f"{self.field}: {self.problem}."
+
+
+@dataclass(eq=False)
+class MapNotShown(ApiError):
+    """A trip that somebody else drove, and whose way they do not show."""
+
+    trip: str
+
+    status: ClassVar[int] = 403
+    title: ClassVar[str] = "Not shown"
+    advice: ClassVar[str] = "The driver can agree to it under Privacy."
+
+    def __str__(self) -> str:
+        return f"Somebody else drove trip {self.trip} and does not show its way."
+
+
+@dataclass(eq=False)
+class NotClaimed(ApiError):
+    """A trip of which nobody has said yet who drove."""
+
+    trip: str
+
+    status: ClassVar[int] = 403
+    title: ClassVar[str] = "Not claimed yet"
+    advice: ClassVar[str] = "Say on the trip's page that you drove; then you see it."
+
+    def __str__(self) -> str:
+        return f"Nobody has said yet who drove trip {self.trip}: until then its way is shown to nobody."

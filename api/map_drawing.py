@@ -79,7 +79,9 @@ def stretches(track: Track) -> list[tuple[str, NDArray[np.intp]]]:
     if len(rows) < 2:
         return []
     band = speed_bands(track)[rows]
-    after_gap = np.diff(track.t_s[rows]) > GAP_S
+    # A place that is hidden (scoring.tracks: infinite) is not drawn across, however short the time.
+    hidden = np.cumsum(np.isposinf(track.latitude_deg))[rows]
+    after_gap = (np.diff(track.t_s[rows]) > GAP_S) | (np.diff(hidden) > 0)
     changes = np.flatnonzero((np.diff(band) != 0) | after_gap) + 1
     found = []
     for start, stop in zip(np.concatenate(([0], changes)), np.concatenate((changes, [len(rows)])), strict=True):

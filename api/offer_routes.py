@@ -9,10 +9,11 @@ from fastapi.responses import RedirectResponse
 from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 from api.access import looked
-from api.customer_card import offer_values, person_of
+from api.customer_card import person_of
 from api.errors import NotFound
 from api.forms import check_session_form
 from api.idempotency import Key
+from api.offer_preview import preview_of
 from api.paging import Page, by
 from api.problems import PROBLEMS
 from api.roles import ConsentReader, Now, Places, Policyholder, Store, Support
@@ -20,7 +21,7 @@ from api.store import Account
 from portfolio import consent_store as consents
 from portfolio.errors import OfferRefused
 from portfolio.offer_store import Offer, fetch_offers
-from portfolio.offers import OWN_PAGES, Preview, answer, keep_refusal, make_offer, preview
+from portfolio.offers import OWN_PAGES, answer, keep_refusal, make_offer
 from portfolio.touchpoint_store import Meeting, log_touchpoint
 from storage.pool import Database
 
@@ -217,16 +218,6 @@ def offer(
             conn, person_key, policy_key, meeting, made_by=reader.account_key, key=f"offer {made.offer_id}", as_of=now
         )
     return OfferOut.of(made, now)
-
-
-def preview_of(
-    database: Database, places: Places, policy_id: str, template: str, now: datetime, channel: str = OWN_PAGES
-) -> Preview:
-    """An offer as this customer would see it, and the guard's verdict. Raises NotFound, UnknownWord, NothingToOffer."""
-    person_key, _ = person_of(database, policy_id)
-    values = offer_values(database, policy_id, now)
-    with database.role("policy") as conn:
-        return preview(conn, person_key, template, values, now, channel=channel, places=places)
 
 
 def _person(reader: Account) -> UUID:

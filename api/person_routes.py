@@ -6,7 +6,7 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request
-from fastapi.responses import HTMLResponse, Response
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from api import map_drawing, trip_view, wording
 from api.contest_view import (
@@ -23,7 +23,7 @@ from api.home_view import greeting, month_view, policy_view
 from api.labelling import label_view
 from api.languages import say
 from api.meetings import VISIT, met_today
-from api.policy_file import PolicyFile, open_file, own_policies, own_policy, plan_of, posted_plan, preview
+from api.policy_file import PolicyFile, any_policy, open_file, own_policies, own_policy, plan_of, posted_plan, preview
 from api.receipt import Receipt, changes_of, receipt, receipt_of
 from api.rendering import page
 from api.roles import Now, Policyholder, Store
@@ -31,7 +31,9 @@ from api.statement_pdf import pdf_answer
 from api.statement_view import statement_rows, statement_view
 from api.store import Account, Trip
 from api.trip_costs import costs_by_trip, effect_of
-from api.trip_file import own_trip_file
+from api.trip_file import known_trip_file
+from api.zones import RADII_M
+from portfolio.driver_store import is_named_driver
 from portfolio.offer_store import Offer
 from portfolio.offers import still_allowed
 from pricing.contests import CONTEST_DAYS, REASONS
@@ -57,6 +59,10 @@ def show_home(
         policies = own_policies(conn, reader)
         chosen = own_policy(conn, reader, policy) if policy else next(iter(policies), None)
     name = reader.name or reader.email
+    if chosen is None and reader.person_key is not None:
+        with database.role("policy") as conn:
+            if is_named_driver(conn, reader.person_key):
+                return RedirectResponse("/drives", status_code=303)
     if chosen is None:
         return page(request, "home.html", reader, policy=None, others=[], greeting=say("Hello, {name}", name=name))
     met_today(database, reader, chosen.policy_key, VISIT, now)
@@ -72,7 +78,7 @@ def show_home(
         others=[other.policy_id for other in policies if other.policy_id != chosen.policy_id],
         score=score_view(file.score, file.score_trips) if file.score else None,
         offers=open_offers(database, reader, now),
-        trips=[trip_view.trip_row(trip, costs) for trip in latest],
+        trips=[trip_view.trip_row(trip, costs, trip.sight(reader.person_key)) for trip in latest],
         trip_count=len(file.trips),
         month=month_view(file.trips, file.period),
         receipt=receipt_of(file.statements[0]) if file.statements else None,
@@ -87,7 +93,7 @@ def show_trips(request: Request, policy_id: str, reader: Policyholder, database:
     with database.role("policy") as conn:
         policy = own_policy(conn, reader, policy_id)
     file = open_file(database, policy, now)
-    groups = trip_view.trip_groups(file.trips, costs_by_trip(database, file, file.trips))
+    groups = trip_view.trip_groups(file.trips, costs_by_trip(database, file, file.trips), reader.person_key)
     return page(request, "trips.html", reader, policy=policy_view(policy, file.plan), groups=groups)
 
 
@@ -104,7 +110,7 @@ def show_statement(
         "statement.html",
         reader,
         policy=policy_view(policy, file.plan),
-        statement=statement_view(file.statement(period), policy.time_zone, file.trip_starts),
+        statement=statement_view(file.statement(period), policy.time_zone, file.trip_starts(reader.person_key)),
         pdf=f"/policies/{policy.policy_id}/statements/{period}/pdf",
         crumbs=[{"href": f"/home?policy={policy.policy_id}", "name": say("Overview")}],
     )
@@ -116,16 +122,17 @@ def download_statement(policy_id: str, period: str, reader: Policyholder, databa
     with database.role("policy") as conn:
         policy = own_policy(conn, reader, policy_id)
     file = open_file(database, policy, now)
-    return pdf_answer(file, period, file.trip_starts)
+    return pdf_answer(file, period, file.trip_starts(reader.person_key))
 
 
 @router.get("/trips/{trip_id}", response_class=HTMLResponse)
 def show_trip(request: Request, trip_id: UUID, reader: Policyholder, database: Store, now: Now) -> Response:
-    """One trip: map, speed against the limit, events, certificate, cost, contests."""
-    file = own_trip_file(database, reader, trip_id)
+    """One trip: map, speed against the limit, events, certificate, cost, contests, as far as this person may see it."""
+    file = known_trip_file(database, reader, trip_id)
     trip, track = file.trip, file.track
+    pays, acts = trip.policyholder == reader.person_key, reader.person_key in (trip.policyholder, trip.driver)
     with database.role("policy") as conn:
-        policy = own_policy(conn, reader, trip.policy_id)
+        policy = any_policy(conn, trip.policy_id)
         plan = plan_of(conn, policy, trip.local_month)
         statement = fetch_statement_of_period(conn, policy.policy_id, trip.local_month)
     markers = trip_view.markers(trip, file.events)
@@ -136,18 +143,24 @@ def show_trip(request: Request, trip_id: UUID, reader: Policyholder, database: S
         "trip.html",
         reader,
         policy=policy_view(policy, plan),
-        trip=trip_view.trip_row(trip),
+        trip=trip_view.trip_row(trip, sight=file.sight),
+        sight=file.sight.name,
+        is_cut=file.is_cut,
+        is_mine=trip.claimed_by == reader.person_key,
+        pays=pays,
+        radii=RADII_M,
+        acts=acts,
         map=map_drawing.trip_svg(track, markers, request.app.state.roads) if track else "",
         bands=[{"code": band, "name": wording.band_name(band)} for band in OVER_LIMIT_BANDS],
         chart=trip_view.speed_chart(track, trip, file.events) if track else "",
         events=trip_view.event_rows(trip, file.events),
         not_measurable=trip_view.not_measurable(trip, file.sampling_interval_s),
         quality=trip_view.certificate(trip, file.sampling_interval_s),
-        cost=_cost(database, policy, trip, statement),
-        effect=effect_of(database, policy, trip, statement),
+        cost=_cost(database, policy, trip, statement) if pays else None,
+        effect=effect_of(database, policy, trip, statement) if pays else None,
         label=label_view(trip),
         contests=contests,
-        contestable=choices(trip, file.events, disputes) if can_still_contest(trip, now) else [],
+        contestable=choices(trip, file.events, disputes) if acts and can_still_contest(trip, now) else [],
         reasons={code: say(name) for code, name in REASONS.items()},
         contest_days=CONTEST_DAYS,
         key=token_urlsafe(16),

@@ -3,10 +3,12 @@
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
+from uuid import UUID
 
 from api import store
 from api.errors import NotFound
 from api.home_view import shown_month
+from api.sight import Sight
 from api.store import Account, Trip
 from api.wording import local
 from pricing.driving import inputs_of, not_charged, policy_score
@@ -40,10 +42,10 @@ class PolicyFile:
         """The trips of `period`."""
         return [trip for trip in self.trips if trip.local_month == self.period]
 
-    @property
-    def trip_starts(self) -> dict[str, datetime]:
-        """When each trip began, by its id."""
-        return {str(trip.trip_id): trip.started_at for trip in self.trips}
+    def trip_starts(self, person_key: UUID | None) -> dict[str, datetime]:
+        """When each trip began, by its id, but for those whose times this person may not see."""
+        seen = (trip for trip in self.trips if trip.sight(person_key) is not Sight.KM)
+        return {str(trip.trip_id): trip.started_at for trip in seen}
 
     def statement(self, period: str) -> PeriodStatement:
         """The statement of a period. Raises NotFound."""

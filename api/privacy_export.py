@@ -18,11 +18,23 @@ from api.agreement_routes import ChangeOut
 from api.contest_routes import ContestOut
 from api.contest_view import contests_of_policies
 from api.data_routes import PolicyOut
-from api.policy_file import open_file, own_policies
-from api.privacy_store import Look, copy_readings, fetch_looks, fetch_roles, fetch_spans
-from api.store import Account, Trip
+from api.policy_file import PolicyFile, open_file, own_policies
+from api.privacy_store import (
+    Look,
+    Span,
+    copy_readings,
+    copy_refused,
+    fetch_looks,
+    fetch_roles,
+    fetch_spans,
+    fetch_trip_spans,
+)
+from api.sight import Sight
+from api.store import Account, Trip, fetch_drives
+from api.zones import zones_of
 from portfolio.circumstance_store import fetch_care_history
 from portfolio.consent_store import history as consents_of
+from portfolio.location_store import fetch_looks as fetch_location_looks
 from portfolio.offer_store import fetch_offers
 from portfolio.touchpoint_store import fetch_touchpoints
 from pricing.agreements import history
@@ -46,13 +58,17 @@ trips.csv        each trip's numbers; label: what you said it was
 events.csv       what was found on the trips, with its evidence
 ways.geojson     the way of each trip whose way is still kept (WGS 84)
 readings.csv     the raw readings that are still kept; an empty field: not reported
+refused.csv      records that were refused and are still kept, with the reason and their bytes (\\nnn: octal)
+locations.json   who looked at where a trip went, and why
+zones.json       your privacy zones; here nothing is left out for them
 
-Not in it: the password (only its hash is kept) and records that were refused (kept at most as long as readings).
+Not in it: the password (only its hash is kept); ways and readings of trips that somebody else drove or nobody claimed.
 """
 TRIP_FIELDS = (
     "trip_id", "policy_id", "started_at", "ended_at", "time_zone", "local_month", "distance_m", "gap_m", "duration_s",
     "excluded", "grade", "label",
 )  # fmt: skip
+HIDDEN_FIELDS = ("started_at", "ended_at", "duration_s", "time_zone")
 EVERY_MEETING = 1_000_000
 EVENT_FIELDS = tuple(EventRow.__dataclass_fields__)
 
@@ -80,7 +96,9 @@ def export_zip(database: Database, reader: Account, now: datetime) -> IO[bytes]:
         policies = own_policies(conn, reader)
         agreed = [_agreed(conn, policy) for policy in policies]
     files = [open_file(database, policy, now) for policy in policies]
-    trips = [trip for file in files for trip in file.trips]
+    drives = _drives(database, reader)
+    trips = [trip for file in files for trip in file.trips] + drives
+    spans = own_spans(database, reader, files, drives)
     keys = [policy.policy_key for policy in policies]
     contests = [ContestOut.of(database, one).model_dump(mode="json") for one in contests_of_policies(database, keys)]
     looks = [
@@ -88,6 +106,7 @@ def export_zip(database: Database, reader: Account, now: datetime) -> IO[bytes]:
          "by": seen.role, "with_way": seen.look.with_way}
         for seen in looks_of(database, keys)
     ]  # fmt: skip
+    zones = zones_of(database, [reader.person_key]) if reader.person_key else []
     account = {"name": reader.name, "email": reader.email, "role": reader.role}
     out = TemporaryFile()  # noqa: SIM115 - the answer closes it
     with ZipFile(out, "w", ZIP_DEFLATED) as archive:
@@ -97,14 +116,66 @@ def export_zip(database: Database, reader: Account, now: datetime) -> IO[bytes]:
         _write_json(archive, "statements.json", [one.as_dict() for file in files for one in file.statements])
         _write_json(archive, "contests.json", contests)
         _write_json(archive, "looks.json", looks)
+        _write_json(archive, "locations.json", _location_looks(database, keys))
+        _write_json(archive, "zones.json", [asdict(zone) for zone in zones])
         for name, rows in _said(database, reader).items():
             _write_json(archive, name, rows)
-        _write_csv(archive, "trips.csv", TRIP_FIELDS, ([getattr(trip, name) for name in TRIP_FIELDS] for trip in trips))
+        _write_csv(archive, "trips.csv", TRIP_FIELDS, (_trip_row(trip, reader) for trip in trips))
+        shown = [trip for trip in trips if trip.sight(reader.person_key) is Sight.ALL]
         with database.role("telemetry") as conn:
-            _write_driving(archive, conn, trips)
-        _write_readings(archive, database, keys)
+            _write_driving(archive, conn, shown)
+            for name, pieces in (
+                ("readings.csv", copy_readings(conn, spans)),
+                ("refused.csv", copy_refused(conn, spans)),
+            ):
+                with archive.open(name, "w", force_zip64=True) as file:
+                    file.writelines(pieces)
     out.seek(0)
     return out
+
+
+def own_spans(
+    database: Database, reader: Account, files: Sequence[PolicyFile], drives: Sequence[Trip] = ()
+) -> list[Span]:
+    """When a device measured this person and nobody else who does not let them see it.
+
+    Of a policy whose trips are all theirs to see the whole time of its devices; else, and of others' policies, the
+    times of those trips alone.
+    """
+    whole, alone = [], [trip.trip_id for trip in drives if trip.sight(reader.person_key) is Sight.ALL]
+    for file in files:
+        shown = [trip.trip_id for trip in file.trips if trip.sight(reader.person_key) is Sight.ALL]
+        if len(shown) == len(file.trips):
+            whole.append(file.policy.policy_key)
+        else:
+            alone += shown
+    with database.role("link") as conn:
+        return fetch_spans(conn, whole) + fetch_trip_spans(conn, alone)
+
+
+def _drives(database: Database, reader: Account) -> list[Trip]:
+    """What this person drove under others' policies, by their own word."""
+    with database.role("policy") as conn:
+        found = fetch_drives(conn, reader.person_key, EVERY_MEETING)
+    return [trip for trip in found if trip.driver == reader.person_key]
+
+
+def _location_looks(database: Database, policy_keys: Sequence[UUID]) -> list[dict[str, object]]:
+    with database.role("link") as conn:
+        looks = fetch_location_looks(conn, policy_keys)
+    with database.role("policy") as conn:
+        roles = fetch_roles(conn, [look.seen_by for look in looks])
+    return [
+        {"trip_id": look.trip_id, "seen_at": look.seen_at, "by": roles.get(look.seen_by, ""), "reason": look.reason,
+         "words": look.words}
+        for look in looks
+    ]  # fmt: skip
+
+
+def _trip_row(trip: Trip, reader: Account) -> list[object]:
+    """Of a trip that somebody else drove the kilometres alone."""
+    hidden = HIDDEN_FIELDS if trip.sight(reader.person_key) is Sight.KM else ()
+    return [None if name in hidden else getattr(trip, name) for name in TRIP_FIELDS]
 
 
 def _said(database: Database, reader: Account) -> dict[str, list[dict[str, Any]]]:
@@ -163,14 +234,6 @@ def _way(trip: Trip, track: Track) -> dict[str, object]:
             "seconds_since_start": track.t_s[placed].round(3).tolist(),
         },
     }
-
-
-def _write_readings(archive: ZipFile, database: Database, policy_keys: Sequence[UUID]) -> None:
-    with database.role("link") as conn:
-        spans = fetch_spans(conn, policy_keys)
-    with archive.open("readings.csv", "w", force_zip64=True) as file, database.role("telemetry") as conn:
-        for piece in copy_readings(conn, spans):
-            file.write(piece)
 
 
 def _write_json(archive: ZipFile, name: str, value: object) -> None:

@@ -8,16 +8,21 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, Response, StreamingResponse
 
 from api.policy_file import open_file, own_policies
-from api.privacy_export import export_zip, looks_of
-from api.privacy_store import fetch_held, fetch_spans
+from api.privacy_export import export_zip, looks_of, own_spans
+from api.privacy_store import fetch_held
+from api.privacy_view import (
+    act_rows,
+    consent_rows,
+    driver_rows,
+    erasure_view,
+    location_rows,
+    reads_of,
+    zone_rows,
+)
 from api.problems import PROBLEMS
 from api.rendering import page
 from api.roles import Now, Policyholder, Store
-from api.store import Account
-from api.wording import day, local, words
-from portfolio.consent_store import standings
-from storage.audit import fetch_of_person
-from storage.pool import Database
+from api.wording import day, local
 
 router = APIRouter()
 READINGS_DAYS = 90  # the default of `wayrate expire`, counted from the end of a reading's week
@@ -31,8 +36,7 @@ def show_privacy(request: Request, reader: Policyholder, database: Store, now: N
         policies = own_policies(conn, reader)
     keys = [policy.policy_key for policy in policies]
     files = [open_file(database, policy, now) for policy in policies]
-    with database.role("link") as conn:
-        spans = fetch_spans(conn, keys)
+    spans = own_spans(database, reader, files)
     with database.role("telemetry") as conn:
         held = fetch_held(conn, spans)
     zone = policies[0].time_zone if policies else "UTC"
@@ -51,6 +55,11 @@ def show_privacy(request: Request, reader: Policyholder, database: Store, now: N
         readings_days=READINGS_DAYS,
         consents=consent_rows(database, reader, zone),
         acts=act_rows(database, reader, zone),
+        locations=location_rows(database, keys, zone),
+        reads=[reads_of(database, file) for file in files if file.policy.ends_on > now.date()],
+        drivers=driver_rows(database, files),
+        zones=zone_rows(database, reader),
+        erasure=erasure_view(database, reader, now),
         looks=[
             {
                 "who": f"An {seen.role}" if seen.role[0] in "aeiou" else f"A {seen.role.replace('_', ' ')}",
@@ -72,54 +81,6 @@ def read_export(reader: Policyholder, database: Store, now: Now) -> Response:
         media_type="application/zip",
         headers={"Content-Disposition": f'attachment; filename="{name}"'},
     )
-
-
-ACTS = {
-    "policy_read": "Your policy's file",
-    "card_opened": "Your customer card",
-    "consents_read": "What you agreed to",
-    "contest_decided": "Decided a contest of yours",
-    "policy_bind": "Wrote your policy",
-    "policy_endorse": "Changed your policy",
-    "policy_cancel": "Ended your policy",
-    "policy_renew": "Renewed your policy",
-}
-
-
-def act_rows(database: Database, reader: Account, zone: str) -> list[dict[str, str]]:
-    """Who else looked at what is theirs or decided about it; looks at evidence have rows of their own."""
-    if reader.person_key is None:
-        return []
-    with database.role("policy") as conn:
-        found = fetch_of_person(conn, reader.person_key, 50)
-    others = [one for one in found if one.actor != reader.account_key and one.action in ACTS]
-    return [
-        {
-            "what": ACTS[one.action],
-            "who": words(one.role),
-            "when": f"{day(local(one.noted_at, zone))}, {local(one.noted_at, zone):%H:%M}",
-        }
-        for one in others
-    ]
-
-
-def consent_rows(database: Database, reader: Account, zone: str) -> list[dict[str, object]]:
-    """Every purpose with its words and where the person stands."""
-    if reader.person_key is None:
-        return []
-    with database.role("policy") as conn:
-        found = standings(conn, reader.person_key)
-    return [
-        {
-            "purpose": one.purpose.name,
-            "title": one.purpose.title,
-            "words": one.purpose.words,
-            "text_hash": one.purpose.text_hash,
-            "granted": one.granted,
-            "said": f"since {day(local(one.said.said_at, zone))}" if one.said else "",
-        }
-        for one in found
-    ]
 
 
 def deletable_on(fix_time: datetime) -> datetime:

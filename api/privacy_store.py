@@ -16,6 +16,10 @@ _SPANS = """
     select device_key, from_time, nullif(to_time, 'infinity') as to_time
       from link.assignment where policy_key = any(%s) order by from_time, device_key
 """
+_TRIP_SPANS = """
+    select device_key, started_at as from_time, ended_at + interval '1 microsecond' as to_time
+      from telemetry.trip where trip_id = any(%s) order by started_at, device_key
+"""
 _OF_SPANS = """
       from telemetry.reading r
       join unnest(%(devices)s::bigint[], %(starts)s::timestamptz[], %(ends)s::timestamptz[])
@@ -32,6 +36,16 @@ _COPY_READINGS = (
     + " join telemetry.device d on d.device_key = r.device_key order by r.fix_time, d.device_id)"
     " to stdout (format csv, header)"
 )
+_COPY_REFUSED = """
+    copy (select d.device_id, q.received_at, q.channel, q.reason, q.detail, q.record_index,
+                 encode(q.raw, 'escape') as bytes
+            from telemetry.quarantine q join telemetry.device d using (device_key)
+            join unnest(%(devices)s::bigint[], %(starts)s::timestamptz[], %(ends)s::timestamptz[])
+                 as own(device_key, from_time, to_time)
+              on q.device_key = own.device_key and q.received_at >= own.from_time
+             and q.received_at < coalesce(own.to_time, 'infinity')
+           order by q.received_at, q.quarantine_id) to stdout (format csv, header)
+"""
 _LOOKS = """
     select c.contest_id, c.trip_id, v.seen_at, v.seen_by, v.with_way
       from link.evidence_view v join link.contest c using (contest_id)
@@ -75,6 +89,12 @@ def fetch_spans(conn: Conn, policy_keys: Sequence[UUID]) -> list[Span]:
         return cur.execute(_SPANS, (list(policy_keys),)).fetchall()
 
 
+def fetch_trip_spans(conn: Conn, trip_ids: Sequence[UUID]) -> list[Span]:
+    """When which device measured these trips. Role: link."""
+    with conn.cursor(row_factory=class_row(Span)) as cur:
+        return cur.execute(_TRIP_SPANS, (list(trip_ids),)).fetchall()
+
+
 def fetch_held(conn: Conn, spans: Sequence[Span]) -> Held:
     """The raw readings of these spans, counted. Role: telemetry."""
     with conn.cursor(row_factory=class_row(Held)) as cur:
@@ -86,6 +106,13 @@ def fetch_held(conn: Conn, spans: Sequence[Span]) -> Held:
 def copy_readings(conn: Conn, spans: Sequence[Span]) -> Iterator[bytes]:
     """The same as CSV with a head, in order of time, piece by piece. Role: telemetry."""
     with conn.cursor() as cur, cur.copy(_COPY_READINGS, _columns(spans)) as copy:
+        for piece in copy:
+            yield bytes(piece)
+
+
+def copy_refused(conn: Conn, spans: Sequence[Span]) -> Iterator[bytes]:
+    """What was refused of these spans, as CSV with a head. Role: telemetry."""
+    with conn.cursor() as cur, cur.copy(_COPY_REFUSED, _columns(spans)) as copy:
         for piece in copy:
             yield bytes(piece)
 

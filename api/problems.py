@@ -15,12 +15,15 @@ from api.roles import account_of
 from api.security import SECURITY_HEADERS
 from portfolio.errors import (
     AlreadyAnswered,
+    ErasureDecided,
     ExperimentExists,
     KeyUsedTwice,
+    NoErasure,
     NoExperiment,
     OtherWords,
     PortfolioError,
     StepOutOfOrder,
+    TripTaken,
 )
 from pricing.errors import (
     AlreadyContested,
@@ -42,7 +45,16 @@ from storage.errors import StorageError
 
 PROBLEM_TYPE = "application/problem+json"
 CORRECT = "Correct that part and send it again."
-NOT_AS_THINGS_STAND = (AlreadyAnswered, ExperimentExists, KeyUsedTwice, OtherWords, StepOutOfOrder)
+NONE_OF_THAT_ID = (NoErasure, NoExperiment)
+NOT_AS_THINGS_STAND = (
+    AlreadyAnswered,
+    ErasureDecided,
+    ExperimentExists,
+    KeyUsedTwice,
+    OtherWords,
+    StepOutOfOrder,
+    TripTaken,
+)
 NOT_THERE = (UnknownPolicy, UnknownContest, NothingToContest)
 NOT_NOW = (
     AlreadyContested, ClaimInTheWay, ContestDecided, DeviceTaken, EvidenceNotSeen, KeyReused, NothingChanges,
@@ -91,7 +103,7 @@ def install_problems(app: FastAPI) -> None:
 
     @app.exception_handler(PortfolioError)
     def _unfit(request: Request, error: PortfolioError) -> Response:
-        status = 404 if isinstance(error, NoExperiment) else 409 if isinstance(error, NOT_AS_THINGS_STAND) else 422
+        status = 404 if isinstance(error, NONE_OF_THAT_ID) else 409 if isinstance(error, NOT_AS_THINGS_STAND) else 422
         title = {404: "Not found", 409: "Not as things stand", 422: "The request does not fit"}[status]
         said, field = f"{error}.", getattr(error, "field", None)
         return _answer(request, Problem(title=title, status=status, detail=said, what_to_do=CORRECT, field=field))

@@ -11,6 +11,9 @@ from uuid import UUID
 
 from psycopg.rows import class_row, scalar_row
 
+from api.sight import Sight
+from portfolio.consent_store import purpose_named
+from portfolio.driver_store import MAP
 from scoring.features import features_of
 from scoring.score import score_totals
 from storage.pool import Conn
@@ -56,14 +59,23 @@ OWN_POLICY_KEYS = (
 _TRIP_COLUMNS = """
     select t.trip_id, p.policy_id, t.started_at, t.ended_at, t.time_zone, t.local_month, t.distance_m, t.gap_m,
            t.duration_s, t.excluded, t.grade, t.quality, t.not_measurable, t.totals, t.features, t.score, t.versions,
-           t.label, t.contests
+           t.label, t.contests, d.policyholder, d.driver, d.claimed_by,
+           coalesce(policy.agrees(d.driver, %(purpose)s, %(words)s), false) as shows_map
       from link.trip_of_policy t
       join policy.policy p using (policy_key)
+      join link.driver_of_trip d on d.trip_id = t.trip_id and d.policy_key = t.policy_key
 """
 
 TRIPS_OF_POLICY = f"{_TRIP_COLUMNS} where t.policy_key = %(policy_key)s order by t.started_at desc"
 
-OWN_TRIP = f"{_TRIP_COLUMNS} where t.trip_id = %(trip_id)s and p.person_key = %(person_key)s"
+# Of whoever pays and of whoever drove; while nobody knows who did, of everybody who may have.
+_NAMED = """
+    exists (select from policy.policy_driver n where n.policy_key = t.policy_key and n.person_key = %(person_key)s)
+"""
+OWN_TRIP = f"""{_TRIP_COLUMNS} where t.trip_id = %(trip_id)s
+    and (p.person_key = %(person_key)s or d.driver = %(person_key)s or (d.driver is null and {_NAMED}))"""
+DRIVES = f"""{_TRIP_COLUMNS} where p.person_key <> %(person_key)s and {_NAMED}
+    and (d.driver is null or d.driver = %(person_key)s) order by t.started_at desc limit %(limit)s"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +101,16 @@ class Trip:
     versions: Mapping[str, object]
     label: str | None  # what the person said it was; None: nothing, or it was taken back
     contests: list[UUID]  # upheld: the trip is excluded, or its numbers are without the contested events
+    policyholder: UUID
+    driver: UUID | None  # None: nobody knows yet
+    claimed_by: UUID | None  # who said so; None: nobody did
+    shows_map: bool  # the driver lets the policyholder see the way
+
+    def sight(self, person_key: UUID | None) -> Sight:
+        """How much of it a person is shown who may know of it."""
+        if self.driver is None:
+            return Sight.NUMBERS
+        return Sight.ALL if self.driver == person_key or self.shows_map else Sight.KM
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,14 +204,26 @@ def fetch_own_policy_keys(conn: Conn, person_key: UUID | None) -> list[UUID]:
 def fetch_trips(conn: Conn, policy_key: UUID) -> list[Trip]:
     """The trips driven under a policy, the latest first."""
     with conn.cursor(row_factory=class_row(Trip)) as cur:
-        return [_rescored(trip) for trip in cur.execute(TRIPS_OF_POLICY, {"policy_key": policy_key})]
+        return [_rescored(trip) for trip in cur.execute(TRIPS_OF_POLICY, {"policy_key": policy_key} | _map_words())]
 
 
 def fetch_own_trip(conn: Conn, trip_id: UUID, person_key: UUID | None) -> Trip | None:
-    """One trip, when it was driven under a policy of this person."""
+    """One trip: of a policy of this person, driven by them, or possibly driven by them. `Trip.sight` says how much."""
     with conn.cursor(row_factory=class_row(Trip)) as cur:
-        trip = cur.execute(OWN_TRIP, {"trip_id": trip_id, "person_key": person_key}).fetchone()
+        trip = cur.execute(OWN_TRIP, {"trip_id": trip_id, "person_key": person_key} | _map_words()).fetchone()
         return trip and _rescored(trip)
+
+
+def fetch_drives(conn: Conn, person_key: UUID | None, limit: int) -> list[Trip]:
+    """Trips under others' policies that this person drove, or may have, the latest first."""
+    with conn.cursor(row_factory=class_row(Trip)) as cur:
+        found = cur.execute(DRIVES, {"person_key": person_key, "limit": limit} | _map_words()).fetchall()
+        return [_rescored(trip) for trip in found]
+
+
+def _map_words() -> dict[str, str]:
+    """The purpose by which a driver shows the way, in today's words."""
+    return {"purpose": MAP, "words": purpose_named(MAP).text_hash}
 
 
 def _rescored(trip: Trip) -> Trip:

@@ -3,12 +3,14 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from uuid import UUID
 
 from markupsafe import Markup
 
 from api import charts, wording
 from api.languages import say, say_count
 from api.map_drawing import Marker
+from api.sight import Sight
 from api.store import Trip
 from scoring.settings import DEFAULT_SETTINGS
 from scoring.store import EventRow as Event
@@ -32,6 +34,8 @@ EXCLUSIONS = {
     "relabelled_walk": "relabelled, a walk",
     "relabelled_other": "relabelled, no drive of the insured car",
 }
+SOMEBODY_ELSE = "somebody else drove: kilometres and score only"
+NOBODY_YET = "who drove?"
 GRADE_TEXTS = {"A": "quality A", "B": "quality B", "C": "quality C", "uncertified": "not certified"}
 GRADE_SENTENCES = {
     "A": "The readings cover this trip well.",
@@ -125,19 +129,23 @@ class Certificate:
     versions: str
 
 
-def trip_row(trip: Trip, costs: Mapping[str, str] | None = None) -> TripRow:
-    """A trip in the local time of where it began; `costs`: what each trip does to the premium, in words."""
+def trip_row(trip: Trip, costs: Mapping[str, str] | None = None, sight: Sight = Sight.ALL) -> TripRow:
+    """A trip in the local time of where it began; `costs`: what each trip does to the premium, in words.
+
+    Of one that somebody else drove the day and the kilometres alone.
+    """
     start, end = (wording.local(time, trip.time_zone) for time in (trip.started_at, trip.ended_at))
+    whole = sight is not Sight.KM
     return TripRow(
         trip_id=str(trip.trip_id),
         day=wording.day(start),
         long_day=wording.long_day(start),
-        start=wording.clock(start),
-        end=wording.clock(end),
+        start=wording.clock(start) if whole else "",
+        end=wording.clock(end) if whole else "",
         distance=wording.km(trip.distance_m),
-        duration=wording.duration(trip.duration_s),
+        duration=wording.duration(trip.duration_s) if whole else "",
         time_zone=trip.time_zone,
-        summary=_summary(trip),
+        summary=_summary_seen(trip, sight),
         grade=trip.grade,
         grade_text=say(NOT_COUNTED if trip.excluded else GRADE_TEXTS.get(trip.grade, trip.grade)),
         excluded=exclusion(trip.excluded) if trip.excluded else "",
@@ -145,20 +153,27 @@ def trip_row(trip: Trip, costs: Mapping[str, str] | None = None) -> TripRow:
     )
 
 
+def _summary_seen(trip: Trip, sight: Sight) -> str:
+    if sight is Sight.KM:
+        return say(SOMEBODY_ELSE)
+    return f"{say(NOBODY_YET)} · {_summary(trip)}" if sight is Sight.NUMBERS else _summary(trip)
+
+
 def exclusion(code: str) -> str:
     """Why a trip does not count, in words."""
     return say(EXCLUSIONS[code]) if code in EXCLUSIONS else wording.words(code).lower()
 
 
-def trip_groups(trips: Sequence[Trip], costs: Mapping[str, str]) -> list[TripGroup]:
-    """Trips by local month, the latest first as they come."""
+def trip_groups(trips: Sequence[Trip], costs: Mapping[str, str], person_key: UUID | None) -> list[TripGroup]:
+    """Trips by local month, the latest first as they come, as far as this person may see them."""
     groups = []
     for period, members in groupby(trips, key=lambda trip: trip.local_month):
         month = list(members)
         counted = [trip for trip in month if trip.excluded is None]
         distance = wording.km(sum(trip.distance_m for trip in counted))
         summary = say_count("{count} trip, {distance}", "{count} trips, {distance}", len(month), distance=distance)
-        groups.append(TripGroup(wording.month(period), summary, [trip_row(trip, costs) for trip in month]))
+        rows = [trip_row(trip, costs, trip.sight(person_key)) for trip in month]
+        groups.append(TripGroup(wording.month(period), summary, rows))
     return groups
 
 

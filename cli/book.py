@@ -68,7 +68,7 @@ def _write_pdf(database: Database, policy: Policy, period: str, path: Path) -> N
     from api.statement_view import statement_view
 
     file = open_file(database, policy, datetime.now(UTC))
-    view = statement_view(file.statement(period), policy.time_zone, file.trip_starts)
+    view = statement_view(file.statement(period), policy.time_zone, {})
     try:
         path.write_bytes(statement_pdf(policy_view(policy, file.plan), view))
     except OSError as error:

@@ -5,8 +5,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 import typer
 
+from cli.layers import Territory, TerritoryField
+from cli.options import AsOf, DataDir, database_of, messages, moment
 from cli.progress import progress_bar
 
 portfolio = typer.Typer(help="Who is treated how, and whether it pays.", no_args_is_help=True)
@@ -19,6 +22,12 @@ def litmus(
     seeds: Annotated[int, typer.Option("--seeds", min=1, help="How many simulated markets.")] = 8,
     customers: Annotated[int, typer.Option("--customers", min=4000, help="Customers of each market.")] = 20_000,
     pilot: Annotated[int, typer.Option("--pilot", min=4000, help="Renewals by lot to learn from.")] = 200_000,
+    told: Annotated[
+        float,
+        typer.Option(
+            "--told", min=0.0, max=1.0, help="Share of customers whose earlier answers show who is moved by what."
+        ),
+    ] = 0.0,
     seed: Seed = 1,
     as_json: AsJson = False,
 ) -> None:
@@ -33,12 +42,12 @@ def litmus(
     checks = []
     with progress_bar("Markets") as advance:
         for number in range(seeds):
-            made = make_round(seed + number, customers, 5, read_formula(), read_behaviour(), pilot)
+            made = make_round(seed + number, customers, 5, read_formula(), read_behaviour(), pilot, told)
             checks.append(check(made.market, fit(made.pilot)))
             advance(number + 1, seeds)
     names = [*asdict(checks[0]), "share_of_knowable", "share_of_all"]
     found = {name: interval([getattr(one, name) for one in checks]) for name in names}
-    _say({"seeds": seeds, "customers": customers, "pilot": pilot} | found, as_json)
+    _say({"seeds": seeds, "customers": customers, "pilot": pilot, "told": told} | found, as_json)
 
 
 @portfolio.command("value")
@@ -176,28 +185,89 @@ def rehearse(
 
 @portfolio.command("segments")
 def segments(
-    book: Annotated[Path, typer.Argument(metavar="DIR", help="A book's folder of Parquet files.")],
+    book: Annotated[
+        Path | None,
+        typer.Argument(metavar="[DIR]", help="A book's folder of Parquet files. Default: the database's book."),
+    ] = None,
     most: Annotated[int, typer.Option("--most", min=2, max=50, help="So many segments at most.")] = 8,
     least: Annotated[int, typer.Option("--least", min=20, help="Customers that a segment must have.")] = 500,
     fixed: Annotated[float, typer.Option("--fixed", min=0, help="A year's cost of an offer of its own, euro.")] = 5000,
     cost: Annotated[float, typer.Option("--cost", min=0, help="A policy's cost a year, euro.")] = 60,
+    territory: Territory = None,
+    territory_field: TerritoryField = None,
     seed: Seed = 1,
     as_json: AsJson = False,
+    data_dir: DataDir = None,
+    as_of: AsOf = None,
 ) -> None:
-    """Groups to plan for: who they are, what they need and bring, and which pay for an offer of their own."""
-    from cli.segments_table import as_table
-    from portfolio.customers_file import read_customers
-    from portfolio.segments import offers_of_their_own, segment_customers
-    from portfolio.smallest_segment import Demand, paying_segments
+    """Groups to plan for: who they are, what they need and bring, and which pay for an offer of their own.
 
-    customers, asked = read_customers(book)
-    found = segment_customers(customers, asked, most=most, least=least, seed=seed)
-    paying = paying_segments(offers_of_their_own(found, customers, cost), Demand(fixed))
+    Of the database's book they are kept as a version that the page /segments shows.
+    """
+    from cli.segments_table import print_segments
+    from portfolio.customers_file import read_customers
+    from portfolio.planning import Wanted, found_as_json, plan_segments
+    from portfolio.planning_store import fetch_result
+
+    wanted = Wanted(most, least, fixed, cost, seed)
+    if book is None:
+        with database_of(data_dir) as database:
+            version = plan_segments(database, wanted, moment(as_of), territories=territory, field=territory_field)
+            with database.role("policy") as conn:
+                kept = fetch_result(conn, "segments", version)
+        assert kept is not None, "it was kept just now"
+        messages.print(f"Kept as version {version}, which the page /segments shows.")
+        content = kept.found
+    else:
+        _, content = found_as_json(*read_customers(book), wanted)
     if as_json:
-        whole = {"segments": [asdict(one) for one in found.segments], "stability": asdict(found.stability)}
-        typer.echo(json.dumps(whole | {"paying": [asdict(one) for one in paying]}, indent=2))
+        typer.echo(json.dumps(content, indent=2))
+    else:
+        print_segments(content)
+
+
+@portfolio.command("leaving")
+def leaving(
+    book: Annotated[
+        Path | None,
+        typer.Argument(metavar="[DIR]", help="A simulated book's folder, to check on. Default: the database's book."),
+    ] = None,
+    learn: Annotated[
+        float, typer.Option("--learn", min=0.1, max=0.9, help="Of the folder's time, the part that is learned from.")
+    ] = 0.6,
+    as_json: AsJson = False,
+    data_dir: DataDir = None,
+    as_of: AsOf = None,
+) -> None:
+    """How price, service, claims, the score and time with us move leaving at a renewal.
+
+    Of the database's book it is kept, and customer cards show values by it; of a simulated book it is held to the truth
+    of later renewals than those it learned from.
+    """
+    from cli.leaving_table import print_check, print_model
+    from portfolio.lapse_check import check_out_of_time
+    from portfolio.planning import plan_leaving
+    from portfolio.renewals_file import other_ends, read_renewals, true_chances
+
+    if book is None:
+        with database_of(data_dir) as database:
+            version, model = plan_leaving(database, moment(as_of))
+        messages.print(f"Kept as version {version}, which customer cards use.")
+        if as_json:
+            typer.echo(json.dumps(model.as_json(), indent=2))
+        else:
+            print_model(model)
         return
-    as_table(found, paying)
+    read = read_renewals(book)
+    first, last = read.renewals.day.min(), read.renewals.day.max()
+    cut = first + np.timedelta64(int(learn * (last - first).astype(int)), "D")
+    found = check_out_of_time(read, true_chances(book, read), cut, other_ends(book))
+    if as_json:
+        shown = {name: getattr(found, name) for name in found.__dataclass_fields__ if name not in ("model", "tenths")}
+        tenths = [asdict(one) for one in found.tenths]
+        typer.echo(json.dumps(shown | {"tenths": tenths, "model": found.model.as_json()}, indent=2))
+    else:
+        print_check(found)
 
 
 def _say(found: dict[str, Any], as_json: bool) -> None:

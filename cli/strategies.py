@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from cli.options import messages
+from cli.options import AsOf, DataDir, database_of, messages, moment
 from cli.progress import progress_bar
 
 
@@ -24,7 +24,12 @@ def strategies(
     out: Annotated[
         Path | None, typer.Option("--out", metavar="FILE.html", help="Write the report with its plots.", dir_okay=False)
     ] = None,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Keep it in the database, where the page /strategies shows it.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    data_dir: DataDir = None,
+    as_of: AsOf = None,
 ) -> None:
     """Mass, differentiated, concentrated, one-to-one on the same market: what each earns, and when one-to-one pays."""
     from portfolio.comparison import as_json as compared
@@ -39,6 +44,12 @@ def strategies(
     if out is not None:
         out.write_text(page(found), "utf-8")
         messages.print(f"The report is {out}.")
+    if keep:
+        from portfolio.planning_store import keep_result
+
+        with database_of(data_dir) as database, database.role("policy") as conn:
+            version = keep_result(conn, "strategies", found, moment(as_of))
+        messages.print(f"Kept as version {version}, which the page /strategies shows.")
     if as_json:
         typer.echo(json.dumps(found, indent=2, allow_nan=False))
         return

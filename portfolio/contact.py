@@ -15,31 +15,36 @@ from portfolio.market import NOTHING, Codes, Floats, Pilot
 
 @dataclass(frozen=True, slots=True)
 class LeaveModel:
-    """Chance of leaving by price against the market and action, as estimated."""
+    """Chance of leaving by price against the market, action and how contacts were answered before, as estimated."""
 
     coefficients: Floats
     actions: int
+    answers: int  # kinds of answers that are told apart; 1: none
     stay_share: float  # of all renewals without an action
 
 
 def fit_leaving(pilot: Pilot) -> LeaveModel:
     """The model on the pilot's renewals."""
-    actions = pilot.market.moved.shape[1]
-    coefficients = fit_logistic(_columns(pilot.log_price_ratio, pilot.years_with_us, pilot.action, actions), pilot.left)
-    return LeaveModel(coefficients, actions, 1.0 - float(pilot.left[pilot.action == NOTHING].mean()))
+    actions, answers = pilot.market.moved.shape[1], int(pilot.market.answered.max()) + 1
+    kinds = pilot.market.answered, actions, answers
+    coefficients = fit_logistic(_columns(pilot.log_price_ratio, pilot.years_with_us, pilot.action, *kinds), pilot.left)
+    return LeaveModel(coefficients, actions, answers, 1.0 - float(pilot.left[pilot.action == NOTHING].mean()))
 
 
-def leaving(model: LeaveModel, log_price_ratio: Floats, years_with_us: Floats, action: Codes) -> Floats:
+def leaving(
+    model: LeaveModel, log_price_ratio: Floats, years_with_us: Floats, action: Codes, answered: Codes
+) -> Floats:
     """The estimated chance of leaving at a renewal, shape (n,)."""
-    columns = _columns(log_price_ratio, years_with_us, action, model.actions)
+    columns = _columns(log_price_ratio, years_with_us, action, answered, model.actions, model.answers)
     return np.asarray(expit(columns @ model.coefficients))
 
 
-def kept_more(model: LeaveModel, log_price_ratio: Floats, years_with_us: Floats) -> Floats:
+def kept_more(model: LeaveModel, log_price_ratio: Floats, years_with_us: Floats, answered: Codes) -> Floats:
     """By how much each action raises the chance of staying, shape (n, actions); nothing raises it by 0."""
     count = len(log_price_ratio)
     chances = [
-        leaving(model, log_price_ratio, years_with_us, np.full(count, action)) for action in range(model.actions)
+        leaving(model, log_price_ratio, years_with_us, np.full(count, action), answered)
+        for action in range(model.actions)
     ]
     return np.stack([chances[NOTHING] - chance for chance in chances], axis=1)
 
@@ -54,11 +59,17 @@ def best_action(added_stay: Floats, value: Floats, cost: Floats) -> tuple[Codes,
     return action, gain[np.arange(len(gain)), action]
 
 
-def _columns(log_price_ratio: Floats, years_with_us: Floats, action: Codes, actions: int) -> Floats:
-    """Intercept, price and its bend, years with us, then each action's level: a shift of the logit.
+def _columns(
+    log_price_ratio: Floats, years_with_us: Floats, action: Codes, answered: Codes, actions: int, answers: int
+) -> Floats:
+    """Intercept, price and its bend, years with us, how contacts were answered, then each action's level, also by
+    answer: shifts of the logit.
 
     A slope of its own over price for each action was tried: a pilot's prices are not the market's, and it extrapolates.
     """
     levels = [(action == one).astype(np.float64) for one in range(1, actions)]
+    kinds = [(answered == one).astype(np.float64) for one in range(1, answers)]
+    both = [level * kind for level in levels for kind in kinds]
     bend = log_price_ratio * np.abs(log_price_ratio)  # the most sensitive leave first
-    return np.stack([np.ones(len(action)), log_price_ratio, bend, np.log1p(years_with_us), *levels], axis=1)
+    ones = np.ones(len(action))
+    return np.stack([ones, log_price_ratio, bend, np.log1p(years_with_us), *kinds, *levels, *both], axis=1)

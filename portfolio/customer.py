@@ -33,6 +33,7 @@ class Known:
     coaching: str | None  # what change of driving would be worth most
     not_wanted: frozenset[str] = frozenset()  # offers they said no to, or did not answer
     to_try: tuple[str, str] | None = None  # a contact that an experiment's lot owes them: its words, and why
+    litmus: tuple[str, str] | None = None  # a contact that pays, likewise
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +80,8 @@ def _owed(known: Known) -> Step | None:
 def _helpful(known: Known) -> Step | None:
     if known.to_try is not None:
         return Step("experiment", *known.to_try)
+    if known.litmus is not None:
+        return Step("litmus", *known.litmus)
     driven, declared = known.driven_km_per_year, known.declared_km_per_year
     if (
         "declared_km" not in known.not_wanted

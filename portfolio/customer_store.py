@@ -37,9 +37,20 @@ _MONTHS = """
                          where policy_key = %(policy_key)s order by period desc limit %(most)s)
      group by s.period order by s.period
 """
-_DRIVEN = """
-    select coalesce(sum(distance_m), 0) / 1000.0, coalesce(sum((totals ->> 'night_m')::bigint), 0) / 1000.0
-      from link.trip_of_policy where policy_key = %s and local_month >= %s and excluded is null
+# Of each road class the first of four hour bands is the night.
+_YEAR = """
+    select coalesce(sum(charged_m), 0) / 1000.0 as km,
+           coalesce(sum((select sum(metres) from unnest(cells_m) metres)), 0) / 1000.0 as timed_km,
+           coalesce(sum((select sum(metres) from unnest(cells_m) with ordinality cell(metres, place)
+                          where (place - 1) %% 4 = 0)), 0) / 1000.0 as night_km,
+           sum(premium - tax) / nullif(sum(days) filter (where premium is not null), 0) * 365.25 as premium,
+           coalesce(greatest(ln(nullif(sum(premium - tax) filter (where period > %(half)s)
+                                       / nullif(sum(days) filter (where period > %(half)s), 0), 0)
+                                / nullif(sum(premium - tax) filter (where period <= %(half)s)
+                                         / nullif(sum(days) filter (where period <= %(half)s), 0), 0)), 0), 0)
+               as increase,
+           avg(score) filter (where period > %(half)s) - avg(score) filter (where period <= %(half)s) as score_gain
+      from policy.book_month where policy_key = %(policy_key)s and period >= %(since)s
 """
 _LAST_DAY = """
     select (max(t.ended_at) at time zone %(time_zone)s)::date as last_day
@@ -85,11 +96,17 @@ class HeldPolicy:
 
 
 @dataclass(frozen=True, slots=True)
-class Driven:
-    """Kilometres of insured driving, and of them those at night."""
+class Year:
+    """A year of posted months: kilometres, those whose hour is known and of them those at night; a year's premium
+    without tax; how the premium of a day rose (log) and the score moved from one half to the next. None: not known.
+    """
 
     km: float
+    timed_km: float
     night_km: float
+    premium: float | None
+    increase: float
+    score_gain: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,12 +155,17 @@ def fetch_months(conn: Conn, policy_key: UUID, most: int) -> list[PostedMonth]:
         return cur.execute(_MONTHS, {"policy_key": policy_key, "most": most}).fetchall()
 
 
-def fetch_driven(conn: Conn, policy_key: UUID, since_month: str) -> Driven:
-    """What was driven since a month, in two sums: only for who agreed that it is used."""
-    row = conn.execute(_DRIVEN, (policy_key, since_month)).fetchone()
+def fetch_year(conn: Conn, policy_key: UUID, since_month: str, half_month: str) -> Year:
+    """The posted months since one, of which those up to `half_month` are the first half.
+
+    What was driven is used only of who agreed that it is.
+    """
+    values = {"policy_key": policy_key, "since": since_month, "half": half_month}
+    row = conn.execute(_YEAR, values).fetchone()
     assert row is not None, "a sum is always one row"
-    km, night_km = row
-    return Driven(float(str(km)), float(str(night_km)))
+    known = [None if value is None else float(str(value)) for value in row]
+    km, timed_km, night_km, premium, increase, score_gain = known
+    return Year(km or 0.0, timed_km or 0.0, night_km or 0.0, premium, increase or 0.0, score_gain)
 
 
 def fetch_last_day(conn: Conn, policy: HeldPolicy) -> date | None:

@@ -27,6 +27,7 @@ _COLUMNS = {
         "policy", "app_contacts", "web_contacts", "email_contacts", "call_centre_contacts", "letter_contacts",
         "cost_cents",
     ),
+    "renewals": ("policy", "lapsed"),
     "quotes": ("territory", "driver_age", "declared_km_per_year", "pay_plan", "converted"),
 }  # fmt: skip
 CHANNELS = ("app", "web", "email", "call_centre", "letter")
@@ -51,7 +52,7 @@ class Customers:
     km_per_year: Floats
     declared_km_per_year: Floats
     age: Floats
-    urban: Bools
+    territory: NDArray[np.str_]
     household_vehicles: Floats
     night_share: Floats  # NaN: not shared
     premium: Floats
@@ -61,9 +62,16 @@ class Customers:
     contacts: Floats
     may_be_contacted: Bools
     pay_plan: NDArray[np.str_]
+    renewed: Floats  # renewals kept
+    left: Floats  # 1: ended at a renewal or between two
 
     def __len__(self) -> int:
         return len(self.exposure_years)
+
+    @property
+    def urban(self) -> Bools:
+        """Whether they live in town."""
+        return np.asarray(self.territory == "urban")
 
 
 def read_customers(folder: Path) -> tuple[Customers, Asked]:
@@ -107,7 +115,7 @@ def _customers(tables: dict[str, Columns]) -> Customers:
         km_per_year=added("exposure", exposure["distance_km"]) / safe,
         declared_km_per_year=policies["declared_km_per_year"],
         age=added("exposure", exposure["driver_age"] * exposure["exposure_years"]) / safe,
-        urban=policies["territory"] == "urban",
+        territory=policies["territory"],
         household_vehicles=policies["household_vehicles"],
         night_share=np.where(shared_km > 0, night_km / np.where(shared_km > 0, shared_km, 1.0), np.nan),
         premium=added("exposure", premium) / 100,
@@ -117,6 +125,8 @@ def _customers(tables: dict[str, Columns]) -> Customers:
         contacts=np.stack([added("service", tables["service"][f"{name}_contacts"]) for name in CHANNELS], axis=1),
         may_be_contacted=policies["consent_marketing"].astype(np.bool_),
         pay_plan=policies["pay_plan"],
+        renewed=added("renewals", 1.0 - tables["renewals"]["lapsed"]),
+        left=added("renewals", tables["renewals"]["lapsed"]),
     )
     return Customers(**{name: getattr(whole, name)[has] for name in Customers.__dataclass_fields__})
 

@@ -74,7 +74,11 @@ _NAMES = """
 """
 # An upload holds its device to the end of its transaction, a worker that of its key: nobody stores while this runs.
 _LOCK_DEVICES = "select from telemetry.device where device_key = any(%(devices)s) order by device_key for update"
-_LOCK_WORKERS = "select pg_advisory_xact_lock(device_key) from unnest(%(all_devices)s::bigint[]) device_key"
+_LOCK_WORKERS = """
+    select pg_advisory_xact_lock(device_key) from (
+        select unnest(%(all_devices)s::bigint[]) as device_key
+        union select device_key from link.trip_driver where person_key = %(person)s order by 1) held
+"""
 
 # Devices that measured nobody else go whole, and leave a tombstone.
 
@@ -84,6 +88,8 @@ _DEVICES_GO = (
        on conflict do nothing""",
     "delete from link.contest where device_key = any(%(devices)s) or policy_key = any(%(policies)s)",
     "delete from link.trip_label where device_key = any(%(devices)s)",
+    "delete from link.trip_driver where device_key = any(%(devices)s) or person_key = %(person)s",
+    "delete from link.location_look where policy_key = any(%(policies)s)",
     "delete from telemetry.trip_change where device_key = any(%(devices)s)",
     "delete from telemetry.trip where device_key = any(%(devices)s)",
     "delete from telemetry.reading where device_key = any(%(devices)s)",
@@ -102,12 +108,18 @@ _DEVICES_GONE = (
 
 # Of a device that measures somebody else, too, the person's times go.
 
-_SPANS = """
-    insert into telemetry.erased_span (device_key, from_time, to_time, trips_stay)
-    select device_key, from_time, to_time, false from link.assignment
-     where policy_key = any(%(policies)s) and device_key <> all(%(devices)s)
-    on conflict (device_key, from_time) do update set to_time = excluded.to_time, trips_stay = false
-"""
+_SPANS = (
+    """insert into telemetry.erased_span (device_key, from_time, to_time, trips_stay)
+       select device_key, from_time, to_time, false from link.assignment
+        where policy_key = any(%(policies)s) and device_key <> all(%(devices)s)
+       on conflict (device_key, from_time) do update set to_time = excluded.to_time, trips_stay = false""",
+    # Where somebody drove under another's policy, the ways go; the policyholder's kilometres and statements stay.
+    """insert into telemetry.erased_span (device_key, from_time, to_time, trips_stay)
+       select t.device_key, t.started_at, t.ended_at + interval '1 microsecond', true
+         from link.driver_of_trip d join telemetry.trip t using (trip_id)
+        where d.driver = %(person)s and d.policyholder <> %(person)s and t.device_key <> all(%(devices)s)
+       on conflict do nothing""",
+)
 _SPANS_GO = (
     """with gone as (delete from telemetry.reading r using telemetry.erased_span s
                       where s.device_key = r.device_key and r.fix_time >= s.from_time and r.fix_time < s.to_time
@@ -134,11 +146,15 @@ _SPANS_GO = (
     """delete from link.trip_label l using telemetry.erased_span s
         where s.device_key = l.device_key and l.from_time >= s.from_time and l.from_time < s.to_time
           and not s.trips_stay""",
+    "delete from telemetry.privacy_zone where zone_id not in (select zone_id from link.zone_owner)",
 )
 
 # What was said and done with us; then who it was.
 
 _PERSON_GOES = (
+    "delete from policy.policy_driver where person_key = %(person)s or policy_key = any(%(policies)s)",
+    "delete from link.zone_owner where person_key = %(person)s",
+    "delete from telemetry.privacy_zone where zone_id not in (select zone_id from link.zone_owner)",
     "delete from policy.touchpoint where person_key = %(person)s",
     "delete from policy.consent where person_key = %(person)s",
     "delete from policy.care where person_key = %(person)s",
@@ -328,7 +344,7 @@ def erase_driving(
         "all_devices": [one.device_key for one in devices],
         "as_of": as_of,
     }
-    steps = (_LOCK_WORKERS, _LOCK_DEVICES, _SPANS, *_DEVICES_GO, *_SPANS_GO, *_DEVICES_GONE, *_PERSON_GOES)
+    steps = (_LOCK_WORKERS, _LOCK_DEVICES, *_SPANS, *_DEVICES_GO, *_SPANS_GO, *_DEVICES_GONE, *_PERSON_GOES)
     for step in steps:
         conn.execute(step, values)
 

@@ -167,3 +167,13 @@ class NoReason(PortfolioError):
 
     def __str__(self) -> str:
         return f"{self.field}: say why in a sentence; the person reads it"
+
+
+@dataclass(eq=False)
+class TripTaken(PortfolioError):
+    """A trip that somebody else says they drove."""
+
+    trip: str
+
+    def __str__(self) -> str:
+        return f"somebody else says that they drove trip {self.trip}; they can take it back"

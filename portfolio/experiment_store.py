@@ -49,6 +49,14 @@ _ALL_RUNNING = """
                           and (s.step = 'assess' or (s.step = 'execute' and not %(executed)s)))
      order by b.done_at, e.name
 """
+# The latest finished one of each contact, where what is measured is whether people stay.
+_EFFECTS = """
+    select distinct on (e.plan ->> 'action') e.plan ->> 'action', e.name, s.verdict
+      from policy.experiment e join policy.experiment_step s on s.name = e.name and s.step = 'assess'
+     where e.plan ->> 'measured_by' = 'stays' and e.plan ->> 'action' is not null
+       and s.verdict ->> 'verdict' <> 'undecided'
+     order by 1, s.done_at desc
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +123,12 @@ def fetch_all_running(conn: Conn, *, executed: bool = True) -> list[tuple[Experi
     with conn.cursor(row_factory=tuple_row) as cur:
         rows = cur.execute(_ALL_RUNNING, {"executed": executed}).fetchall()
     return [(Experiment(*row[:5]), row[5]) for row in rows]
+
+
+def fetch_effects(conn: Conn) -> list[tuple[str, str, dict[str, Any]]]:
+    """Action, experiment and verdict of the latest that decided each contact before a renewal."""
+    with conn.cursor(row_factory=tuple_row) as cur:
+        return [(str(row[0]), str(row[1]), row[2]) for row in cur.execute(_EFFECTS).fetchall()]
 
 
 def fetch_steps(conn: Conn) -> list[StepRow]:

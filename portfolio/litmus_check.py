@@ -55,7 +55,7 @@ def check(market: Market, fitted: Fitted) -> Check:
     price = LOADING * expected
     annuity = _annuity(fitted.leaving.stay_share, market.years - year)
     value = (price - expected - market.service_cost) * annuity
-    estimated = kept_more(fitted.leaving, log_ratio(price, market.offer[year - 1]), np.ones(count))
+    estimated = kept_more(fitted.leaving, log_ratio(price, market.offer[year - 1]), np.ones(count), market.answered)
     free = np.zeros(len(market.action_cost))
     chosen = next_steps(estimated, value, market.action_cost, free, 0.0, np.zeros(count, dtype=np.bool_))
 
@@ -102,11 +102,14 @@ def _true_uplift(market: Market, year: int, price: Floats) -> Floats:
 
 
 def _mean_uplift(market: Market, year: int, price: Floats, draws: int = 40) -> Floats:
-    """The same given only the prices: averaged over the tempers and sensitivities that such a customer may have."""
+    """The same given only prices and earlier answers: averaged over the tempers and sensitivities of such customers."""
     rng = np.random.default_rng(0)
     total = np.zeros_like(market.moved)
+    groups = [np.flatnonzero(market.answered == one) for one in np.unique(market.answered)]
+    other = np.arange(len(market))
     for _ in range(draws):
-        other = rng.permutation(len(market))
+        for group in groups:
+            other[group] = rng.permutation(group)
         swapped = Market(**{name: getattr(market, name) for name in Market.__slots__} | {
             "sensitivity": market.sensitivity[other], "moved": market.moved[other]})  # fmt: skip
         total += _true_uplift(swapped, year, price)

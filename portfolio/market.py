@@ -42,6 +42,7 @@ class Market:
     shares_driving: Bools
     driven_km: Floats  # yearly
     behaviour: Floats  # (years, n, features)
+    answered: Codes  # how they answered contacts before, as far as the insurer wrote it down; 0 for all: it did not
     # what is true and nobody sees
     explained_loss: Floats  # yearly: expected by all that is driven, without the driver's own heterogeneity
     loss: Floats  # yearly: expected

@@ -6,8 +6,9 @@ planning products, never for a price: prices come from rates, and one customer's
 is never smaller than `least`, so nobody is looked at alone.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,6 +52,7 @@ class PlanningSegment:
     """One group: who they are in words, how many, what they bring and need, how they can be reached. Euro a year."""
 
     name: str
+    bounds: dict[str, tuple[float | None, float | None]]  # of each trait that it is made by: from, up to (None: open)
     customers: int
     exposure_years: float
     km_per_year: float
@@ -65,6 +67,7 @@ class PlanningSegment:
     channels: dict[str, float]  # shares of their contacts
     take_up: Estimate | None  # of quotes priced by use; None: nobody had one
     choices: dict[str, Estimate]  # shares of customers by the pay plan they chose
+    kept: Estimate | None  # share of terms that ended in a renewal; None: none has ended
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +75,7 @@ class Segmentation:
     """The segments, the label of each customer (n,), and how alike re-runs on resampled customers come out, 0 to 1."""
 
     segments: tuple[PlanningSegment, ...]
+    territories: tuple[PlanningSegment, ...]  # the same figures by where people say that they live
     labels: Labels
     stability: Estimate
     reruns: int
@@ -89,17 +93,39 @@ def segment_customers(
     order = sorted(set(leaf.tolist()), key=lambda one: -int((leaf == one).sum()))
     number = np.full(tree.tree_.node_count, -1, dtype=np.int64)
     number[order] = np.arange(len(order))
-    names = _names(tree)
+    bounds = _leaf_bounds(tree)
     rng = np.random.default_rng(seed)
     alike: list[float] = []
     for _ in range(reruns):
         rows = rng.integers(0, len(customers), len(customers))
         again = _tree(traits[rows], wanted[rows], customers.exposure_years[rows], most, least)
         alike.append(adjusted_rand_score(leaf, again.apply(traits)))
-    quoted = number[tree.apply(_traits(asked))]
-    found = _described(customers, number[leaf], [names[one] for one in order], (quoted, asked.taken))
+    quoted = number[tree.apply(_traits(asked))] if len(asked.taken) else np.zeros(0, dtype=np.int64)
+    leaves = [bounds[one] for one in order]
+    found = _described(customers, number[leaf], [(_name(one), one) for one in leaves], (quoted, asked.taken))
     low, high = (float(np.quantile(alike, share)) for share in ((1 - SURE) / 2, (1 + SURE) / 2))
-    return Segmentation(found, number[leaf], Estimate(float(np.mean(alike)), low, high), reruns)
+    places, where = np.unique(customers.territory, return_inverse=True)
+    nobody = np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.bool_)
+    territories = _described(customers, where, [(str(place), {}) for place in places], nobody)
+    stability = Estimate(float(np.mean(alike)), low, high)
+    return Segmentation(found, territories, number[leaf], stability, reruns)
+
+
+def traits_of(customers: Customers) -> list[dict[str, float]]:
+    """What each customer is placed by."""
+    return [dict(zip(TRAITS, row, strict=True)) for row in _traits(customers).tolist()]
+
+
+def segment_of(segments: Sequence[Mapping[str, Any]], traits: Mapping[str, float]) -> int | None:
+    """The place of the segment (as kept) that these traits fall into; None where what it asks for is not known."""
+    for place, segment in enumerate(segments):
+        bounds = segment["bounds"]
+        if all(
+            name in traits and (low is None or traits[name] > low) and (high is None or traits[name] <= high)
+            for name, (low, high) in bounds.items()
+        ):
+            return place
+    return None
 
 
 def offers_of_their_own(found: Segmentation, customers: Customers, cost: float) -> list[Segment]:
@@ -140,39 +166,41 @@ def _tree(traits: Floats, wanted: Floats, weight: Floats, most: int, least: int)
     return tree.fit(traits, wanted, sample_weight=weight)
 
 
-def _names(tree: DecisionTreeRegressor) -> dict[int, str]:
-    """Each leaf in words: the tightest bound of each trait on the way to it, in the traits' order."""
+type Bounds = dict[str, tuple[float | None, float | None]]
+
+
+def _leaf_bounds(tree: DecisionTreeRegressor) -> dict[int, Bounds]:
+    """The tightest bounds of each trait on the way to each leaf: above the first, up to the second."""
     made = tree.tree_
-    names: dict[int, str] = {}
+    found: dict[int, Bounds] = {}
 
-    def walk(node: int, below: dict[int, float], above: dict[int, float]) -> None:
+    def walk(node: int, bounds: Bounds) -> None:
         if made.children_left[node] < 0:
-            words = [_bounds(trait, above.get(trait), below.get(trait)) for trait in range(len(TRAITS))]
-            names[node] = ", ".join(word for word in words if word) or "everybody"
+            found[node] = {trait: bounds[trait] for trait in TRAITS if trait in bounds}
             return
-        trait, edge = int(made.feature[node]), float(made.threshold[node])
-        walk(int(made.children_left[node]), below | {trait: min(edge, below.get(trait, np.inf))}, above)
-        walk(int(made.children_right[node]), below, above | {trait: max(edge, above.get(trait, -np.inf))})
+        trait, edge = TRAITS[int(made.feature[node])], float(made.threshold[node])
+        low, high = bounds.get(trait, (None, None))
+        walk(int(made.children_left[node]), bounds | {trait: (low, edge if high is None else min(edge, high))})
+        walk(int(made.children_right[node]), bounds | {trait: (edge if low is None else max(edge, low), high)})
 
-    walk(0, {}, {})
-    return names
+    walk(0, {})
+    return found
 
 
-def _bounds(trait: int, low: float | None, high: float | None) -> str:
-    if low is None and high is None:
-        return ""
-    form = _SAID[TRAITS[trait]][0 if low is None else 1 if high is None else 2]
-    return form.format(low or 0.0, high or 0.0)
+def _name(bounds: Bounds) -> str:
+    words = [_SAID[trait][0 if low is None else 1 if high is None else 2].format(low or 0.0, high or 0.0)
+             for trait, (low, high) in bounds.items()]  # fmt: skip
+    return ", ".join(word for word in words if word) or "everybody"
 
 
 def _described(
-    customers: Customers, labels: Labels, names: Sequence[str], quotes: tuple[Labels, Bools]
+    customers: Customers, labels: Labels, groups: Sequence[tuple[str, Bounds]], quotes: tuple[Labels, Bools]
 ) -> tuple[PlanningSegment, ...]:
     quoted, taken = quotes
     ratio = customers.losses / np.maximum(customers.premium, 1e-9)
     credible = fit_buhlmann_straub(labels, ratio, customers.premium)
     found = []
-    for number, name in enumerate(names):
+    for number, (name, bounds) in enumerate(groups):
         rows = labels == number
         years, premium = customers.exposure_years[rows], customers.premium[rows]
         weight = float(premium.sum())
@@ -185,6 +213,7 @@ def _described(
         found.append(
             PlanningSegment(
                 name=name,
+                bounds=bounds,
                 customers=int(rows.sum()),
                 exposure_years=float(years.sum()),
                 km_per_year=float(np.average(customers.km_per_year[rows], weights=years)),
@@ -199,6 +228,7 @@ def _described(
                 channels=dict(zip(CHANNELS, (contacts / max(contacts.sum(), 1.0)).tolist(), strict=True)),
                 take_up=_share(int(taken[of_quotes].sum()), int(of_quotes.sum())) if of_quotes.any() else None,
                 choices=_choices(customers.pay_plan[rows]),
+                kept=_kept(customers, rows),
             )
         )
     return tuple(found)
@@ -210,6 +240,11 @@ def _needs(customers: Customers, rows: NDArray[np.bool_]) -> dict[str, float]:
         night = customers.night_share[rows] >= NIGHT_SHARE  # not shared is not known, and counts for nobody
     held = (km < LOW_KM, night, customers.household_vehicles[rows] > 1, customers.age[rows] < YOUNG, km >= HIGH_KM)
     return {name: float(np.mean(one)) for name, one in zip(NEEDS, held, strict=True)}
+
+
+def _kept(customers: Customers, rows: NDArray[np.bool_]) -> Estimate | None:
+    renewed, left = int(customers.renewed[rows].sum()), int(customers.left[rows].sum())
+    return _share(renewed, renewed + left) if renewed + left else None
 
 
 def _choices(plans: NDArray[np.str_]) -> dict[str, Estimate]:

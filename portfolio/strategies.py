@@ -211,5 +211,5 @@ def _contact(
     years_of_value = sum(a_year**ahead for ahead in range(market.years - year))
     value = (price - expected - market.service_cost) * years_of_value
     cost = market.action_cost + costs.individual_treatment * (np.arange(len(market.action_cost)) != NOTHING)
-    action, _ = best_action(kept_more(fitted.leaving, ratio, years_with_us), value, cost)
+    action, _ = best_action(kept_more(fitted.leaving, ratio, years_with_us, market.answered), value, cost)
     return np.where(ours, action, NOTHING)

@@ -35,10 +35,10 @@ def expected_value(
     `ratio` (n,) is log(our price / the market's) and is taken to stay; `other_reason` the yearly chance of another end.
     """
     here, total = np.ones(len(ratio)), np.zeros(len(ratio))
-    nothing = np.full(len(ratio), NOTHING)
+    nothing, unknown = np.full(len(ratio), NOTHING), np.zeros(len(ratio), dtype=np.int64)
     for ahead in range(years):
         total += here * margin / (1.0 + DISCOUNT) ** ahead
-        here = here * (1.0 - other_reason) * (1.0 - leaving(model, ratio, years_with_us + ahead, nothing))
+        here = here * (1.0 - other_reason) * (1.0 - leaving(model, ratio, years_with_us + ahead, nothing, unknown))
     return total
 
 

@@ -203,11 +203,11 @@ def _way_rates(compiled_plan: CompiledPlan, book: RatingBook) -> Floats:
     """What the way costs before relativities, shape (covers, n); 0 where the pay plan does not charge for it."""
     plan = compiled_plan.plan
     uses = [one.uses for one in plan.pay_plans.values()]
-    by_cell = np.array([{"road_class", "hour_band"} <= one for one in uses])[book.pay_plan]
-    by_distance = np.array(["distance" in one for one in uses])[book.pay_plan]
-    by_minutes = np.array(["minutes" in one for one in uses])[book.pay_plan]
+    by_distance = _rows(book, ["distance" in one for one in uses])
+    by_minutes = _rows(book, ["minutes" in one for one in uses])
     if not by_distance.any() and not by_minutes.any():
         return np.zeros((len(compiled_plan.per_metre), 0))
+    by_cell = _rows(book, [{"road_class", "hour_band"} <= one for one in uses])
     plain = np.where(by_cell, 0, book.distance_m)
     if plan.rules["gap_km"] == "standard_rate":
         plain = plain + book.gap_m
@@ -223,11 +223,15 @@ def _way_rates(compiled_plan: CompiledPlan, book: RatingBook) -> Floats:
     return found
 
 
-def _bounds(plan: RatePlan, book: RatingBook) -> tuple[Floats, Floats]:
-    """Between what each cover of a renewal stays, shape (covers, n), NaN: anything; of no columns where none is."""
-    none = np.zeros((len(plan.covers), 0))
+def _rows(book: RatingBook, of_pay_plan: Sequence[bool]) -> Bools:
+    """Whether it holds for the pay plan of each row, shape (n,); not looked up where it holds for none."""
+    return np.array(of_pay_plan)[book.pay_plan] if any(of_pay_plan) else np.zeros(len(book), dtype=bool)
+
+
+def _bounds(plan: RatePlan, book: RatingBook) -> tuple[Floats | None, Floats | None]:
+    """Between what each cover of a renewal stays, shape (covers, n), NaN: anything; None where nothing is a renewal."""
     if plan.smoothing is None or not book.expiring:
-        return none, none
+        return None, None
     was = np.full((len(plan.covers), len(book)), np.nan)
     for place, name in enumerate(plan.covers):
         if name in book.expiring:
@@ -238,11 +242,12 @@ def _bounds(plan: RatePlan, book: RatingBook) -> tuple[Floats, Floats]:
 @compiled
 def _cover_amounts(
     relativities: Floats, codes: Codes, behaviour: Floats, per_day: Floats, pay_plan: Codes, days: Ints,
-    way: Floats, covers: Bools, scale: float, least: Floats, most: Floats, amounts: Ints, doubt: NDArray[np.uint8],
+    way: Floats, covers: Bools, scale: float, least: Floats | None, most: Floats | None, amounts: Ints,
+    doubt: NDArray[np.uint8],
 ) -> None:  # fmt: skip
     """Minor units of each cover into `amounts` (covers, n); `doubt` marks rows whose rounding is not certain."""
     factors, count = codes.shape
-    has_way, is_smooth = way.shape[1] > 0, most.shape[1] > 0
+    has_way = way.shape[1] > 0
     for row in range(count):
         product = behaviour[row] * scale
         for factor in range(factors):
@@ -254,7 +259,7 @@ def _cover_amounts(
             if has_way:
                 exposure += way[cover, row]
             value = exposure * product
-            if is_smooth and not np.isnan(most[cover, row]):
+            if most is not None and least is not None and not np.isnan(most[cover, row]):  # None: compiled without it
                 value = max(min(value, most[cover, row] * scale), least[cover, row] * scale)
             whole = np.floor(value)
             over = value - whole

@@ -133,9 +133,11 @@ class _Reader:
         behaves = np.array(["behaviour" in one.uses for one in plan.pay_plans.values()])[pay_plan]
         reads_minutes = any("minutes" in one.uses for one in plan.pay_plans.values())
         frequency, tier = self._frequencies(), self._tiers()
-        asked = list(zip(frequency, tier, strict=True))
-        known = {one: relativity_of(plan, one[0], class_mean, one[1]) for one in set(asked) if one[0] is not None}
-        relativity = np.where(behaves, [known.get(one, 1.0) for one in asked], 1.0)
+        relativity = np.ones(len(self.table))
+        if FREQUENCY in self.table.column_names:
+            asked = list(zip(frequency, tier, strict=True))
+            known = {one: relativity_of(plan, one[0], class_mean, one[1]) for one in set(asked) if one[0] is not None}
+            relativity = np.where(behaves, [known.get(one, 1.0) for one in asked], 1.0)
         interpolated = self._interpolated(pay_plan)
         for values in interpolated.values():
             relativity *= values

@@ -35,7 +35,10 @@ class BadTrack(ScoringError):
 
 @dataclass(frozen=True, slots=True)
 class Track:
-    """n fixes of a trip, arrays of shape (n,): original positions, seconds since the start, NaN where not known."""
+    """n fixes of a trip, arrays of shape (n,): original positions, seconds since the start, NaN where not known.
+
+    A place that a reader is not shown is infinite; what is stored holds none.
+    """
 
     t_s: Floats
     latitude_deg: Floats

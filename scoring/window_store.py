@@ -52,6 +52,9 @@ _REFUSE_WINDOW = """
     insert into telemetry.refused_window (device_key, from_time, to_time, reason, refused_at)
     values (%(device_key)s, %(from_time)s, %(to_time)s, 'expired', %(at)s)
 """
+_STAYING = """
+    select from_time, to_time from telemetry.erased_span where device_key = %(device_key)s and trips_stay
+"""
 _DROP_WINDOWS = "delete from telemetry.dirty_window where dirty_window_id = any(%(ids)s)"
 _VEHICLE_CLASS = "select vehicle_class from telemetry.device where device_key = %(device_key)s"
 
@@ -100,6 +103,16 @@ def has_expired(conn: Conn, device_key: int) -> bool:
     """Whether readings of the device have expired. Ask after reading its readings: then none expires meanwhile."""
     row = conn.execute(_HAS_EXPIRED, {"device_key": device_key}).fetchone()
     return bool(row and row[0])
+
+
+def staying_spans(conn: Conn, device_key: int) -> list[tuple[int, int]]:
+    """Times [from, to) whose readings were erased with whoever drove, and whose trips stay as they are."""
+    spans = []
+    for from_time, to_time in conn.execute(_STAYING, {"device_key": device_key}).fetchall():
+        assert isinstance(from_time, datetime)
+        assert isinstance(to_time, datetime)
+        spans.append((microseconds(from_time), microseconds(to_time)))
+    return spans
 
 
 def refuse_window(conn: Conn, device_key: int, from_us: int, to_us: int, at: datetime) -> None:

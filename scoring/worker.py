@@ -6,7 +6,7 @@ reading. Cutting is a function of a segment and the place before it, so a re-cut
 
 import itertools
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -101,13 +101,14 @@ def work_device(
     )
     gap_us = round(own.cutting.max_gap_s * 1e6)
     changes = Changes(set(), set())
+    staying = window_store.staying_spans(conn, device_key)
     spans = _whole_spans(conn, device_key, [(window.from_us, window.to_us) for window in windows], gap_us, as_of)
     for region in regions(conn, device_key, spans, gap_us):
         for span in _batches(window_store.usable_times(conn, device_key, *region), own.cutting.max_gap_s):
             readings = fetch_readings(conn, device_key, *span)
             previous = window_store.last_place(conn, device_key, span[0])
             trips = score_readings(readings, matcher, roads, own, device=device_key, previous=previous, layers=layers)
-            changes |= replace_trips(conn, device_key, span, trips)
+            changes |= replace_trips(conn, device_key, span, trips, staying)
     if changed_from := min(changes.months, default=None) or _late_month(windows, as_of):
         store.insert_change(conn, device_key, changed_from, as_of)
     replay_store.tell_replays(conn, changes.shapes, as_of)
@@ -173,9 +174,17 @@ def merge_spans(spans: list[Span]) -> list[Span]:
     return merged
 
 
-def replace_trips(conn: Conn, device_key: int, span: Span, trips: list[ScoredTrip]) -> Changes:
-    """Make the stored trips that started in the span these; what of them really changed."""
-    held = {trip.started_us: trip for trip in store.held_trips(conn, device_key, *span)}
+def replace_trips(
+    conn: Conn, device_key: int, span: Span, trips: list[ScoredTrip], staying: Sequence[Span] = ()
+) -> Changes:
+    """Make the stored trips that started in the span these; what of them really changed.
+
+    Trips that began in `staying`, [from, to), stay as they are: their readings were erased with whoever drove.
+    """
+    if staying:
+        trips = [trip for trip in trips if not _began_in(trip.started_us, staying)]
+    held_in_span = store.held_trips(conn, device_key, *span)
+    held = {trip.started_us: trip for trip in held_in_span if not _began_in(trip.started_us, staying)}
     wanted = {trip.started_us: trip.content_digest for trip in trips}
     gone = [trip for trip in held.values() if wanted.get(trip.started_us) != trip.content_digest]
     kept = held.keys() - {trip.started_us for trip in gone}
@@ -188,6 +197,10 @@ def replace_trips(conn: Conn, device_key: int, span: Span, trips: list[ScoredTri
         {trip.local_month for trip in gone} | {trip.local_month for trip in added},
         {one for trip in gone for one in trip.shape} | {one for trip in added for one in trip.shape},
     )
+
+
+def _began_in(started_us: int, spans: Sequence[Span]) -> bool:
+    return any(from_us <= started_us < to_us for from_us, to_us in spans)
 
 
 def _segment_end(conn: Conn, device_key: int, time_us: int, gap_us: int, direction: int) -> int:

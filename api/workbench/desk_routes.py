@@ -19,6 +19,7 @@ from api.workbench.device_list_store import count_devices
 from ingest.enrolment_store import fetch_security_events
 from ingest.quarantine_store import count_by_reason
 from portfolio.board import read_board
+from portfolio.erasure_store import fetch_open
 from pricing.publishing import SUBMISSION_LASTS
 from pricing.publishing_store import fetch_submissions
 from storage.pool import Database
@@ -98,8 +99,13 @@ def _of_admin(database: Database, reader: Account, now: datetime) -> list[Waitin
 def _of_privacy_officer(database: Database, reader: Account, now: datetime) -> list[Waiting]:
     with database.role("policy") as conn:
         looks = count_since(conn, now - DAY)
+        asked = [one for one in fetch_open(conn) if one.granted is None]
     most = f"most often: {wording.words(looks[0][0]).lower()}" if looks else ""
-    return [Waiting("Looks and decisions within a day", sum(count for _, count in looks), most, "/audit")]
+    oldest = f"the oldest since {wording.long_day(asked[0].asked_at)}" if asked else ""
+    return [
+        Waiting("People who asked to be erased", len(asked), oldest, "/erasures"),
+        Waiting("Looks and decisions within a day", sum(count for _, count in looks), most, "/audit"),
+    ]
 
 
 def _drafts(database: Database, reader: Account | None, now: datetime) -> list[str]:

@@ -19,7 +19,7 @@ from pricing.risk.contract import Contract
 from pricing.risk.credibility import fit_gamma_poisson
 from pricing.risk.errors import NothingToFit
 from pricing.risk.joint import Joint, fit_joint
-from pricing.risk.metrics import gini, poisson_deviance
+from pricing.risk.metrics import deciles, gini, poisson_deviance
 from pricing.risk.recalibration import fit_curve
 from pricing.risk.reference import reference_of
 from pricing.risk.terms import terms_of
@@ -84,9 +84,9 @@ def fit(contract: Contract, learn: Book, seed: int, wanted: frozenset[Model], sa
     boosted = tariff = None
     if wanted & {"boosted", "tables"}:
         say("boosted trees of frequency")
-        boosted = _trees(contract, learn, seed, say)
+        boosted, unseen = _trees(contract, learn, seed, say)
         preferred = boosting.rate(boosted, learn)
-        metrics |= _learned("boosted", learn, preferred)
+        metrics |= _learned("boosted", learn, preferred) | _unseen("boosted", learn, unseen)
         if "tables" in wanted:
             say("tables distilled from the trees")
             tariff = tables.distil(contract, learn, preferred, learn.claims)
@@ -109,15 +109,38 @@ def fit(contract: Contract, learn: Book, seed: int, wanted: frozenset[Model], sa
     )
 
 
-def _trees(contract: Contract, learn: Book, seed: int, say: Say) -> Boosted:
-    """A bag of trees, recalibrated by what trees say of policies that they have not seen."""
+def _trees(contract: Contract, learn: Book, seed: int, say: Say) -> tuple[Boosted, Floats]:
+    """A bag of trees, recalibrated by what trees say of policies that they have not seen.
+
+    Also those rates (n,), each fold recalibrated by a curve of the others: neither of the two has seen the policy.
+    """
     observed = learn.claims / learn.exposure_years
     trees = boosting.fit_boosted("poisson", contract, learn, observed, learn.exposure_years, seed)
     say("recalibration of the trees, out of fold")
     unseen = np.empty(len(learn))
+    folds = []
     for held, fold in boosting.fit_folds(trees, contract, learn, seed):
         unseen[held] = boosting.rate(fold, learn.only(held))
-    return msgspec.structs.replace(trees, curve=fit_curve(unseen, learn.claims, learn.exposure_years))
+        folds.append(held)
+    curve = fit_curve(unseen, learn.claims, learn.exposure_years)
+    recalibrated = np.empty(len(learn))
+    for held in folds:
+        others = fit_curve(unseen[~held], learn.claims[~held], learn.exposure_years[~held])
+        recalibrated[held] = others.of(unseen[held])
+    return msgspec.structs.replace(trees, curve=curve), recalibrated
+
+
+def _unseen(name: str, book: Book, rate: Floats) -> dict[str, float]:
+    """The learn part's figures by models that have not seen the policy: what the test part is expected to confirm."""
+    expected = rate * book.exposure_years
+    return {
+        f"{name}_out_of_fold_deviance": poisson_deviance(book.claims, expected, book.exposure_years),
+        f"{name}_out_of_fold_gini": gini(rate, book.claims, book.exposure_years),
+        f"{name}_out_of_fold_actual_over_expected": float(book.claims.sum() / expected.sum()),
+        f"{name}_out_of_fold_deciles_that_hold": float(
+            sum(group.holds for group in deciles(book.claims, expected, book.exposure_years))
+        ),
+    }
 
 
 def _severity(

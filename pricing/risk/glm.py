@@ -66,7 +66,10 @@ def fit_glm(
     if matrix.shape[1] == 0:
         return _constant(family, response, weight, offset)
     distribution = glum.TweedieDistribution(TWEEDIE_POWER) if family == "tweedie" else family
-    model = glum.GeneralizedLinearRegressor(alpha=0, family=distribution, link="log", gradient_tol=1e-7, max_iter=200)
+    # scaled: the gradient of a column in tiny units is tiny too, and would seem to have converged
+    model = glum.GeneralizedLinearRegressor(
+        alpha=0, family=distribution, link="log", gradient_tol=1e-7, max_iter=200, scale_predictors=True
+    )
     with warnings.catch_warnings():
         warnings.simplefilter("error", category=glum_convergence())
         try:
@@ -115,7 +118,10 @@ def sandwich(
     groups = int(number.max()) + 1
     member = sparse.csr_matrix((np.ones(len(number)), (number, np.arange(len(number)))), shape=(groups, len(number)))
     summed = member @ score
-    bread = np.linalg.pinv(information, hermitian=True)
+    # on one scale: else a column in tiny units falls under the cut of the pseudo-inverse and seems to be certain
+    size = np.sqrt(np.diag(information))
+    size[size == 0] = 1.0
+    bread = np.linalg.pinv(information / np.outer(size, size), hermitian=True) / np.outer(size, size)
     return np.asarray(bread @ (summed.T @ summed).toarray() @ bread * groups / max(groups - 1, 1))
 
 

@@ -34,8 +34,8 @@ def frequency_rates(model: RiskModel, book: Book) -> dict[str, Floats]:
 def out_of_fold(model: RiskModel, learn: Book, say: Say) -> dict[str, Floats]:
     """Rates of the learn part by models that have not seen the policy: each fold by a fit on the others.
 
-    With the model's own rounds and factors of the GLM, and one model a fold instead of a bag; the curve that
-    recalibrates a fold is learned on the other folds' rates alone.
+    With the model's own rounds and factors of the GLM; the curve that recalibrates a fold is learned on the other
+    folds' rates alone.
     """
     result: dict[str, Floats] = {}
     if model.boosted is not None:

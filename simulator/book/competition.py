@@ -4,6 +4,8 @@ Money is that of the first year: neither claims nor prices inflate, and nobody g
 beforehand, so that strategies meet the same customers on the same days.
 """
 
+from dataclasses import replace
+
 import numpy as np
 
 from portfolio.comparison import Round
@@ -16,6 +18,7 @@ from simulator.book.prices import MEASURED_PLANS, choose_plan, expected_loss, ma
 from simulator.seeds import BOOK, generator
 
 PILOT, REHEARSAL, PLAYED = range(3)  # the last number of a round's spawn keys
+ANSWERS = 1  # beside it, of what was written down of answers
 ROUND = BOOK + 1
 SHOPS = 0.35  # of those insured elsewhere ask for quotes in a year: invented, as all of the formula is
 MOST_YEARS = 6  # that a policy of the pilot has been with us
@@ -24,15 +27,34 @@ FIRST_DAY = np.datetime64("2026-01-01", "D")
 
 
 def make_round(
-    seed: int, customers: int, years: int, formula: Formula, behaviour: Behaviour, pilot_customers: int | None = None
+    seed: int,
+    customers: int,
+    years: int,
+    formula: Formula,
+    behaviour: Behaviour,
+    pilot_customers: int | None = None,
+    told: float = 0.0,
 ) -> Round:
-    """One seed's worlds, of `customers` each, the pilot of `pilot_customers`; the same seed gives the same worlds."""
+    """One seed's worlds, of `customers` each, the pilot of `pilot_customers`; the same seed gives the same worlds.
+
+    `told`: the share of customers whose earlier answers to contacts, which the insurer wrote down, show their temper;
+    the answers of the others are chance. 0: nothing was written down.
+    """
     markets = {
-        part: _market(customers, years, formula, behaviour, generator(seed, ROUND, part))
+        part: _told(_market(customers, years, formula, behaviour, generator(seed, ROUND, part)), told, seed, part)
         for part in (REHEARSAL, PLAYED)
     }
     pilot = _pilot(pilot_customers or customers, formula, behaviour, generator(seed, ROUND, PILOT))
-    return Round(pilot, markets[REHEARSAL], markets[PLAYED])
+    return Round(replace(pilot, market=_told(pilot.market, told, seed, PILOT)), markets[REHEARSAL], markets[PLAYED])
+
+
+def _told(market: Market, told: float, seed: int, part: int) -> Market:
+    """With earlier answers: of so many customers their temper, of the others anybody's."""
+    if told == 0.0:
+        return market
+    rng = generator(seed, ROUND, part, ANSWERS)
+    _, temper = np.unique(market.moved, axis=0, return_inverse=True)
+    return replace(market, answered=np.where(rng.random(len(market)) < told, temper, rng.permutation(temper)))
 
 
 def _market(count: int, years: int, formula: Formula, behaviour: Behaviour, rng: np.random.Generator) -> Market:
@@ -60,6 +82,7 @@ def _market(count: int, years: int, formula: Formula, behaviour: Behaviour, rng:
         shares_driving=shares,
         driven_km=driven,
         behaviour=features,
+        answered=np.zeros(count, dtype=np.int64),
         explained_loss=explained,
         loss=explained * people.heterogeneity,
         sensitivity=people.price_sensitivity,

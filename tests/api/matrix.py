@@ -18,6 +18,7 @@ _TRIPS, _SCORES, _STATEMENTS = (
 _CONTEST, _DECIDE, _EVIDENCE = "Contest, relabel", "Decide a contest", "Evidence of an open contest"
 _BIND, _PEOPLE = "Bind, endorse, cancel", "Own account"
 _PLANS = "Rate plan, model report, dislocation"
+_ZONES, _ERASE, _LOCATION = "Privacy zones", "Export, erase", "Precise location of others"
 _PORTFOLIO, _TOUCHPOINTS = "Portfolio", "Touchpoints, offers"
 
 PUBLIC = {"GET /", "POST /sign-in", "POST /language", "GET /health"}
@@ -30,9 +31,32 @@ ROW_OF = {
     "GET /policies/{policy_id}/statements/{period}": _STATEMENTS,
     "GET /policies/{policy_id}/statements/{period}/pdf": _STATEMENTS,
     "GET /privacy": "Access and audit log",
-    "GET /api/v1/export": "Export, erase",
     "GET /policies/{policy_id}/score": _SCORES,
     "GET /policies/{policy_id}/what-if": _SCORES,
+    "GET /drives": _TRIPS,
+    "GET /api/v1/drives": _TRIPS,
+    "GET /api/v1/policies/{policy_id}/drivers": _TRIPS,
+    "POST /api/v1/policies/{policy_id}/drivers": _TRIPS,
+    "POST /policies/{policy_id}/drivers": _TRIPS,
+    "PUT /api/v1/trips/{trip_id}/driver": _CONTEST,
+    "POST /trips/{trip_id}/driver": _CONTEST,
+    "POST /trips/{trip_id}/zone": _ZONES,
+    "POST /privacy/zones/{zone_id}": _ZONES,
+    "GET /api/v1/privacy-zones": _ZONES,
+    "POST /api/v1/privacy-zones": _ZONES,
+    "DELETE /api/v1/privacy-zones/{zone_id}": _ZONES,
+    "GET /api/v1/erasures": _ERASE,
+    "POST /api/v1/erasures": _ERASE,
+    "POST /privacy/erasure": _ERASE,
+    "POST /api/v1/customers/{policy_id}/erasures": _ERASE,
+    "GET /erasures": _ERASE,
+    "POST /erasures/{request_id}": _ERASE,
+    "GET /api/v1/erasure-queue": _ERASE,
+    "POST /api/v1/erasure-queue/{request_id}/decision": _ERASE,
+    "GET /locations": _LOCATION,
+    "POST /locations/{policy_id}": _LOCATION,
+    "POST /api/v1/policies/{policy_id}/trips/{trip_id}/location": _LOCATION,
+    "GET /api/v1/export": _ERASE,
     "GET /policies/{policy_id}/menu": "Quote",
     "POST /policies/{policy_id}/menu": _BIND,
     "GET /api/v1/policies/{policy_id}/menu": "Quote",
@@ -117,6 +141,11 @@ ROW_OF = {
     "GET /api/v1/policies/{policy_id}/touchpoints": _TOUCHPOINTS,
     "POST /api/v1/policies/{policy_id}/touchpoints": _TOUCHPOINTS,
     "GET /api/v1/touchpoint-costs": _TOUCHPOINTS,
+    "GET /segments": _PORTFOLIO,
+    "GET /api/v1/segments": _PORTFOLIO,
+    "GET /strategies": _PORTFOLIO,
+    "GET /api/v1/strategies": _PORTFOLIO,
+    "GET /guard": _TOUCHPOINTS,
     "GET /experiments": _PORTFOLIO,
     "POST /experiments": _PORTFOLIO,
     "POST /experiments/{name}": _PORTFOLIO,
@@ -140,7 +169,8 @@ ROW_OF = {
 # Routes for staff beside a person's own one to the same thing: not the whole row.
 _OF_STAFF = (
     "/book", "/contests", "/customers", "/api/v1/book", "/api/v1/contest-queue", "/api/v1/customers",
-    "/api/v1/touchpoint-costs", "/api/v1/audit", "/audit",
+    "/api/v1/touchpoint-costs", "/guard", "/api/v1/audit", "/audit",
+    "/erasures", "/api/v1/erasure-queue", "/locations",
 )  # fmt: skip
 ONLY_STAFF = {operation for operation in ROW_OF if operation.split(" ")[1].startswith(_OF_STAFF)}
 
@@ -149,6 +179,8 @@ _TERMS = {
     "declared_km_per_year": 8000, "time_zone": "Europe/Helsinki", "name": "Some Body", "email": "some@example.org",
     "factors": {"vehicle_class": "suv", "territory": "rural", "driver_age": 44},
 }  # fmt: skip
+_KIM = {"name": "Kim", "email": "kim@example.net"}
+_WHY = {"reason": "crash", "words": "No answer after a suspected crash."}
 _CONTESTED = {"reason": "bad_data", "words": "There was a tunnel."}
 
 
@@ -164,6 +196,21 @@ class Asked:
 
 REQUEST = {
     "POST /sign-out": Asked(form={}),
+    "POST /api/v1/policies/{policy_id}/drivers": Asked(json=dict(_KIM)),
+    "POST /policies/{policy_id}/drivers": Asked(form=dict(_KIM)),
+    "PUT /api/v1/trips/{trip_id}/driver": Asked(json={"mine": True}),
+    "POST /trips/{trip_id}/driver": Asked(form={"mine": "true"}),
+    "POST /trips/{trip_id}/zone": Asked(form={"end": "start", "radius_m": "200"}),
+    "POST /privacy/zones/{zone_id}": Asked(form={}),
+    "POST /api/v1/privacy-zones": Asked(json={"latitude_deg": 60.17, "longitude_deg": 24.94, "radius_m": 300}),
+    "DELETE /api/v1/privacy-zones/{zone_id}": Asked(),
+    "POST /api/v1/erasures": Asked(),
+    "POST /privacy/erasure": Asked(form={}),
+    "POST /api/v1/customers/{policy_id}/erasures": Asked(),
+    "POST /erasures/{request_id}": Asked(form={"decision": "refuse", "words": "A claim is open."}),
+    "POST /api/v1/erasure-queue/{request_id}/decision": Asked(json={"granted": False, "words": "A claim is open."}),
+    "POST /locations/{policy_id}": Asked(form={**_WHY, "trip": "{trip_id}"}),
+    "POST /api/v1/policies/{policy_id}/trips/{trip_id}/location": Asked(json=dict(_WHY)),
     "POST /policies/{policy_id}/menu": Asked(
         form={"effective_on": "2026-11-20", "pay_plan": "flat", "cover": "liability", "key": "a-fresh-key"}
     ),

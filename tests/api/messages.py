@@ -38,7 +38,8 @@ TABLES: tuple[dict[str, str], ...] = (
     problems.HTTP_TITLES, problems.HTTP_ADVICE,
 )  # fmt: skip
 ALONE = (
-    trip_view.IN_FULL, trip_view.SPEED_TITLE, trip_view.NOT_COUNTED, cost_view.ANY_HOUR,
+    trip_view.IN_FULL, trip_view.SPEED_TITLE, trip_view.NOT_COUNTED, trip_view.SOMEBODY_ELSE, trip_view.NOBODY_YET,
+    cost_view.ANY_HOUR,
     menu_view.NOT_OFFERED, menu_view.HOW_YOU_PAY,
     menu_view.WITHOUT_TITLE, receipt.DAYS, receipt.KILOMETRES, receipt.FACTORS, receipt.DRIVING,
     receipt.MINUTES, receipt.RENEWAL, problems.CORRECT,

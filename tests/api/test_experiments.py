@@ -56,7 +56,7 @@ def step(client: TestClient, name: str, words: str = "Done.") -> int:
 def test_a_cycle_runs_in_order_once_and_its_plan_stays(client: TestClient) -> None:
     agree(client, ANNA, "research")
     sign_in(client, ACTUARY)
-    assert client.get("/").url.path == "/experiments"
+    assert "/experiments" in client.get("/").text  # one of the links of the head
     assert client.post(f"{BOARD}/coaching-autumn", json=PLAN).status_code == 201
     assert client.post(f"{BOARD}/coaching-autumn", json=PLAN | {"treated_share": 0.9}).status_code == 409
     assert step(client, "assess") == 409

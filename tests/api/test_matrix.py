@@ -38,6 +38,7 @@ from tests.api.world import ANNA, BEN, NOW, PASSWORD, POLICY_OF, World
 
 NOBODY, DEVICE = "nobody", "a device's token"
 PERIOD = "2026-10"
+PLACE = {"latitude_deg": 60.3, "longitude_deg": 25.1, "radius_m": 400}
 DONE = {200, 201, 204, 303}
 IN_THE_WAY = {404, 409, 422}  # what this caller may do, another cell has done already
 
@@ -69,6 +70,9 @@ class Asking:
             headers["Idempotency-Key"] = uuid4().hex
         form = asked.form
         if form is not None:
+            form = {
+                name: self.objects[owner]["trip_id"] if value == "{trip_id}" else value for name, value in form.items()
+            }
             form = {**form, "form_token": caller.form_token} | ({"key": uuid4().hex} if "key" in form else {})
         return self.client.request(
             method,
@@ -146,7 +150,7 @@ def made_asking(database: Database, roads: RoadMap) -> Iterator[Asking]:
         objects[NOBODY] = {
             "policy_id": "T-0000", "trip_id": str(uuid4()), "contest_id": str(uuid4()), "device_id": "car-nobody",
             "quarantine_id": "999999999", "period": PERIOD, "purpose": "coaching", "name": "another",
-            "offer_id": str(uuid4()),
+            "offer_id": str(uuid4()), "zone_id": str(uuid4()), "request_id": str(uuid4()),
         }  # fmt: skip
         plan_hash = draft_of_another(database)
         objects = {owner: {**names, "plan_hash": plan_hash} for owner, names in objects.items()}
@@ -196,6 +200,8 @@ def _objects(client: TestClient, callers: list[Caller], person: str) -> dict[str
         "purpose": "coaching",
         "name": "another",
         "offer_id": offer.json()["offer_id"],
+        "zone_id": client.post("/api/v1/privacy-zones", json=PLACE, headers=caller.headers).json()["zone_id"],
+        "request_id": client.post("/api/v1/erasures", headers=caller.headers).json()["request_id"],
     }
 
 

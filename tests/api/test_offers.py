@@ -149,7 +149,7 @@ def test_who_needs_care_or_has_a_claim_or_complaint_is_offered_nothing(
 def test_no_price_knows_who_needs_care() -> None:
     for path in (Path(pricing.__file__).parent).rglob("*.py"):
         assert "policy.care" not in path.read_text("utf-8"), path
-    assert {"needs_care", "care"}.isdisjoint({*Inputs.__dataclass_fields__, *Terms.__dataclass_fields__})
+    assert {"needs_care", "care"}.isdisjoint({*Inputs.__annotations__, *Terms.__annotations__})
 
 
 def test_who_says_no_is_not_asked_again_and_the_answer_is_theirs_alone(people: dict[str, TestClient]) -> None:

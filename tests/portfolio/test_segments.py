@@ -29,7 +29,7 @@ def made(count: int, rng: np.random.Generator) -> Customers:
         km_per_year=km,
         declared_km_per_year=rng.uniform(5_000, 25_000, count),
         age=age,
-        urban=rng.random(count) < 0.5,
+        territory=np.where(rng.random(count) < 0.5, "urban", "rural"),
         household_vehicles=np.ones(count),
         night_share=np.full(count, np.nan),
         premium=np.full(count, 500.0),
@@ -39,6 +39,8 @@ def made(count: int, rng: np.random.Generator) -> Customers:
         contacts=np.ones((count, 5)),
         may_be_contacted=rng.random(count) < 0.5,
         pay_plan=np.where(young, "flat", "per_km"),
+        renewed=(rng.random(count) < 0.8).astype(np.float64),
+        left=np.zeros(count),
     )
 
 
@@ -74,7 +76,7 @@ def test_no_segment_is_smaller_than_allowed_and_all_customers_are_in_one() -> No
 def test_where_nothing_differs_the_segments_are_called_unstable() -> None:
     customers = made(4000, np.random.default_rng(3))
     shuffled = np.random.default_rng(4).permutation(len(customers))
-    told = ("age", "declared_km_per_year", "urban")
+    told = ("age", "declared_km_per_year", "territory")
     noise = Customers(
         **{
             field.name: getattr(customers, field.name)[shuffled if field.name in told else slice(None)]

@@ -125,11 +125,26 @@ def test_the_pilot_teaches_how_price_and_actions_move(one_round: Round) -> None:
     model = fit_leaving(big)
     assert 2.0 < model.coefficients[1] < 6.0  # truth: 5.0 x a sensitivity of mean 1, flattened by its spread
     call = list(read_formula().actions).index("call")
-    stay = kept_more(model, np.zeros(1), np.ones(1))[0]
+    stay = kept_more(model, np.zeros(1), np.ones(1), np.zeros(1, dtype=np.int64))[0]
     true = expit(-2.35 - 0.28 * np.log(2) + np.array([-0.1, -1.1, 0.9]))
     base = expit(-2.35 - 0.28 * np.log(2))
     assert stay[0] == 0.0
     assert stay[call] == pytest.approx(base - true @ [0.65, 0.25, 0.1], abs=0.02)
+
+
+def test_earlier_answers_teach_who_is_moved_by_what() -> None:
+    silent, told = (make_round(3, 60_000, 1, read_formula(), read_behaviour(), None, share) for share in (0.0, 1.0))
+    assert np.array_equal(silent.market.moved, told.market.moved)  # the same people
+    assert not silent.market.answered.any()
+    call = list(read_formula().actions).index("call")
+    moved = [told.pilot.market.moved[told.pilot.market.answered == one, call] for one in range(3)]
+    assert all(len(np.unique(one)) == 1 for one in moved)
+    answered = np.arange(3)
+    stay = kept_more(fit_leaving(told.pilot), np.zeros(3), np.ones(3), answered)[:, call]
+    base = -2.35 - 0.28 * np.log(2)
+    true = expit(base) - expit(base + np.array([one[0] for one in moved]))
+    assert stay == pytest.approx(true, abs=0.04)
+    assert stay.max() - stay.min() > 0.1
 
 
 def test_segments_are_as_credible_as_their_policies(one_round: Round) -> None:

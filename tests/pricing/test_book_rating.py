@@ -15,6 +15,7 @@ from cli.main import app
 from pricing.book_rating import BookPremiums, CompiledPlan, RatingBook, compile_plan, rate_book, rate_row
 from pricing.money import MINOR_DIGITS
 from pricing.plan import parse_plan
+from pricing.quote import quote_of_row
 from pricing.rating import recompute
 from pricing.rating_book import read_rating_book
 from pricing.rating_errors import AmountTooLarge, BadRatingBook
@@ -110,6 +111,11 @@ def test_a_million_policies_and_ten_thousand_of_them_alone_differ_in_no_cent(tmp
     wrong = differing(compiled, book, premiums, chosen)
     print(f"1,000,000 rated, {premiums.in_doubt:,} in doubt; 10,000 again alone: {len(wrong)} differ")
     assert wrong == []
+    for row in chosen[:200].tolist():  # and all that a quote says of any row, by the same compiled plan
+        found = quote_of_row(compiled, book, f"P-{row}")
+        assert D(found["amount"]) == D(int(premiums.amount[row])).scaleb(-2) == recompute(found["worksheet"], "EUR")
+        assert found["plan"]["hash"] == compiled.plan.plan_hash
+        assert len(found["counterfactuals"]) >= 2
 
 
 @pytest.mark.parametrize(

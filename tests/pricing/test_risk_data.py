@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from pricing.risk import fitting, glm, judging
+from pricing.risk import fitting, glm, joint, judging
 from pricing.risk.book import read_book
 from pricing.risk.columns import Book
 from pricing.risk.contract import Contract, Split, read_contract
@@ -43,7 +43,11 @@ def test_french_claims(split: Split) -> None:
     learn, test = whole.only(~unseen), whole.only(unseen)
     model = fitting.fit(contract, learn, 1, frozenset({"glm", "boosted", "tables"}), lambda _: None)
     found = {name: judging.summary(test, rate) for name, rate in judging.frequency_rates(model, test).items()}
-    print(split, len(learn), len(test), found)
+    assert model.boosted is not None
+    print(split, len(learn), len(test), found, model.card.metrics, model.boosted.rounds, model.boosted.curve)
+    metrics = model.card.metrics
+    assert metrics["boosted_out_of_fold_deciles_that_hold"] >= 9
+    assert abs(metrics["boosted_out_of_fold_actual_over_expected"] - 1) < 0.01
     # What the plain peers reach on these rows is beaten; the targets stand in docs/risk.md beside what was measured.
     assert found["glm"]["deviance"] < 0.5898
     assert found["boosted"]["deviance"] < 0.5697
@@ -111,6 +115,17 @@ def test_a_factor_without_effect_stays_out_and_the_ranking_is_near_the_truths(tm
     ranks = [gini(one / book.exposure_years, mean, book.exposure_years) for one in (mean, ours)]
     print(f"Gini of the true mean by itself {ranks[0]:.4f}, ranked by ours {ranks[1]:.4f}")
     assert ranks[1] > 0.9 * ranks[0]
+    refit = joint.fit_joint(contract, book)
+    for one in joint.moved(refit, book.take(np.zeros(1, dtype=np.intp))):
+        if one.factor == "declared_km" and one.by_driving != 1.0:
+            assert one.declared is not None
+            assert one.driven is not None
+            print(one.level, one.declared, one.driven)
+            assert not one.declared.low <= 1 <= one.declared.high
+            assert one.driven.low <= 1 <= one.driven.high
+    assert refit.experience is not None
+    print(refit.experience)
+    assert refit.experience.low < 2.5 < refit.experience.high  # the formula's
     shuffled = np.random.default_rng(5).permutation(len(book))
     nothing = glm.select("poisson", terms_of(contract, book), book, rate[shuffled], np.ones(len(book)))
     assert nothing.terms == ()

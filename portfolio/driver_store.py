@@ -1,0 +1,81 @@
+"""Who drives: drivers named on a policy (role policy), and whose a trip is, by their own word (role link)."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from psycopg.rows import class_row
+
+from portfolio.errors import TripTaken
+from storage.pool import Conn
+
+MAP = "map_for_policyholder"  # the purpose by which a driver lets the policyholder see the ways of own trips
+
+_PERSON = "select person_key, name from policy.person where email = %s"
+_INSERT_PERSON = "insert into policy.person (person_key, name, email) values (%s, %s, %s)"
+_NAME_DRIVER = """
+    insert into policy.policy_driver (policy_key, person_key, since, named_by) values (%s, %s, %s, %s)
+    on conflict do nothing
+"""
+_DRIVERS = """
+    select d.person_key, p.name, d.since, policy.agrees(d.person_key, %(purpose)s, %(words)s) as shows_map
+      from policy.policy_driver d join policy.person p using (person_key)
+     where d.policy_key = %(policy_key)s order by d.since, p.name
+"""
+_DRIVES = "select exists (select from policy.policy_driver where person_key = %s)"
+_TRIP = "select device_key, started_at, ended_at from telemetry.trip where trip_id = %s"
+# Held to the end of the transaction: of two who claim at once the second is told.
+_LOCK = "select pg_advisory_xact_lock(hashtextextended('driver', %s))"
+_CLAIMED_BY = "select claimed_by from link.driver_of_trip where trip_id = %s"
+_SAY = """
+    insert into link.trip_driver (device_key, from_time, to_time, person_key, said_by, said_at)
+    values (%s, %s, %s, %s, %s, %s)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class NamedDriver:
+    """Somebody who drives under a policy beside the policyholder; `shows_map`: lets the policyholder see their ways."""
+
+    person_key: UUID
+    name: str
+    since: datetime
+    shows_map: bool
+
+
+def name_driver(
+    conn: Conn, policy_key: UUID, person_key: UUID, name: str, email: str, *, named_by: UUID, as_of: datetime
+) -> bool:
+    """Names a driver by address, a person of the book or a fresh one under `person_key`; False where named before."""
+    held = conn.execute(_PERSON, (email,)).fetchone()
+    if held is None:
+        conn.execute(_INSERT_PERSON, (person_key, name, email))
+    key = person_key if held is None else held[0]
+    return conn.execute(_NAME_DRIVER, (policy_key, key, as_of, named_by)).rowcount == 1
+
+
+def fetch_drivers(conn: Conn, policy_key: UUID, map_words: str) -> list[NamedDriver]:
+    """The named drivers of a policy; `map_words` is the hash of the words by which a map is shown."""
+    with conn.cursor(row_factory=class_row(NamedDriver)) as cur:
+        return cur.execute(_DRIVERS, {"policy_key": policy_key, "purpose": MAP, "words": map_words}).fetchall()
+
+
+def is_named_driver(conn: Conn, person_key: UUID) -> bool:
+    """Whether somebody drives under another's policy."""
+    row = conn.execute(_DRIVES, (person_key,)).fetchone()
+    return bool(row and row[0])
+
+
+def claim(conn: Conn, trip_id: UUID, person_key: UUID, *, mine: bool, said_by: UUID, as_of: datetime) -> None:
+    """Keeps that this person drove, or takes it back; what is so already is not said again. Raises TripTaken."""
+    row = conn.execute(_TRIP, (trip_id,)).fetchone()
+    if row is None:
+        return
+    device_key, started_at, ended_at = row
+    conn.execute(_LOCK, (device_key,))
+    held = conn.execute(_CLAIMED_BY, (trip_id,)).fetchone()
+    claimed_by = held[0] if held else None
+    if claimed_by not in (None, person_key):
+        raise TripTaken(str(trip_id))
+    if mine != (claimed_by == person_key):
+        conn.execute(_SAY, (device_key, started_at, ended_at, person_key if mine else None, said_by, as_of))
