@@ -14,6 +14,7 @@ from pathlib import Path
 from time import perf_counter
 
 import numpy as np
+import psycopg
 from fastapi.testclient import TestClient
 
 from api.app import create_api
@@ -41,10 +42,8 @@ _VARIED = (
     """insert into policy.claim
        select 'C-' || n || '-' || m, md5('k' || n)::uuid, 'liability', make_date(2026, m, 1 + mod(n, 28)), now()
          from generate_series(1, %(count)s, 211) n, generate_series(1, 10) m""",
-    "analyze policy.policy",
-    "analyze policy.book_month",
-    "analyze policy.claim",
 )
+_VACUUM = ("policy.policy", "policy.book_month", "policy.claim")  # as autovacuum leaves them
 PATHS = {
     "book": "/book?period=2026-10",
     "book by score, falling": "/book?period=2026-10&sort=-score",
@@ -52,6 +51,10 @@ PATHS = {
     "book, page 1,000": "/book?period=2026-10&page=1000",
     "urban, 60 to 69, rose": "/book?period=2026-10&territory=urban&score=60-70&change=up-10",
     "number begins B-77": "/book?period=2026-10&find=B-77",
+    "portfolio, 10 months": "/portfolio",
+    "monitoring, 10 months": "/monitoring",
+    "quote, whole menu": "/quote",
+    "desk": "/desk",
     "JSON, 100 rows": "/api/v1/book?period=2026-10&limit=100",
 }
 
@@ -62,6 +65,9 @@ def copy_book(database: Database, count: int) -> None:
         for statement in (*COPIES[:2], *_VARIED):
             values = {"count": count, "like": POLICY_OF[ANNA]}
             conn.execute(statement, {name: one for name, one in values.items() if f"%({name})s" in statement} or None)
+    with psycopg.connect(database.dsn, autocommit=True) as conn:
+        for table in _VACUUM:
+            conn.execute(f"vacuum analyze {table}")
 
 
 def timed(times: int, run: Callable[[], object]) -> str:
