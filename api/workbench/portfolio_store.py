@@ -32,7 +32,7 @@ _CLAIMS = """
 """
 # One pass over the months; what a policy is by its terms now. Vehicles are those of the latest month.
 _CELLS = """
-    with terms as (
+    with terms as not materialized (
         select policy_key, coalesce(factors ->> 'territory', '') as territory,
                coalesce(factors ->> 'vehicle_class', '') as vehicle_class, pay_plan
           from policy.policy
