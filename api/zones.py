@@ -59,7 +59,7 @@ def moved(latitude_deg: float, longitude_deg: float, radius_m: float, as_of: dat
     narrow = math.cos(math.radians(latitude_deg))
     latitude = latitude_deg + by_m * math.cos(towards) / METRES_PER_DEGREE
     longitude = longitude_deg + by_m * math.sin(towards) / METRES_PER_DEGREE / narrow
-    return Zone(uuid4(), latitude, (longitude + 180) % 360 - 180, radius_m + by_m + 1, as_of)
+    return Zone(uuid4(), latitude, (longitude + 180) % 360 - 180, float(math.ceil(radius_m + by_m + 1)), as_of)
 
 
 def take_away(database: Database, person_key: UUID, zone_id: UUID) -> None:
