@@ -85,6 +85,11 @@ def find_device(conn: Conn, device_id: str) -> Device:
     return device
 
 
+def was_erased(conn: Conn, device_id: str) -> bool:
+    """Whether a device of that id was erased with the person whom it measured."""
+    return bool(_DEVICE_ID.fullmatch(device_id)) and store.is_erased(conn, device_id)
+
+
 def check_device_id(device_id: str) -> None:
     """Raises `BadDeviceId` unless it is 1 to 64 of a-z, 0-9 and hyphen."""
     if not _DEVICE_ID.fullmatch(device_id):

@@ -14,8 +14,8 @@ from hashlib import sha256
 from ipaddress import IPv6Address, ip_address
 
 from ingest import enrolment_store as store
-from ingest.devices import Enrolled, Tier, enrol, find_device, rotate
-from ingest.errors import BadImei, CodeSpent, TooManyCodes, UnknownCode, UnknownDevice
+from ingest.devices import Enrolled, Tier, enrol, find_device, rotate, was_erased
+from ingest.errors import BadImei, CodeSpent, DeviceErased, TooManyCodes, UnknownCode, UnknownDevice
 from ingest.imei import parse_imei
 from ingest.security import SecurityEvent, record
 from ingest.store import Device
@@ -151,10 +151,16 @@ def forbid(conn: Conn, forwarder_id: str, device_ids: Sequence[str]) -> None:
 
 
 def sender_of(conn: Conn, credential: Device, device_id: str | None) -> Device:
-    """Whose position it is: the device named, when the credential's list has it; else the credential's own device."""
+    """Whose position it is: the device named, when the credential's list has it; else the credential's own device.
+
+    Raises `DeviceErased` where the one named was erased: nothing of it is kept, not even as refused.
+    """
     if device_id is None or device_id == credential.device_id:
         return credential
-    return store.fetch_forwarded(conn, credential.device_key, device_id, credential.tier) or credential
+    found = store.fetch_forwarded(conn, credential.device_key, device_id, credential.tier)
+    if found is None and was_erased(conn, device_id):
+        raise DeviceErased(device_id)
+    return found or credential
 
 
 def _network(address: str) -> str:

@@ -32,6 +32,7 @@ from ingest.errors import (
     BodyTooLarge,
     BodyTooSlow,
     BrokenCompression,
+    DeviceErased,
     DeviceRevoked,
     EmptyBody,
     IdempotencyConflict,
@@ -275,8 +276,11 @@ def _authenticate(database: Database, token: str, as_of: datetime) -> Device | N
 
 
 def _forwarded(database: Database, credential: Device, body: bytes) -> Device:
-    with database.role("telemetry") as conn:
-        return sender_of(conn, credential, traccar.named_device(body))
+    try:
+        with database.role("telemetry") as conn:
+            return sender_of(conn, credential, traccar.named_device(body))
+    except DeviceErased as err:
+        raise _Problem(401, "The device was erased", "take it off the server's list of devices") from err
 
 
 def _reach(database: Database, coalescer: Coalescer | None) -> None:
