@@ -75,6 +75,12 @@ def shown_month(trips: Sequence[Trip], today: date) -> str:
     return this if this in months or not months else max(months)
 
 
+def whole_month(trips: Sequence[Trip], today: date) -> str:
+    """The latest month that is over and was driven in: half a month's driving would price as a whole month's."""
+    over = {trip.local_month for trip in trips if trip.local_month < f"{today:%Y-%m}"}
+    return max(over) if over else shown_month(trips, today)
+
+
 def month_view(trips: Sequence[Trip], period: str) -> MonthView:
     """Counted trips of a month: kilometres by day and shares."""
     month = [trip for trip in trips if trip.local_month == period and trip.excluded is None]

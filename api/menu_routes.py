@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 
 from api.agreement_routes import asked_by, visible_policy
 from api.forms import check_session_form
-from api.home_view import policy_view, shown_month
+from api.home_view import policy_view, whole_month
 from api.meetings import CHANGE, QUOTE, met, met_today
 from api.menu_view import PolicyMenu, covers_chosen, policy_menu, said_difference, shares, sharing_needed
 from api.policy_file import open_file
@@ -200,4 +200,4 @@ def _offer(found: PolicyMenu, index: int) -> dict[str, object]:
 
 def _month(database: Database, policy: Policy, today: date) -> str:
     with database.role("policy") as conn:
-        return shown_month(fetch_trips(conn, policy.policy_key), today)
+        return whole_month(fetch_trips(conn, policy.policy_key), today)

@@ -5,16 +5,16 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, Response
 
-from api.home_view import policy_view
+from api.home_view import policy_view, whole_month
 from api.languages import current
 from api.meetings import QUOTE, met_today
-from api.policy_file import open_file, own_policy
+from api.policy_file import open_file, own_policy, plan_of
 from api.rendering import page
 from api.roles import Now, Policyholder, Store
 from api.score_page import score_page
 from api.what_if_view import Asked, what_if
-from api.wording import METRES, month
-from pricing.what_if import driving_until
+from api.wording import METRES, local, month
+from pricing.what_if import Driving, driving_until
 
 router = APIRouter(include_in_schema=False)
 MOST = 100_000
@@ -26,9 +26,11 @@ def show_score(request: Request, policy_id: str, reader: Policyholder, database:
     with database.role("policy") as conn:
         policy = own_policy(conn, reader, policy_id)
     file = open_file(database, policy, now)
+    period = whole_month(file.trips, local(now, policy.time_zone).date())
     with database.role("policy") as conn:
-        driving = driving_until(conn, policy, file.plan, file.period)
-        shown = score_page(conn, policy, file.plan, file.period, driving)
+        latest = driving_until(conn, policy, file.plan, file.period)
+        inputs = latest.inputs if period == file.period else driving_until(conn, policy, file.plan, period).inputs
+        shown = score_page(conn, policy, file.plan, file.period, Driving(inputs, latest.totals))
     return page(
         request, "score.html", reader, policy=policy_view(policy, file.plan), month=month(file.period), shown=shown
     )
@@ -54,14 +56,16 @@ def show_what_if(
     if distance is not None and units is not None and units != current().units:
         distance = round(distance * METRES[units] / METRES[current().units])
     met_today(database, reader, policy.policy_key, QUOTE, now)
+    period = whole_month(file.trips, local(now, policy.time_zone).date())
     with database.role("policy") as conn:
-        driving = driving_until(conn, policy, file.plan, file.period)
+        plan = plan_of(conn, policy, period)
+        driving = driving_until(conn, policy, plan, period)
     return page(
         request,
         "what_if.html",
         reader,
-        policy=policy_view(policy, file.plan),
-        month=month(file.period),
-        shown=what_if(file.plan, driving, Asked(distance, night, over)),
-        reads_score="behaviour" in file.plan.pay_plan(policy.pay_plan).uses,
+        policy=policy_view(policy, plan),
+        month=month(period),
+        shown=what_if(plan, driving, Asked(distance, night, over)),
+        reads_score="behaviour" in plan.pay_plan(policy.pay_plan).uses,
     )

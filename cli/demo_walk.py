@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 
 import uvicorn
@@ -65,23 +65,15 @@ class _Clock:
 
 
 def _walk_the_path(database: Database, roads: RoadMap, clock: _Clock, address: str, truth: Path) -> None:
-    """The month in the order in which it happens: drive, upload, score, close, a late upload, an adjustment."""
+    """In the order in which it happens: drive, upload, score, close, a late upload, an adjustment, driving on."""
     tokens = _people_and_devices(database)
     matcher = HiddenMarkovMatcher(roads)
-    with progress_bar("Simulating the month") as advance:
-        trips = simulate_month(
-            roads,
-            drivers=len(world.PARTICIPANTS),
-            first_day=world.FIRST_DAY,
-            days=world.DAYS,
-            time_zone=world.TIME_ZONE,
-            seed=world.SEED,
-            population=CITY_CENTRE,
-            surroundings=read_surroundings(demo_extract(), roads),
-            progress=advance,
-        )
+    trips = _simulated(roads, "Simulating the month", len(world.PARTICIPANTS), world.FIRST_DAY, world.DAYS)
+    under_way = _simulated(
+        roads, "Simulating the days since", world.DRIVERS_UNDER_WAY, world.UNDER_WAY, world.DAYS_UNDER_WAY
+    )
     truth.parent.mkdir(parents=True, exist_ok=True)  # a server of one's own may be used without the folder
-    write_truth(truth, [trip.truth for trip in trips])
+    write_truth(truth, [trip.truth for trip in (*trips, *under_way)])
     on_time, late = _split(trips)
     _upload(on_time, tokens, address)
     drain(database, matcher, roads, clock.now)
@@ -93,7 +85,24 @@ def _walk_the_path(database: Database, roads: RoadMap, clock: _Clock, address: s
         f"One trip of {world.PARTICIPANTS[world.LATE_DRIVER].policy_id} comes late, after the month is closed."
     )
     _upload(late, tokens, address)
+    messages.print(f"{world.DRIVERS_UNDER_WAY} of them have driven on since: their month is under way, not posted.")
+    _upload(under_way, tokens, address)
     drain(database, matcher, roads, clock.now)
+
+
+def _simulated(roads: RoadMap, title: str, drivers: int, first_day: date, days: int) -> list[SimulatedTrip]:
+    with progress_bar(title) as advance:
+        return simulate_month(
+            roads,
+            drivers=drivers,
+            first_day=first_day,
+            days=days,
+            time_zone=world.TIME_ZONE,
+            seed=world.SEED,
+            population=CITY_CENTRE,
+            surroundings=read_surroundings(demo_extract(), roads),
+            progress=advance,
+        )
 
 
 def _people_and_devices(database: Database) -> dict[int, str]:

@@ -7,6 +7,9 @@ SEED = 20261001
 PERIOD = "2026-10"
 FIRST_DAY = date(2026, 10, 1)
 DAYS = 30
+UNDER_WAY = date(2026, 11, 1)  # the month that is not over yet, and has no statement
+DAYS_UNDER_WAY = 8
+DRIVERS_UNDER_WAY = 3
 TIME_ZONE = "Europe/Helsinki"
 UPLOADED_AT = datetime(2026, 11, 1, 6, tzinfo=UTC)
 CLOSED_AT = datetime(2026, 11, 1, 12, tzinfo=UTC)
