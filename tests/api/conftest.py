@@ -11,7 +11,9 @@ import pytest
 from fastapi.testclient import TestClient
 from psycopg import conninfo, sql
 
+from api import accounts, store
 from api.app import create_api
+from api.roles import SESSION_COOKIE
 from storage.migrate import migrate
 from storage.pool import Database
 from tests.api.world import NOW, PASSWORD, World, build_world
@@ -61,3 +63,21 @@ def sign_in(client: TestClient, email: str, password: str = PASSWORD) -> int:
     client.get("/")
     form = {"email": email, "password": password, "form_token": client.cookies["wayrate_form"]}
     return client.post("/sign-in", data=form, follow_redirects=False).status_code
+
+
+def begin_session(client: TestClient, database: Database, email: str, role: str) -> str:
+    """A session of that account, which is made where it is not there, without a password; its forms' token."""
+    with database.role("policy") as conn:
+        account = store.fetch_stored_account(conn, email)
+        if account is None:
+            account = store.StoredAccount(uuid4(), email, "no password", role, None)
+            assert store.insert_account(conn, account, NOW)
+        token, form_token = uuid4().hex, uuid4().hex
+        as_of = client.app.state.clock()  # type: ignore[attr-defined]
+        store.insert_session(
+            conn, accounts.token_hash(token), account.account_key, csrf_token=form_token, created_at=as_of,
+            expires_at=as_of + accounts.SESSION_LENGTH,
+        )  # fmt: skip
+    client.cookies.clear()
+    client.cookies.set(SESSION_COOKIE, token)
+    return form_token

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
-from api.accounts import add_account
 from api.app import create_api
 from api.workbench.places import LEAST_VEHICLES, SQUARE_DEG, places_view, squares_of
 from pricing.agreements import assess_claim, keep_claim
@@ -21,8 +20,7 @@ from pricing.store import fetch_policy
 from scoring.tracks import Track, pack
 from storage.audit import entries
 from storage.pool import Database
-from tests.api.conftest import sign_in
-from tests.api.world import PASSWORD
+from tests.api.conftest import begin_session
 from tests.pricing.book import CLOSED_AT, add_with_device, document, put_trip
 
 NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
@@ -43,15 +41,12 @@ def client(database: Database) -> Iterator[TestClient]:
     for claim, day in (("C-1", 3), ("C-2", 30)):
         keep_claim(database, "P-2", claim, "liability", date(2026, 10, day), NOW)
     assess_claim(database, "C-1", D("120.00"), settled=True, as_of=NOW)
-    with database.role("policy") as conn:
-        add_account(conn, UNA, PASSWORD, "underwriter", created_at=NOW)
-        add_account(conn, ADA, PASSWORD, "actuary", created_at=NOW)
     with TestClient(create_api(database, None, lambda: NOW), base_url="http://127.0.0.1") as opened:
         yield opened
 
 
 def test_the_figures_are_those_of_the_statements_and_claims(client: TestClient, database: Database) -> None:
-    sign_in(client, UNA)
+    begin_session(client, database, UNA, "underwriter")
     (month,) = csv.DictReader(io.StringIO(client.get("/portfolio.csv").text))
     with database.role("policy") as conn:
         row = conn.execute(
@@ -72,7 +67,7 @@ def test_the_figures_are_those_of_the_statements_and_claims(client: TestClient, 
 
 
 def test_monitoring_says_when_it_can_say_nothing(client: TestClient, database: Database) -> None:
-    sign_in(client, ADA)
+    begin_session(client, database, ADA, "actuary")
     assert "too few to say anything of the model" in client.get("/monitoring").text
     with database.role("owner") as conn:
         conn.execute("update policy.book_month set expected_claims = 0.2")
@@ -90,7 +85,7 @@ def track(latitude: float, longitude: float) -> bytes:
     )
 
 
-def test_a_square_of_too_few_vehicles_is_not_told(client: TestClient) -> None:
+def test_a_square_of_too_few_vehicles_is_not_told(client: TestClient, database: Database) -> None:
     here, there = (60.17 // SQUARE_DEG * SQUARE_DEG + 0.001, 24.95), (60.2 // SQUARE_DEG * SQUARE_DEG + 0.001, 24.95)
     paths = [(device, track(*here)) for device in range(LEAST_VEHICLES)]
     paths += [(device % 2, track(*there)) for device in range(3 * LEAST_VEHICLES)]  # many trips of two vehicles
@@ -104,12 +99,12 @@ def test_a_square_of_too_few_vehicles_is_not_told(client: TestClient) -> None:
     assert shown.svg.count("<rect") == 1
     assert f"{LEAST_VEHICLES} vehicles" in shown.svg
     assert places_view(paths[: LEAST_VEHICLES - 1], None).svg == ""
-    sign_in(client, UNA)
+    begin_session(client, database, UNA, "underwriter")
     assert "nothing is shown" in client.get("/portfolio/map").text
 
 
 def test_a_risk_is_quoted_and_bound_once(client: TestClient, database: Database) -> None:
-    sign_in(client, UNA)
+    begin_session(client, database, UNA, "underwriter")
     priced = client.get(f"/quote?{RISK}&pay_plan=flat&cover-liability=liability").text
     assert "€" in priced
     assert "Car and driver" in priced
@@ -137,7 +132,7 @@ def test_a_risk_is_quoted_and_bound_once(client: TestClient, database: Database)
     assert client.post("/quote/binding", data=form | {"form_token": ["x"]}).status_code == 403
 
 
-def test_an_actuary_quotes_and_does_not_bind(client: TestClient) -> None:
-    sign_in(client, ADA)
+def test_an_actuary_quotes_and_does_not_bind(client: TestClient, database: Database) -> None:
+    begin_session(client, database, ADA, "actuary")
     assert "Bind it" not in client.get(f"/quote?{RISK}").text
     assert client.post("/quote/binding", data={"plan": "wayrate-2026"}).status_code == 403

@@ -1,6 +1,5 @@
 """Rate plans by page: one actuary drafts, another one publishes, and every refusal is said and noted."""
 
-import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal as D  # noqa: N817
@@ -8,15 +7,13 @@ from decimal import Decimal as D  # noqa: N817
 import pytest
 from fastapi.testclient import TestClient
 
-from api.accounts import add_account
 from api.app import create_api
 from pricing.close import close_period
 from pricing.live_book import live_impact
 from pricing.policies import packaged_plan, publish_packaged_plan
 from storage.audit import entries
 from storage.pool import Database
-from tests.api.conftest import sign_in
-from tests.api.world import PASSWORD
+from tests.api.conftest import begin_session
 from tests.pricing.book import CLOSED_AT, add_with_device, put_trip
 
 NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
@@ -46,19 +43,14 @@ def clock() -> Clock:
 def client(database: Database, clock: Clock) -> Iterator[TestClient]:
     with database.role("policy") as conn:
         publish_packaged_plan(conn, NOW)
-        for email, role in ((ADA, "actuary"), (BEA, "actuary"), (UNA, "underwriter")):
-            add_account(conn, email, PASSWORD, role, created_at=NOW)
     with TestClient(create_api(database, None, clock), base_url="http://127.0.0.1") as opened:
         yield opened
 
 
 def as_whom(client: TestClient, email: str) -> str:
     """Signs in; the token of this session's forms."""
-    client.cookies.clear()
-    assert sign_in(client, email) == 303
-    found = re.search(r'name="form_token" value="([^"]+)"', client.get("/rate-plans").text)
-    assert found is not None
-    return found[1]
+    role = "underwriter" if email == UNA else "actuary"
+    return begin_session(client, client.app.state.database, email, role)  # type: ignore[attr-defined]
 
 
 def submitted(client: TestClient, content: str = DRAFT) -> str:
