@@ -11,7 +11,7 @@ from api import map_drawing, trip_view
 from api.access import looked
 from api.errors import MapNotShown
 from api.paging import Page, by
-from api.policy_file import any_policy, open_file, own_policies, own_policy
+from api.policy_file import any_policy, open_file, own_policies, own_policy, score_of
 from api.problems import PROBLEMS
 from api.roles import Anyone, Now, Policyholder, Store, Underwriter
 from api.sight import Sight
@@ -148,16 +148,10 @@ def read_policy(policy_id: str, reader: Policyholder, database: Store) -> Policy
 @router.get("/policies/{policy_id}/score")
 def read_score(policy_id: str, reader: Policyholder, database: Store, now: Now) -> ScoreOut:
     """The driving score with its reasons and interval."""
-    with database.role("policy") as conn:
-        policy = own_policy(conn, reader, policy_id)
-    file = open_file(database, policy, now)
-    return ScoreOut(
-        policy=policy_id,
-        from_month=file.score_from,
-        to_month=file.period,
-        trips=file.score_trips,
-        score=_score_json(file.score),
+    score, trips, first, last = database.read(
+        "policy", lambda conn: score_of(conn, own_policy(conn, reader, policy_id), now)
     )
+    return ScoreOut(policy=policy_id, from_month=first, to_month=last, trips=trips, score=_score_json(score))
 
 
 @router.get("/policies/{policy_id}/statements")

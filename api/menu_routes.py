@@ -1,6 +1,7 @@
 """What a policy could be and cost: the menu for programs, and the page on which a policyholder chooses."""
 
 from datetime import date, timedelta
+from functools import partial
 from secrets import token_urlsafe
 from typing import Annotated
 
@@ -8,18 +9,24 @@ from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from pydantic import BaseModel, Field
 
+from api.accounts import PERSON_ROLES
 from api.agreement_routes import asked_by, visible_policy
+from api.errors import NotFound
+from api.etags import tagged
 from api.forms import check_session_form
 from api.home_view import policy_view, whole_month
 from api.meetings import CHANGE, QUOTE, met, met_today
-from api.menu_view import PolicyMenu, covers_chosen, policy_menu, said_difference, shares, sharing_needed
+from api.menu_json import menu_json
+from api.menu_view import covers_chosen, menu_of_month, policy_menu, said_difference, shares, sharing_needed
 from api.policy_file import open_file
 from api.problems import PROBLEMS
 from api.rendering import page
-from api.roles import Binder, Now, Store
-from api.store import fetch_trips
+from api.roles import Binder, Now, Quoter, Store
+from api.store import Account, fetch_trips
 from api.wording import local, money, month
 from pricing.agreements import endorse
+from pricing.kept_driving import month_of
+from pricing.kept_driving_store import KeptMonth, fetch_latest_month
 from pricing.store import Policy
 from storage.pool import Database
 
@@ -67,45 +74,25 @@ class MenuOut(BaseModel):
     offers: list[OfferOut]
 
 
-@router.get("/api/v1/policies/{policy_id}/menu", responses=PROBLEMS)
+@router.get("/api/v1/policies/{policy_id}/menu", responses=PROBLEMS, response_model=MenuOut)
 def read_menu(
+    request: Request,
     policy_id: str,
-    reader: Binder,
+    reader: Quoter,
     database: Store,
     now: Now,
     *,
     period: Annotated[str | None, Query(pattern=r"^\d{4}-(0[1-9]|1[0-2])$")] = None,
-) -> MenuOut:
+) -> Response:
     """The whole menu in one call."""
-    policy = visible_policy(database, reader, policy_id)
-    found = policy_menu(database, policy, period or _month(database, policy, now.date()))
-    return MenuOut(
-        policy=policy_id,
-        period=found.period,
-        currency=found.menu.currency,
-        plan_hash=found.plan.plan_hash,
-        chosen=OfferOut(**_offer(found, found.menu.offers.index(found.chosen))),  # type: ignore[arg-type]
-        axes=[
-            AxisOut(
-                name=axis.name,
-                title=axis.title,
-                choices=[
-                    ChoiceOut(
-                        name=choice.name,
-                        title=choice.title,
-                        chosen=choice.chosen,
-                        amount=None if choice.amount is None else str(choice.amount),
-                        difference=None if choice.difference is None else str(choice.difference),
-                        needs=choice.needs,
-                        because=choice.because,
-                    )
-                    for choice in axis.choices
-                ],
-            )
-            for axis in found.axes
-        ],
-        offers=[OfferOut(**_offer(found, index)) for index in range(len(found.menu.offers))],  # type: ignore[arg-type]
-    )
+    asked = period or f"{now:%Y-%m}"
+    kept = _kept_month(database, reader, policy_id, asked)
+    if period is None:
+        latest = database.read("policy", partial(fetch_latest_month, policy_key=kept.policy.policy_key))
+        asked = latest or asked
+        kept = _kept_month(database, reader, policy_id, asked)
+    found = menu_of_month(database, kept, asked)
+    return tagged(request, menu_json(found, policy_id))
 
 
 @router.get("/policies/{policy_id}/menu", response_class=HTMLResponse, include_in_schema=False)
@@ -188,14 +175,15 @@ def choose(
     return RedirectResponse(f"/policies/{policy_id}/menu", status_code=303)
 
 
-def _offer(found: PolicyMenu, index: int) -> dict[str, object]:
-    offer = found.menu.offers[index]
-    return {
-        "pay_plan": offer.pay_plan,
-        "covers": list(offer.covers),
-        "needs": offer.needs,
-        "amount": str(offer.amount),
-    }
+def _kept_month(database: Database, reader: Account, policy_id: str, period: str) -> KeptMonth:
+    """Of an own policy, or for staff of any. Raises NotFound, the same for a foreign one and for none."""
+    is_person = reader.role in PERSON_ROLES
+    kept = None
+    if not is_person or reader.person_key is not None:
+        kept = month_of(database, policy_id, period, reader.person_key if is_person else None)
+    if kept is None:
+        raise NotFound("policy", policy_id)
+    return kept
 
 
 def _month(database: Database, policy: Policy, today: date) -> str:

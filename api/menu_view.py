@@ -7,10 +7,11 @@ from decimal import Decimal
 from api import wording
 from api.errors import NotFound
 from api.languages import say
-from api.policy_file import plan_of
-from pricing.driving import driving_of, terms_before
+from pricing.kept_driving import inputs_of_month, month_of
+from pricing.kept_driving_store import KeptMonth
+from pricing.menu import Menu, Offer, price_menu
 from pricing.plan import RatePlan
-from pricing.products import SHARING_TITLES, Catalogue, Menu, Offer, needed_sharing, packaged_catalogue, price_menu
+from pricing.products import SHARING_TITLES, Catalogue, needed_sharing, packaged_catalogue
 from pricing.rating import Inputs
 from pricing.store import Policy
 from pricing.terms import SHARING
@@ -58,10 +59,18 @@ def policy_menu(
     database: Database, policy: Policy, period: str, pay_plan: str | None = None, covers: Iterable[str] | None = None
 ) -> PolicyMenu:
     """The menu round a configuration (none: the policy's own). Raises NotFound where there is none such."""
-    with database.role("policy") as conn:
-        plan = plan_of(conn, policy, period)
-        inputs = driving_of(conn, policy, plan, period)
-        before = terms_before(conn, policy, plan, period)
+    kept = month_of(database, policy.policy_id, period, None)
+    if kept is None:
+        raise NotFound("policy", policy.policy_id)
+    return menu_of_month(database, kept, period, pay_plan, covers)
+
+
+def menu_of_month(
+    database: Database, kept: KeptMonth, period: str, pay_plan: str | None = None, covers: Iterable[str] | None = None
+) -> PolicyMenu:
+    """The same from the policy's month as it is kept."""
+    policy = kept.policy
+    plan, inputs, before = inputs_of_month(database, kept, period)
     catalogue = packaged_catalogue(plan.name)
     if catalogue is None:
         raise NotFound("menu", policy.policy_id)
@@ -79,6 +88,7 @@ def axes_of(catalogue: Catalogue, plan: RatePlan, menu: Menu, chosen: Offer) -> 
         _choice(menu, chosen, replace(chosen, pay_plan=one.name), one.name, one.title, refused, needed_sharing(one))
         for one in plan.pay_plans.values()
     )
+    every = catalogue.covers
     axes = [Axis("pay_plan", say(HOW_YOU_PAY), pay_plans)]
     for peril in catalogue.perils:
         own = {option.cover for option in peril.options}
@@ -86,7 +96,7 @@ def axes_of(catalogue: Catalogue, plan: RatePlan, menu: Menu, chosen: Offer) -> 
         choices = []
         for way in peril.ways:
             covers = {cover for cover in chosen.covers if cover not in own} | ({way} if way else set())
-            offer = replace(chosen, covers=tuple(cover for cover in catalogue.covers if cover in covers))
+            offer = replace(chosen, covers=tuple(cover for cover in every if cover in covers))
             title = titles[way] if way else WITHOUT_TITLE
             choices.append(_choice(menu, chosen, offer, way or WITHOUT, title, refused, chosen.needs))
         axes.append(Axis(peril.name, say(peril.title), tuple(choices)))

@@ -12,6 +12,7 @@ from api.sight import Sight
 from api.store import Account, Trip
 from api.wording import local
 from pricing.driving import inputs_of, not_charged, policy_score
+from pricing.kept_driving_store import fetch_latest_month
 from pricing.month import Month, rate_month
 from pricing.periods import month_bounds, months_before
 from pricing.plan import RatePlan, parse_plan
@@ -76,6 +77,15 @@ def any_policy(conn: Conn, policy_id: str) -> Policy:
     if policy is None:
         raise NotFound("policy", policy_id)
     return policy
+
+
+def score_of(conn: Conn, policy: Policy, now: datetime) -> tuple[Score | None, int, str, str]:
+    """The score that the shown month's premium is made with, the trips that count in it, its first and last month."""
+    this = f"{local(now, policy.time_zone):%Y-%m}"
+    period = min(this, fetch_latest_month(conn, policy.policy_key) or this)
+    score_from = months_before(period, plan_of(conn, policy, period).behaviour.window_months - 1)
+    priced = fetch_priced_trips(conn, policy.policy_key, score_from, period)
+    return policy_score(priced, policy), sum(not_charged(row, policy) is None for row in priced), score_from, period
 
 
 def open_file(database: Database, policy: Policy, now: datetime) -> PolicyFile:

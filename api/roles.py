@@ -14,13 +14,13 @@ from storage.pool import Database
 SESSION_COOKIE = "wayrate_session"
 
 
-def database_of(request: Request) -> Database:
+async def database_of(request: Request) -> Database:
     """The database the app was made with."""
     database: Database = request.app.state.database
     return database
 
 
-def now_of(request: Request) -> datetime:
+async def now_of(request: Request) -> datetime:
     """The time by the clock the app was made with, UTC."""
     clock: Callable[[], datetime] = request.app.state.clock
     return clock()
@@ -37,8 +37,9 @@ def account_of(request: Request) -> Account | None:
     token = request.cookies.get(SESSION_COOKIE)
     if not token:
         return None
-    with database_of(request).role("policy") as conn:
-        return accounts.signed_in(conn, token, now_of(request))
+    database: Database = request.app.state.database
+    now: datetime = request.app.state.clock()
+    return database.read("policy", lambda conn: accounts.signed_in(conn, token, now))
 
 
 class SignedInAs:
@@ -61,6 +62,7 @@ class SignedInAs:
 Policyholder = Annotated[Account, Depends(SignedInAs("policyholder", "driver"))]  # own objects only
 Binder = Annotated[Account, Depends(SignedInAs("policyholder", "underwriter"))]  # a policyholder own policies only
 PolicyReader = Annotated[Account, Depends(SignedInAs("policyholder", "driver", "underwriter"))]  # likewise
+Quoter = Annotated[Account, Depends(SignedInAs("policyholder", "underwriter", "support"))]  # a person own ones only
 Underwriter = Annotated[Account, Depends(SignedInAs("underwriter"))]
 QuarantineReader = Annotated[Account, Depends(SignedInAs("underwriter", "admin"))]  # counts and reasons
 Support = Annotated[Account, Depends(SignedInAs("support"))]  # the card of the customer on the phone

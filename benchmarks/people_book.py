@@ -2,6 +2,7 @@
 
 Everybody is a copy of one real policyholder: N policies, each with ten posted months; those who drive have a device too
 and the trips of three months with their metres by road class and hour, so that a quote has real driving to rate.
+Odd ones have the plan with ten covers (704 configurations), even ones the plain one (6).
 """
 
 from psycopg import Cursor
@@ -20,6 +21,8 @@ _COPIES = (
        select md5('k' || n)::uuid, 'B-' || n, md5('p' || n)::uuid, starts_on, ends_on, %(plan)s, %(pay_plan)s,
               %(covers)s, factors, declared_km_per_year, time_zone
          from policy.policy, generate_series(1, %(count)s) n where policy_id = %(like)s""",
+    """update policy.policy set plan_name = 'wayrate-2026', pay_plan = 'autograph', covers = '{liability,collision}'
+        where policy_id like 'B-%%' and substr(policy_id, 3)::int %% 2 = 0""",
     """insert into policy.statement (statement_id, policy_key, period, kind, revision, amount, currency, lines,
                                      worksheet, inputs, inputs_digest, plan_hash, versions, reason, posted_at)
        select gen_random_uuid(), md5('k' || n)::uuid, '2026-' || lpad(m::text, 2, '0'), kind, revision, amount,
@@ -54,16 +57,17 @@ _TABLES = (
 )  # fmt: skip
 
 
-def copy_book(database: Database, count: int, drivers: int, plan: str, pay_plan: str, covers: list[str]) -> None:
+def copy_book(database: Database, count: int, drivers: int) -> None:
     """The book, copied, and counted by the planner."""
     values = {
-        "count": count, "drivers": drivers, "like": POLICY_OF[ANNA], "plan": plan, "pay_plan": pay_plan,
-        "covers": covers, "months": list(MONTHS), "trips": TRIPS_A_MONTH,
+        "count": count, "drivers": drivers, "like": POLICY_OF[ANNA], "plan": "wayrate-menu-2026",
+        "pay_plan": "behaviour", "covers": ["liability", "collision_500"], "months": list(MONTHS),
+        "trips": TRIPS_A_MONTH,
     }  # fmt: skip
     with database.role("owner") as conn:
         for copy in _COPIES:
             done: Cursor[tuple[object, ...]] = conn.execute(copy, values)
-            print(f"{done.rowcount:>11,} rows  {copy.split('insert into ')[1].split()[0]}", flush=True)
+            print(f"{done.rowcount:>11,} rows  {copy.split()[2 if copy.startswith('insert') else 1]}", flush=True)
     with database.role("owner") as conn:
         for table in _TABLES:
             conn.execute(f"analyze {table}")

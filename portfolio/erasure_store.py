@@ -101,6 +101,7 @@ _DEVICES_GO = (
     "update telemetry.security_event set device_key = null where device_key = any(%(devices)s)",
 )
 _DEVICES_GONE = (
+    "delete from link.driven_month where policy_key = any(%(policies)s)",
     "delete from link.assignment where device_key = any(%(devices)s) or policy_key = any(%(policies)s)",
     "delete from link.measured_day where policy_key = any(%(policies)s)",
     "delete from telemetry.device where device_key = any(%(devices)s)",

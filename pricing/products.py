@@ -6,20 +6,15 @@ lines, and minimum, fee and tax come on top as in any statement.
 """
 
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from decimal import Decimal
 from functools import cache
 from importlib.resources import files
-from itertools import product
 from typing import Any
 
-from msgspec.structs import replace
-
 from pricing.errors import BadCatalogue, NotEligible
-from pricing.month import expiring_of
 from pricing.plan import PayPlan, RatePlan
-from pricing.rating import Inputs, Line, Step, Terms, charges, rate_period
+from pricing.rating import Terms
 from pricing.terms import SHARING
 
 SHARING_TITLES = {
@@ -71,8 +66,10 @@ class Rule:
         """Whether these terms may not have the choice."""
         if self.choice not in terms.covers and self.choice != terms.pay_plan:
             return False
-        if self.without is not None:
-            return self.without not in perils
+        return self.without not in perils if self.without is not None else self.holds_for(terms)
+
+    def holds_for(self, terms: Terms) -> bool:
+        """Of a rule about a factor, whether these terms have its level or lie in its band."""
         declared = terms.declared_km_per_year if self.factor == "declared_km" else terms.factors.get(str(self.factor))
         if self.levels:
             return declared in self.levels
@@ -95,30 +92,6 @@ class Catalogue:
         return tuple(option.cover for peril in self.perils for option in peril.options)
 
 
-@dataclass(frozen=True, slots=True)
-class Offer:
-    """One configuration and what the month costs with it; `needs`: the least that must be shared for it."""
-
-    pay_plan: str
-    covers: tuple[str, ...]
-    needs: str
-    amount: Decimal
-
-
-@dataclass(frozen=True, slots=True)
-class Menu:
-    """Every configuration that this customer may have; `refused`: what not and why, each once."""
-
-    currency: str
-    offers: tuple[Offer, ...]
-    refused: tuple[tuple[str, str], ...]
-
-    def find(self, pay_plan: str, covers: Iterable[str]) -> Offer | None:
-        """The offer of that configuration."""
-        wanted = frozenset(covers)
-        return next((one for one in self.offers if one.pay_plan == pay_plan and frozenset(one.covers) == wanted), None)
-
-
 def needed_sharing(pay_plan: PayPlan) -> str:
     """The least that must be shared for a pay plan: what it reads."""
     if {"road_class", "hour_band"} & pay_plan.uses:
@@ -134,41 +107,6 @@ def check_choices(plan: RatePlan, terms: Terms, sharing: str) -> None:
     catalogue = packaged_catalogue(plan.name)
     if catalogue is not None and (broken := _broken(catalogue, terms)) is not None:
         raise NotEligible(*broken)
-
-
-def price_menu(catalogue: Catalogue, plan: RatePlan, inputs: Inputs, before: Sequence[RatePlan] = ()) -> Menu:
-    """Everything this customer may configure, priced on these inputs, each as `rate_period` prices it, to the cent.
-
-    `before`: the plans of the terms before a renewal. Raises UnknownLevel.
-    """
-    everything = replace(inputs.terms, covers=catalogue.covers)
-    offers: list[Offer] = []
-    refused: dict[tuple[str, str], None] = {}
-    for pay_plan in plan.pay_plans.values():
-        terms = replace(everything, pay_plan=pay_plan.name)
-        asked = replace(inputs, terms=terms)
-        asked = replace(asked, expiring=expiring_of(before, asked))
-        lines = {line.name: line for line in rate_period(plan, asked).lines}
-        totals: dict[Decimal, Decimal] = {}
-        for ways in product(*(peril.ways for peril in catalogue.perils)):
-            covers = tuple(way for way in ways if way is not None)
-            if not covers:
-                continue
-            if broken := _broken(catalogue, replace(terms, covers=covers)):
-                refused[broken] = None
-                continue
-            amount = _total(plan, [lines[cover] for cover in covers], totals)
-            offers.append(Offer(pay_plan.name, covers, needed_sharing(pay_plan), amount))
-    return Menu(plan.currency, tuple(offers), tuple(refused))
-
-
-def _total(plan: RatePlan, covers: Sequence[Line], totals: dict[Decimal, Decimal]) -> Decimal:
-    """Covers with minimum, fee and tax, which are the same for the same sum of covers."""
-    premium = sum((line.amount for line in covers), Decimal(0))
-    if premium not in totals:
-        steps: list[Step] = []
-        totals[premium] = sum((line.amount for line in charges(plan, covers, steps)), premium)
-    return totals[premium]
 
 
 def _broken(catalogue: Catalogue, terms: Terms) -> tuple[str, str] | None:

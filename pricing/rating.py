@@ -175,6 +175,29 @@ def rate_period(plan: RatePlan, inputs: Inputs) -> Premium:
     )
 
 
+def cover_amounts(plan: RatePlan, inputs: Inputs) -> list[Decimal]:
+    """The amounts of the covers' lines as `rate_period` has them, without their steps. Raises UnknownLevel."""
+    terms, multiply, fma = inputs.terms, EXACT.multiply, EXACT.fma
+    pay_plan = plan.pay_plan(terms.pay_plan)
+    together = ONE
+    for _, relativity in _relativities(plan, pay_plan, inputs):
+        together = multiply(together, relativity)
+    way = [(quantity, key) for _, quantity, key in _way(plan, pay_plan, inputs)]
+    days = multiply(Decimal(inputs.days), pay_plan.daily_multiple)
+    amounts = []
+    for name in terms.covers:
+        cover = plan.cover(name)
+        running = multiply(days, cover.per_day)
+        for quantity, key in way:
+            running = fma(quantity, _rate(cover, key), running)
+        running = multiply(running, together)
+        if plan.smoothing is not None and name in inputs.expiring:
+            expiring, bounds = inputs.expiring[name], plan.smoothing
+            running = max(min(running, multiply(expiring, bounds.highest)), multiply(expiring, bounds.lowest))
+        amounts.append(to_minor_unit(running, plan.currency))
+    return amounts
+
+
 def unrounded(premium: Premium) -> dict[str, Decimal]:
     """What each section comes to before its rounding."""
     found = {}

@@ -91,6 +91,7 @@ CHANGES = """
     select c.trip_change_id, a.policy_key, c.from_month
       from telemetry.trip_change c left join link.assignment a using (device_key) order by c.trip_change_id
 """
+FORGET_DRIVEN = "delete from link.driven_month where policy_key = any(%s)"
 FORGET_CHANGES = "delete from telemetry.trip_change where trip_change_id = any(%s)"
 
 
@@ -312,5 +313,6 @@ def fetch_changes(conn: Conn) -> list[Change]:
 
 
 def forget_changes(conn: Conn, changes: Sequence[Change]) -> None:
-    """Take away the changes that have been followed (link role)."""
+    """Take away the changes that have been followed (link role), and what was summed before them."""
+    conn.execute(FORGET_DRIVEN, (sorted({change.policy_key for change in changes if change.policy_key}),))
     conn.execute(FORGET_CHANGES, (sorted({change.trip_change_id for change in changes}),))

@@ -1,8 +1,9 @@
 """Connections: a pool, and one transaction at a time under one of the three roles."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from types import TracebackType
 from typing import Literal, Self
 
@@ -52,16 +53,59 @@ class Database:
             check=ConnectionPool.check_connection,
         )
 
+        self._reading: dict[str, ConnectionPool[Conn]] = {
+            name: ConnectionPool(
+                dsn,
+                min_size=0,
+                max_size=max_connections,
+                open=False,
+                timeout=wait_s,
+                reconnect_timeout=wait_s / 2,
+                max_idle=60.0,
+                kwargs={"connect_timeout": max(2, round(wait_s)), "autocommit": True},
+                configure=partial(_configure_reading, name),
+            )
+            for name in ("telemetry", "policy", "link")
+        }
+
     def __enter__(self) -> Self:
         # What the pool has to say of a lost server reaches the caller as StorageUnavailable.
         logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
         self._pool.open()
+        for pool in self._reading.values():
+            pool.open()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._pool.close()
+        for pool in self._reading.values():
+            pool.close()
+
+    def read[Found](self, name: Role, read: Callable[[Conn], Found]) -> Found:
+        """What `read` finds with the rights of `wayrate_<name>`: each statement sees a moment of its own.
+
+        One round trip a statement, where `role` takes four beside. A connection that turns out to be dead is taken away
+        and `read` asked once more, so it must only read. Raises `StorageUnavailable` when the server is gone.
+        """
+        pool = self._reading[name]
+        for is_last in (False, True):
+            try:
+                conn = pool.getconn()
+            except (PoolTimeout, TooManyRequests, psycopg.OperationalError) as err:
+                raise StorageUnavailable(str(err)) from err
+            try:
+                return read(conn)
+            except psycopg.Error as err:
+                if not (conn.closed or isinstance(err, _NOT_NOW)):
+                    raise
+                if is_last:
+                    raise StorageUnavailable(str(err)) from err
+            finally:
+                pool.putconn(conn)
+            pool.check()  # the others that the pool holds are as old
+        raise AssertionError("unreachable")
 
     @contextmanager
     def role(self, name: Role) -> Iterator[Conn]:
@@ -87,6 +131,13 @@ class Database:
             raise
         finally:
             self._pool.putconn(conn)
+
+
+def _configure_reading(name: str, conn: Conn) -> None:
+    """The role for good, and nothing but reading: whoever takes the connection finds it so."""
+    conn.execute(sql.SQL("set role {}").format(sql.Identifier(f"wayrate_{name}")))
+    conn.execute("set default_transaction_read_only to on")
+    conn.execute("set timezone to 'UTC'")
 
 
 def _configure(conn: Conn) -> None:

@@ -17,7 +17,7 @@ ALLOWED = {
     "/book/{policy_id}/statements/{period}/pdf": DRIVEN,
     "/trips/{trip_id}/contests": OWN,
     "/policies/{policy_id}/menu": BINDING,
-    "/api/v1/policies/{policy_id}/menu": BINDING,
+    "/api/v1/policies/{policy_id}/menu": BINDING | {"support"},
     "/contests": DRIVEN,
     "/contests/{contest_id}": DRIVEN,
     "/book": DRIVEN,

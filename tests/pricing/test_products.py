@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from pricing.agreements import Asked, endorse
 from pricing.close import close_period
 from pricing.errors import BadCatalogue, NotEligible
+from pricing.menu import price_menu
 from pricing.policies import DEFAULT_PLAN, MENU_PLAN, add_policy, packaged_plan
 from pricing.products import (
     check_catalogue,
@@ -15,7 +16,6 @@ from pricing.products import (
     needed_sharing,
     packaged_catalogue,
     parse_catalogue,
-    price_menu,
 )
 from pricing.rating import Inputs, rate_period
 from pricing.store import fetch_postings

@@ -1,0 +1,109 @@
+"""What a policy drove in a month, summed and kept, so that a quote rates one row instead of a window of trips.
+
+Kept is what the rating reads and nothing more. It counts while plan, term and sharing are as it was made for and no
+change of the policy's trips waits that it has not taken in; else it is made again from the trips.
+"""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+import msgspec
+
+from pricing import kept_driving_store as store
+from pricing.driving import driving_of, terms_before
+from pricing.errors import NoPlan
+from pricing.periods import month_bounds
+from pricing.plan import RatePlan
+from pricing.policies import plan_of_hash
+from pricing.rating import BehaviourInput, DrivenTrip, Inputs, Terms
+from pricing.store import Policy, lock_policy
+from storage.pool import Database
+
+
+class Driven(msgspec.Struct, frozen=True):
+    """All charged trips of a month as one, and the behaviour of the score's window that ends with it."""
+
+    trip: DrivenTrip
+    behaviour: BehaviourInput | None
+
+
+_READ = msgspec.json.Decoder(Driven)
+_PLANS: dict[str, RatePlan] = {}  # published plans never change
+_MOST_PLANS = 64
+
+
+def month_of(database: Database, policy_id: str, period: str, person_key: UUID | None) -> store.KeptMonth | None:
+    """A policy of this person (None: anybody's) with what is kept of a month."""
+    first, _ = month_bounds(period)
+    return database.read("policy", lambda conn: store.fetch_kept(conn, policy_id, period, first, person_key))
+
+
+def inputs_of_month(
+    database: Database, kept: store.KeptMonth, period: str
+) -> tuple[RatePlan, Inputs, Sequence[RatePlan]]:
+    """The plan, what a whole month of own driving gives to price on present terms, and the plans of terms before.
+
+    Raises NoPlan.
+    """
+    if kept.plan_hash is None:
+        raise NoPlan(kept.policy.plan_name, f"{period}-01")
+    plan = _plan(database, kept.plan_hash)
+    if kept.driven is None or kept.basis != basis_of(kept.policy, plan) or kept.taken_in != kept.waiting:
+        driven = _made(database, kept.policy, plan, period)
+    else:
+        driven = _READ.decode(kept.driven)
+    before: Sequence[RatePlan] = ()
+    if plan.smoothing is not None:
+        before = database.read("policy", lambda conn: terms_before(conn, kept.policy, plan, period))
+    return plan, _inputs(kept.policy, period, driven), before
+
+
+def basis_of(policy: Policy, plan: RatePlan) -> str:
+    """What a kept month depends on beside the trips."""
+    return f"{plan.plan_hash} {policy.starts_on} {policy.ends_on} {policy.sharing} {policy.time_zone}"
+
+
+def summed(inputs: Inputs) -> Driven:
+    """The charged trips as one: a premium's lines are the same."""
+    charged = [trip for trip in inputs.trips if trip.not_charged is None]
+    cells: dict[tuple[str, str], int] = {}
+    for trip in charged:
+        for road_class, hour_band, metres in trip.cells:
+            cells[road_class, hour_band] = cells.get((road_class, hour_band), 0) + metres
+    together = DrivenTrip(
+        trip_id="all",
+        distance_m=sum(trip.distance_m for trip in charged),
+        gap_m=sum(trip.gap_m for trip in charged),
+        not_charged=None,
+        cells=tuple((*cell, metres) for cell, metres in sorted(cells.items())),
+        minutes=sum(trip.minutes for trip in charged),
+    )
+    return Driven(together, inputs.behaviour)
+
+
+def _made(database: Database, policy: Policy, plan: RatePlan, period: str) -> Driven:
+    """Made from the trips and kept. Whoever follows the changes locks the policy too, so none is missed between."""
+    with database.role("policy") as conn:
+        lock_policy(conn, policy.policy_key)
+        waiting = store.fetch_waiting(conn, policy.policy_key)
+        driven = summed(driving_of(conn, policy, plan, period))
+        if store.fetch_waiting(conn, policy.policy_key) == waiting:
+            kept = msgspec.json.encode(driven).decode()
+            store.keep_driven(conn, policy.policy_key, period, basis_of(policy, plan), waiting, kept)
+    return driven
+
+
+def _inputs(policy: Policy, period: str, driven: Driven) -> Inputs:
+    first, after = month_bounds(period)
+    terms = Terms(policy.pay_plan, tuple(policy.covers), policy.factors, policy.declared_km_per_year)
+    return Inputs(str(policy.policy_key), period, (after - first).days, terms, (driven.trip,), driven.behaviour)
+
+
+def _plan(database: Database, plan_hash: str) -> RatePlan:
+    plan = _PLANS.get(plan_hash)
+    if plan is None:
+        plan = database.read("policy", lambda conn: plan_of_hash(conn, plan_hash))
+        if len(_PLANS) >= _MOST_PLANS:
+            _PLANS.clear()
+        _PLANS[plan_hash] = plan
+    return plan
