@@ -7,6 +7,7 @@ import pytest
 
 from api.app import create_api
 from api.description import recorded
+from tests.api.record_examples import NOT_IN_THE_SMALL_BOOK
 from tests.api.world import NOW, World
 
 RENEW = "record it: uv run python -m tests.api.record_examples"
@@ -37,6 +38,8 @@ def test_every_example_is_of_its_schema(document: Json) -> None:
         answers = [one for status, one in operation["responses"].items() if status.startswith("2")]
         for part in [*answers, *([operation["requestBody"]] if "requestBody" in operation else [])]:
             if (found := json_of(part)) is not None:
+                if name in NOT_IN_THE_SMALL_BOOK:
+                    continue
                 assert "example" in found, f"{name}: {RENEW}"
                 schema = {**found["schema"], "components": document["components"]}
                 jsonschema_rs.validate(schema, found["example"])
