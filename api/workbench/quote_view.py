@@ -10,8 +10,9 @@ from api.errors import NotFound
 from api.menu_view import Axis, axes_of
 from api.receipt import Receipt, changes_of, receipt
 from pricing.errors import UnknownLevel
+from pricing.menu import Menu, Offer, price_menu
 from pricing.plan import RatePlan
-from pricing.products import Catalogue, Menu, Offer, packaged_catalogue, price_menu
+from pricing.products import Catalogue, packaged_catalogue
 from pricing.rating import DrivenTrip, Inputs, Terms, rate_period
 from scoring.classes import EXPOSURE_CLASSES, HOUR_BANDS
 
