@@ -21,7 +21,7 @@ from api.menu_view import covers_chosen, menu_of_month, policy_menu, said_differ
 from api.policy_file import open_file
 from api.problems import PROBLEMS
 from api.rendering import page
-from api.roles import Binder, Now, Quoter, Store
+from api.roles import Binder, MenuReader, Now, Store
 from api.store import Account, fetch_trips
 from api.wording import local, money, month
 from pricing.agreements import endorse
@@ -78,7 +78,7 @@ class MenuOut(BaseModel):
 def read_menu(
     request: Request,
     policy_id: str,
-    reader: Quoter,
+    reader: MenuReader,
     database: Store,
     now: Now,
     *,

@@ -62,7 +62,7 @@ class SignedInAs:
 Policyholder = Annotated[Account, Depends(SignedInAs("policyholder", "driver"))]  # own objects only
 Binder = Annotated[Account, Depends(SignedInAs("policyholder", "underwriter"))]  # a policyholder own policies only
 PolicyReader = Annotated[Account, Depends(SignedInAs("policyholder", "driver", "underwriter"))]  # likewise
-Quoter = Annotated[Account, Depends(SignedInAs("policyholder", "underwriter", "support"))]  # a person own ones only
+MenuReader = Annotated[Account, Depends(SignedInAs("policyholder", "underwriter", "support"))]  # a person own ones only
 Underwriter = Annotated[Account, Depends(SignedInAs("underwriter"))]
 QuarantineReader = Annotated[Account, Depends(SignedInAs("underwriter", "admin"))]  # counts and reasons
 Support = Annotated[Account, Depends(SignedInAs("support"))]  # the card of the customer on the phone
