@@ -210,7 +210,16 @@ def _why(name: str, reason: str, worksheet: Sequence[Mapping[str, str]]) -> str:
         adds = [step for step in steps if _heading(step)[0] == name]
         km = sum((Decimal(step["quantity"]) for step in adds), Decimal(0))
         gap_km = sum((Decimal(step["quantity"]) for step in adds if step["label"].startswith("estimated")), Decimal(0))
+        declared_km = sum(
+            (Decimal(step["quantity"]) for step in adds if step["label"].startswith("declared")), Decimal(0)
+        )
         driven, estimated = wording.number(km, 1), wording.number(gap_km, 1)
+        if declared_km:
+            return say(
+                "{driven} km at the plan’s rates, {declared} km of it declared, for days without readings",
+                driven=driven,
+                declared=wording.number(declared_km, 1),
+            )
         if gap_km < Decimal("0.05"):
             return say("{driven} km at the plan’s rates", driven=driven)
         return say(

@@ -19,6 +19,11 @@ create function link.keep_measured_days(asked uuid, first date, after date, zone
                       and r.fix_time >= greatest(d at time zone zone, a.from_time)
                       and r.fix_time < least((d + interval '1 day') at time zone zone, a.to_time)
                     where a.policy_key = asked)
+        or exists (select from link.assignment a  -- whose readings may have expired
+                     join telemetry.trip t on t.device_key = a.device_key
+                      and t.started_at >= greatest(d at time zone zone, a.from_time)
+                      and t.started_at < least((d + interval '1 day') at time zone zone, a.to_time)
+                    where a.policy_key = asked)
     on conflict do nothing;
     select day from link.measured_day where policy_key = asked and day >= first and day < after order by day
 $$;
