@@ -30,7 +30,7 @@ from pricing.store import fetch_trips
 from scoring.coaching import coach
 from scoring.features import sum_totals
 from scoring.score import score_of_frequency
-from storage.pool import Database
+from storage.pool import Conn, Database
 
 MONTHS = 6
 TOUCHPOINTS = 100
@@ -108,12 +108,13 @@ def open_card(database: Database, text: str, now: datetime) -> CustomerCard:
         owed = to_try(conn, person.person_key) if not alone else []
         claims = customer_store.fetch_claims(conn, [policy.policy_key for policy in policies])
         year = year_of(conn, current, now) if current else None
+        coaching = "coaching" in agreed
+        change = best_change(conn, current, now) if coaching and current else None
         judged = judge(conn, current, year, touchpoints, claims, agreed, now)
     with database.role("link") as conn:
         contests = customer_store.fetch_open_contests(conn, [policy.policy_key for policy in policies])
         last_day = customer_store.fetch_last_day(conn, current) if current else None
     premium, scores = premium_change(months), score_points(months)
-    coaching = "coaching" in agreed
     is_used = MEASURED_FOR in agreed
     driven = driven_km_per_year_of(scores) if is_used else None
     use = use_of(current, household, answer, year if is_used else None, driven)
@@ -129,7 +130,7 @@ def open_card(database: Database, text: str, now: datetime) -> CustomerCard:
         driven_km_per_year=use.driven_km_per_year,
         left_alone=alone,
         coaching_consent=coaching,
-        coaching=best_change(database, current, now) if coaching and current else None,
+        coaching=change,
         not_wanted=frozenset(not_wanted(offers, now)),
         to_try=contact_to_try(owed, current, touchpoints, agreed, now),
         litmus=judged.litmus_step(current, GOING_OUT in agreed, now),
@@ -205,12 +206,11 @@ def driven_km_per_year_of(scores: Sequence[ScorePoint]) -> float | None:
     return scores[-1].km * 12 / packaged_plan().behaviour.window_months if len(scores) >= MONTHS // 2 else None
 
 
-def best_change(database: Database, policy: HeldPolicy, now: datetime) -> str | None:
+def best_change(conn: Conn, policy: HeldPolicy, now: datetime) -> str | None:
     """What change of driving would be worth most, in words, over the months that the score looks back on."""
     month = f"{local(now, policy.time_zone):%Y-%m}"
     first = months_before(month, packaged_plan().behaviour.window_months)
-    with database.role("policy") as conn:
-        trips = fetch_trips(conn, policy.policy_key, first, month)
+    trips = fetch_trips(conn, policy.policy_key, first, month)
     changes = coach(sum_totals(trip.totals for trip in trips if trip.excluded is None))
     if not changes:
         return None

@@ -69,7 +69,7 @@ def card_view(card: CustomerCard, now: datetime) -> CardView:
         facts=_facts(card, now, zone),
         needs=[Row(one.name.capitalize(), "", one.because) for one in card.needs],
         worth=_worth(card),
-        litmus=card.judged.litmus.why if card.judged.litmus else "",
+        litmus=card.judged.litmus.why if card.judged.litmus and card.step.name != "litmus" else "",
         alone=[f"{one[0].upper()}{one[1:]}" for one in card.left_alone],
         care=[(OVER, CARE_WORDS[OVER])] if _cared(card) else [(one, CARE_WORDS[one]) for one in REASONS],
         care_words=_care_words(card, zone),
@@ -112,7 +112,8 @@ def _facts(card: CustomerCard, now: datetime, zone: str) -> list[Fact]:
 
 def _worth(card: CustomerCard) -> list[Fact]:
     judged, currency = card.judged, card.premium.currency if card.premium else "EUR"
-    facts = [] if judged.segment is None else [Fact("Planned with", judged.segment, "the segment's treatment holds")]
+    holds = "" if judged.litmus is not None and judged.litmus.action else "the segment's treatment holds"
+    facts = [] if judged.segment is None else [Fact("Planned with", judged.segment, holds)]
     if (worth := judged.worth) is not None:
         low, high = (wording.money(Decimal(round(one)), currency, decimals=0) for one in (worth.low, worth.high))
         middle = wording.money(Decimal(round(worth.mean)), currency, decimals=0)

@@ -33,7 +33,9 @@ def offer_values(database: Database, text: str, now: datetime) -> dict[str, str]
     values = {"declared_km": f"{policy.declared_km_per_year:,}"}
     if (driven := driven_km_per_year_of(card.scores)) is not None:
         values["driven_km"] = f"{round(driven, -3):,.0f}"
-    if (change := best_change(database, policy, now)) is not None:
+    with database.role("policy") as conn:
+        change = best_change(conn, policy, now)
+    if change is not None:
         values["coaching"] = change
     if (saving := _saving(database, policy)) is not None:
         values["pay_plan"], values["saving"] = saving

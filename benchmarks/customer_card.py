@@ -3,7 +3,8 @@
 Run `uv run python -m benchmarks.customer_card [--policies N] [--cards N]`.
 
 The small real book of the tests is copied until there are N policies: each with ten posted months (the worksheet of a
-real premium) and 20 touchpoints; those whose cards are opened with 100 trips too. A card is everything that
+real premium), 20 touchpoints and every consent; those whose cards are opened with 100 trips too; segments and a lapse
+model are kept. A card is everything that
 `GET /api/v1/customers/...` reads; the bare read of one row beside it says what a round trip costs here.
 """
 
@@ -16,8 +17,11 @@ import numpy as np
 from psycopg import Cursor
 
 from api.customer_card import open_card
+from portfolio.consent_store import purposes
+from portfolio.planning_store import keep_result
 from storage.open import open_database
 from storage.pool import Database
+from tests.api.test_worth import MODEL, SEGMENTS
 from tests.api.world import ANNA, NOW, POLICY_OF, build_world
 
 COPIES = (
@@ -35,6 +39,15 @@ COPIES = (
          from (select s.* from policy.statement s join policy.policy using (policy_key)
                 where policy_id = %(like)s and revision = 0 limit 1) s,
               generate_series(1, %(count)s) n, generate_series(1, 10) m""",
+    """insert into policy.book_month
+       select md5('k' || n)::uuid, '2026-' || lpad(m::text, 2, '0'), days, trips, driven_m, charged_m, relabelled_m,
+              gap_m, cells_m, claims_per_100000_km, score, expected_claims, premium, adjusted, tax, currency
+         from (select b.* from policy.book_month b join policy.policy using (policy_key)
+                where policy_id = %(like)s and premium is not null limit 1) b,
+              generate_series(1, %(count)s) n, generate_series(1, 10) m""",
+    """insert into policy.consent (person_key, purpose, granted, version, text_hash, said_at, said_by)
+       select md5('p' || n)::uuid, purpose, true, 1, words, now(), md5('p' || n)::uuid
+         from generate_series(1, %(count)s) n, unnest(%(purposes)s::text[], %(words)s::text[]) one(purpose, words)""",
     """insert into policy.touchpoint (person_key, policy_key, channel, kind, outbound, occurred_at, minutes, made_by,
                                       idempotency_key)
        select md5('p' || n)::uuid, md5('k' || n)::uuid, 'web', 'visit', false,
@@ -56,14 +69,28 @@ COPIES = (
 
 def copy_book(database: Database, count: int, cards: int) -> None:
     """The book, copied."""
-    values = {"count": count, "cards": cards, "like": POLICY_OF[ANNA]}
+    values = {
+        "count": count,
+        "cards": cards,
+        "like": POLICY_OF[ANNA],
+        "purposes": list(purposes()),
+        "words": [one.text_hash for one in purposes().values()],
+    }
     with database.role("owner") as conn:
         for copy in COPIES:
             done: Cursor[tuple[object, ...]] = conn.execute(copy, values)
             table = copy.split("insert into ")[1].split()[0]
             print(f"{done.rowcount:>11,} rows  {table}")
     with database.role("owner") as conn:
-        for table in ("policy.person", "policy.policy", "policy.statement", "policy.touchpoint", "telemetry.trip"):
+        for table in (
+            "policy.person",
+            "policy.policy",
+            "policy.statement",
+            "policy.touchpoint",
+            "policy.book_month",
+            "policy.consent",
+            "telemetry.trip",
+        ):
             conn.execute(f"analyze {table}")
 
 
@@ -85,6 +112,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, open_database(Path(folder), None) as database:
         build_world(database)
         copy_book(database, arguments.policies, arguments.cards)
+        with database.role("policy") as conn:
+            keep_result(conn, "segments", SEGMENTS, NOW)
+            keep_result(conn, "leaving", MODEL.as_json(), NOW)
         order = np.random.default_rng(1).permutation(arguments.cards) + 1
         asked = [f"B-{number}" for number in order.tolist()]
 

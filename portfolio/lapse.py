@@ -96,7 +96,7 @@ def fit_lapse(renewals: Renewals, other_reason: float, actions: tuple[str, ...] 
     if len(renewals) < LEAST_RENEWALS:
         raise TooFewRows("renewals", len(renewals), LEAST_RENEWALS)
     table = _columns(renewals, len(actions))
-    varies = np.concatenate(([True], table[:, 1:].std(axis=0) > 0))  # what is the same for all teaches nothing
+    varies = np.concatenate(([True], table[:, 1:].std(axis=0) > 1e-9))  # what is the same for all teaches nothing
     names = tuple(name for name, kept in zip((*NAMES, *actions), varies, strict=True) if kept)
     columns = table[:, varies]
     coefficients = fit_logistic(columns, renewals.left, RIDGE)

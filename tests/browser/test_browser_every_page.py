@@ -28,10 +28,10 @@ PAGES = {
     ),
     DESK: (
         "/desk", "/book", BOOK, f"{BOOK}/statements/2026-10", "/contests", "/quote", "/portfolio", "/portfolio/map",
-        "/monitoring", "/score-model", "/rate-plans", "/quarantine", "/experiments",
+        "/monitoring", "/score-model", "/rate-plans", "/quarantine", "/experiments", "/segments", "/strategies",
     ),
-    SUPPORT: ("/customers", f"/customers/{POLICY_OF[BEN]}"),
-    ACTUARY: ("/desk", "/experiments", "/rate-plans"),
+    SUPPORT: ("/customers", f"/customers/{POLICY_OF[BEN]}", "/guard"),
+    ACTUARY: ("/desk", "/experiments", "/rate-plans", "/segments", "/strategies", "/guard"),
     ADMIN: ("/desk", "/quarantine", "/devices", "/security-events", "/system", "/audit"),
 }  # fmt: skip
 WIDTHS = (360, 1280)
