@@ -107,8 +107,8 @@ def _gain(one: Effect, worth: Worth) -> Litmus:
     gain = effect * worth.mean - cost
     why = (
         f"{one.action.replace('_', ' ').capitalize()} keeps {100 * effect:.1f} in a hundred more (experiment "
-        f"{one.experiment}: {100 * one.low:.1f} to {100 * one.high:.1f}), worth {worth.mean:,.0f} euro each, at {cost:.2f}: "
-        f"{gain:+.2f} ({min(ends):+.2f} to {max(ends):+.2f})"
+        f"{one.experiment}: {100 * one.low:.1f} to {100 * one.high:.1f}), worth {worth.mean:,.0f} euro each, "
+        f"at {cost:.2f}: {gain:+.2f} ({min(ends):+.2f} to {max(ends):+.2f})"
     )
     return Litmus(one.action, gain, min(*ends, gain), max(*ends, gain), why)
 
