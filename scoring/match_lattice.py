@@ -153,8 +153,14 @@ def _measure_reach(
             reach_m[i, :states_after] = reach_m[known, :states_after]
             continue
         if bound_m <= REACH_M:
-            keep_reach(network, search, left[i])
-            _look_up(search, left[i], entered[:states_after])
+            if search.kept_since[left[i]] != search.runs[2] + 1:
+                keep_reach(network, search, left[i])
+            first = search.kept_first[left[i]]
+            kept = slice(first, first + search.kept_count[left[i]])
+            search.runs[0] += 1
+            _look_up(
+                search.reach_node[kept], search.reach_m[kept], entered[:states_after], run, distance_m, search.runs[0]
+            )
         else:
             drive_from(network, search, left[i], bound_m)
         for j in range(states_after):
@@ -163,17 +169,21 @@ def _measure_reach(
 
 
 @compiled
-def _look_up(search: Search, source: int, wanted: NDArray[np.int32]) -> None:
+def _look_up(
+    reach_node: NDArray[np.int32],
+    reach_m: NDArray[np.float64],
+    wanted: NDArray[np.int32],
+    run: NDArray[np.int64],
+    distance_m: NDArray[np.float64],
+    mark: int,
+) -> None:
     """Kept distances from a node to the wanted ones; as the kept stand nearest first it may end soon."""
-    run, distance_m, reach_node, reach_m = search.run, search.distance_m, search.reach_node, search.reach_m
-    search.runs[0] += 1
-    mark, missing = search.runs[0], 0
+    missing = 0
     for node in wanted:
         if run[node] != mark:
             run[node], distance_m[node] = mark, np.inf
             missing += 1
-    first = search.kept_first[source]
-    for place in range(first, first + search.kept_count[source]):
+    for place in range(len(reach_node)):
         if run[reach_node[place]] == mark:
             distance_m[reach_node[place]] = reach_m[place]
             missing -= 1

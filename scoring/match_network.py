@@ -195,12 +195,16 @@ def project(
     span_x_m = segment[place, 3] * per_degree_east
     span_y_m = segment[place, 2] * METRES_PER_DEGREE
     square_m2 = span_x_m * span_x_m + span_y_m * span_y_m
-    part = 0.0
+    part, least, most = 0.0, 0.0, 1.0
     if square_m2 > 0.0:
         part = -(x_m * span_x_m + y_m * span_y_m) / square_m2
     start_m, length_m = segment[place, 4], segment[place, 5]
-    if length_m > 0.0:
-        part = min(max(part, 0.0, (low_m - start_m) / length_m), 1.0, (high_m - start_m) / length_m)
+    if low_m > start_m and length_m > 0.0:
+        least = (low_m - start_m) / length_m
+    if high_m < start_m + length_m and length_m > 0.0:
+        most = (high_m - start_m) / length_m
+    part = max(part, least)
+    part = min(part, most)
     across_m, up_m = x_m + part * span_x_m, y_m + part * span_y_m
     return across_m * across_m + up_m * up_m, start_m + part * length_m
 

@@ -10,11 +10,13 @@ from scoring.geodesy import wrapped_deg
 from scoring.motion import DENSE_S
 from scoring.not_by_car import exclusion, likenesses, off_road
 from scoring.settings import Settings
+from scoring.survey import Survey, survey
 from scoring.trips import Trip
 
 GRADES = ("A", "B", "C", "uncertified")
 LEAST_TURNING_STEP_M = 30.0
 _OF_TIERS = TIER_FLAGS["claim"]  # all of them: a remark of their own, `tier`
+_REMARKS = tuple((int(flag), str(flag.name).lower()) for flag in Flag if not flag & _OF_TIERS)
 # The best grade that a remark still allows.
 _CEILINGS = {
     "unsynced_clock": "C",
@@ -79,12 +81,12 @@ def certify(
     wanted = settings.certificate
     count = len(trip.t_s)
     duration_s = float(trip.t_s[-1])
-    coverage = 1.0 - float(trip.step_s[trip.in_gap].sum()) / duration_s
-    conflicts = int(trip.conflicts.sum())
-    said = int(np.bitwise_or.reduce(trip.readings.flags))
-    alike = [name for name, holds in likenesses(trip, settings.travel).items() if holds]
-    flags = (*_flags(trip, said, conflicts), *sensor_flags, *alike)
-    if off_road(trip, driven, wanted):
+    seen = survey(trip, driven, settings.travel)
+    coverage = 1.0 - seen.silent_s / duration_s
+    conflicts, way_m = seen.conflicts, seen.way_m
+    alike = [name for name, holds in likenesses(trip, seen, settings.travel).items() if holds]
+    flags = (*_flags(trip, seen), *sensor_flags, *alike)
+    if off_road(seen, wanted):
         flags = (*flags, "off_road")
     if driven.swapped:
         flags = (*flags, "implausible_place")
@@ -95,13 +97,11 @@ def certify(
         "dropped_fixes": _at_most(trip.spikes / (count + trip.spikes), wanted.most_dropped_fixes),
     }
     grades |= {flag: _CEILINGS[flag] for flag in flags if flag in _CEILINGS}
-    excluded = exclusion(trip, driven, settings.cutting, wanted, settings.travel)
+    excluded = exclusion(trip, seen, settings.cutting, wanted, settings.travel)
     reasons = [f"{name}:{grade}" for name, grade in grades.items() if grade != "A"]
-    matched = driven.matched[:-1]
-    way_m = float(trip.step_m.sum())
     if driven.map_version is None:
         reasons.append("no_road_map")
-    elif not matched.any():
+    elif not driven.matched[:-1].any():
         reasons.append("unmatched")
     return Quality(
         grade=max(grades.values(), key=GRADES.index),
@@ -110,15 +110,13 @@ def certify(
         reasons=tuple(reasons),
         excluded=excluded,
         readings=count,
-        gaps=int(np.count_nonzero(trip.in_gap)),
+        gaps=seen.gaps,
         conflicts=conflicts,
         spikes=trip.spikes,
-        matched_share=None
-        if driven.map_version is None or way_m <= 0
-        else round(float(trip.step_m[matched].sum()) / way_m, 4),
+        matched_share=None if driven.map_version is None or way_m <= 0 else round(seen.matched_m / way_m, 4),
         discontinuities=driven.discontinuities,
-        shortfall_share=round(shortfall_share(trip, driven), 4),
-        tier=weakest_tier(said),
+        shortfall_share=round(shortfall_share(trip, driven, way_m), 4),
+        tier=weakest_tier(seen.said),
     )
 
 
@@ -127,12 +125,11 @@ def weakest_tier(flags: int) -> str:
     return next(tier for tier, unproved in reversed(TIER_FLAGS.items()) if flags & unproved == unproved)
 
 
-def shortfall_share(trip: Trip, driven: Driven) -> float:
+def shortfall_share(trip: Trip, driven: Driven, way_m: float) -> float:
     """What straight lines between readings far apart miss of the way, as a share of it, by how much they turn.
 
     An arc that turns by a is longer than its chord by a^2 / 24; turns of steps under 30 m are taken for noise.
     """
-    way_m = float(trip.step_m.sum())
     if trip.sampling_interval_s <= DENSE_S or way_m <= 0 or len(trip.step_m) < 2:
         return 0.0
     latitude, longitude = np.radians(trip.readings.latitude_deg), trip.readings.longitude_deg
@@ -146,16 +143,16 @@ def shortfall_share(trip: Trip, driven: Driven) -> float:
     return missed_m / (way_m + missed_m)
 
 
-def _flags(trip: Trip, said: int, conflicts: int) -> tuple[str, ...]:
-    found = [str(flag.name).lower() for flag in Flag if said & flag & ~_OF_TIERS]
+def _flags(trip: Trip, seen: Survey) -> tuple[str, ...]:
+    found = [name for flag, name in _REMARKS if seen.said & flag]
     own = {
         "speed_mismatch": not trip.speed_agrees,
         "teleport": trip.teleport,
         "spikes": trip.spikes > 0,
-        "gap": bool(trip.in_gap.any()),
+        "gap": seen.gaps > 0,
         "gap_before": trip.lead_in_gap_m > 0,
-        "conflict_same_key": conflicts > 0,
-        "unacked_only": bool((trip.readings.flags & Flag.UNACKED_CHANNEL != 0).all()),
+        "conflict_same_key": seen.conflicts > 0,
+        "unacked_only": seen.unacked_only,
         "held_positions": bool(trip.held.any()),
     }
     return tuple(dict.fromkeys([*found, *(name for name, holds in own.items() if holds)]))

@@ -4,16 +4,17 @@ No receiver measures the same noise twice: sixteen places in a row that agree to
 """
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ingest.readings import Readings
+from ingest.compiled import compiled
+from ingest.readings import Float64s, Int64s, Readings
 
 PLACES = 16  # in a row
 KEPT = 8  # the smallest hashes of all such rows: two trips with a shared part share some of them (Broder 1997)
 _DECIMETRES = 1e6  # a degree in steps of some 0.1 m
 _FACTOR = np.uint64(0x9E3779B97F4A7C15)
 
-type _Hashes = NDArray[np.uint64]
+_SHIFTS = np.uint64(30), np.uint64(27), np.uint64(31)
+_MIXERS = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 
 
 def shape_of(readings: Readings) -> tuple[int, ...]:
@@ -21,24 +22,48 @@ def shape_of(readings: Readings) -> tuple[int, ...]:
 
     Times take no part. A place that is said again while it does not change counts once.
     """
-    placed = np.isfinite(readings.latitude_deg) & np.isfinite(readings.longitude_deg)
-    north = np.rint(readings.latitude_deg[placed] * _DECIMETRES).astype(np.int64)
-    east = np.rint(readings.longitude_deg[placed] * _DECIMETRES).astype(np.int64)
-    moved = np.ones(len(north), dtype=bool)
-    moved[1:] = (np.diff(north) != 0) | (np.diff(east) != 0)
-    if np.count_nonzero(moved) < PLACES:
-        return ()
-    places = _mixed(_mixed(north[moved].view(np.uint64)) ^ east[moved].view(np.uint64))
-    count = len(places) - PLACES + 1
-    rows = np.zeros(count, dtype=np.uint64)
-    for place in range(PLACES):
-        rows = rows * _FACTOR + places[place : place + count]
-    smallest = np.unique(_mixed(rows).view(np.int64))[:KEPT]
-    return tuple(smallest.tolist())
+    return tuple(_sketch(readings.latitude_deg, readings.longitude_deg).tolist())
 
 
-def _mixed(state: _Hashes) -> _Hashes:
+@compiled
+def _sketch(latitude_deg: Float64s, longitude_deg: Float64s) -> Int64s:
+    places, count = np.empty(len(latitude_deg), dtype=np.uint64), 0
+    north, east = np.int64(0), np.int64(0)
+    for i in range(len(latitude_deg)):
+        if not (np.isfinite(latitude_deg[i]) and np.isfinite(longitude_deg[i])):
+            continue
+        at_north = np.int64(np.rint(latitude_deg[i] * _DECIMETRES))
+        at_east = np.int64(np.rint(longitude_deg[i] * _DECIMETRES))
+        if count == 0 or at_north != north or at_east != east:
+            places[count] = _mixed(_mixed(np.uint64(at_north)) ^ np.uint64(at_east))
+            north, east = at_north, at_east
+            count += 1
+    smallest, kept = np.empty(KEPT, dtype=np.int64), 0
+    for first in range(count - PLACES + 1):
+        row = np.uint64(0)
+        for place in range(first, first + PLACES):
+            row = row * _FACTOR + places[place]
+        kept = _keep_smallest(np.int64(_mixed(row)), smallest, kept)
+    return smallest[:kept]
+
+
+@compiled
+def _keep_smallest(value: np.int64, smallest: Int64s, kept: int) -> int:
+    """Puts a value among the smallest ones, rising, of which there are `kept`; how many there are then."""
+    place = kept
+    while place > 0 and smallest[place - 1] > value:
+        place -= 1
+    if place == KEPT or (place > 0 and smallest[place - 1] == value):
+        return kept
+    for k in range(min(kept, KEPT - 1), place, -1):
+        smallest[k] = smallest[k - 1]
+    smallest[place] = value
+    return min(kept + 1, KEPT)
+
+
+@compiled
+def _mixed(state: np.uint64) -> np.uint64:
     """The finalizer of SplitMix64 (Steele, Lea & Flood 2014)."""
-    state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    state = (state ^ (state >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return state ^ (state >> np.uint64(31))
+    state = (state ^ (state >> _SHIFTS[0])) * _MIXERS[0]
+    state = (state ^ (state >> _SHIFTS[1])) * _MIXERS[1]
+    return state ^ (state >> _SHIFTS[2])
