@@ -38,7 +38,7 @@ levels = ["city", "land"]
 [[factor]]
 name = "noise"
 [boosting]
-rounds = 60
+rounds = 40
 folds = 2
 leaves = 6
 least_rows = 100

@@ -41,7 +41,7 @@ driving = true
 """
 
 
-def driven_book(policies: int = 8000, seed: int = 3) -> Book:
+def driven_book(policies: int = 6000, seed: int = 3) -> Book:
     """Claims follow measured km ^ 0.7 and the driver's long-run hard brakes, of which few km tell little.
 
     Town does nothing, but townspeople brake harder; declared km do nothing, but they are near the measured ones.

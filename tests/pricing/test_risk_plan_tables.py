@@ -43,7 +43,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> RiskModel:
     path = tmp_path_factory.mktemp("plan") / "contract.toml"
     path.write_text(CONTRACT)
     contract = banded(read_contract(path))
-    book = driven_book(5000)
+    book = driven_book(4000)
     book = book.with_column("declared_km", np.exp(book.values["declared_km"]))
     return fitting.fit(contract, book, 1, frozenset({"glm"}), lambda _: None)
 
