@@ -20,7 +20,7 @@ from pricing.risk.credibility import fit_gamma_poisson
 from pricing.risk.errors import NothingToFit
 from pricing.risk.joint import Joint, fit_joint
 from pricing.risk.metrics import deciles, gini, poisson_deviance
-from pricing.risk.recalibration import fit_curve
+from pricing.risk.recalibration import justified_curve, recalibrated
 from pricing.risk.reference import reference_of
 from pricing.risk.terms import terms_of
 
@@ -110,7 +110,7 @@ def fit(contract: Contract, learn: Book, seed: int, wanted: frozenset[Model], sa
 
 
 def _trees(contract: Contract, learn: Book, seed: int, say: Say) -> tuple[Boosted, Floats]:
-    """A bag of trees, recalibrated by what trees say of policies that they have not seen.
+    """A bag of trees, recalibrated where rates of policies that trees have not seen ask for it.
 
     Also those rates (n,), each fold recalibrated by a curve of the others: neither of the two has seen the policy.
     """
@@ -122,12 +122,12 @@ def _trees(contract: Contract, learn: Book, seed: int, say: Say) -> tuple[Booste
     for held, fold in boosting.fit_folds(trees, contract, learn, seed):
         unseen[held] = boosting.rate(fold, learn.only(held))
         folds.append(held)
-    curve = fit_curve(unseen, learn.claims, learn.exposure_years)
-    recalibrated = np.empty(len(learn))
+    curve = justified_curve(unseen, learn.claims, learn.exposure_years)
+    judged = np.empty(len(learn))
     for held in folds:
-        others = fit_curve(unseen[~held], learn.claims[~held], learn.exposure_years[~held])
-        recalibrated[held] = others.of(unseen[held])
-    return msgspec.structs.replace(trees, curve=curve), recalibrated
+        others = justified_curve(unseen[~held], learn.claims[~held], learn.exposure_years[~held])
+        judged[held] = recalibrated(others, unseen[held])
+    return msgspec.structs.replace(trees, curve=curve), judged
 
 
 def _unseen(name: str, book: Book, rate: Floats) -> dict[str, float]:

@@ -14,7 +14,7 @@ from pricing.risk.columns import Book, Floats, Mask, folds_of
 from pricing.risk.errors import NothingToFit
 from pricing.risk.fitting import Say, amounts
 from pricing.risk.metrics import NORMAL_95, calibration, deciles, gamma_deviance, gini, poisson_deviance
-from pricing.risk.recalibration import fit_curve
+from pricing.risk.recalibration import justified_curve, recalibrated
 
 
 def frequency_rates(model: RiskModel, book: Book) -> dict[str, Floats]:
@@ -34,8 +34,8 @@ def frequency_rates(model: RiskModel, book: Book) -> dict[str, Floats]:
 def out_of_fold(model: RiskModel, learn: Book, say: Say) -> dict[str, Floats]:
     """Rates of the learn part by models that have not seen the policy: each fold by a fit on the others.
 
-    With the model's own rounds and factors of the GLM; the curve that recalibrates a fold is learned on the other
-    folds' rates alone.
+    With the model's own rounds and factors of the GLM, and one model a fold instead of a bag; whether a curve
+    recalibrates a fold, and which, is learned on the other folds' rates alone.
     """
     result: dict[str, Floats] = {}
     if model.boosted is not None:
@@ -62,10 +62,10 @@ def _trees_out_of_fold(model: RiskModel, learn: Book, say: Say) -> dict[str, Flo
     result = {name: np.empty(len(learn)) for name in ("boosted", "tables") if _has(model, name)}
     for held, trees in folds:
         rest = learn.only(~held)
-        curve = fit_curve(plain[~held], rest.claims, rest.exposure_years)
-        result["boosted"][held] = curve.of(plain[held])
+        curve = justified_curve(plain[~held], rest.claims, rest.exposure_years)
+        result["boosted"][held] = recalibrated(curve, plain[held])
         if model.tariff is not None:
-            told = curve.of(boosting.rate(trees, rest))
+            told = recalibrated(curve, boosting.rate(trees, rest))
             distilled = tables.distil(model.contract, rest, told, rest.claims)
             result["tables"][held] = tables.rate(distilled, learn.only(held))
     return result
@@ -97,7 +97,11 @@ def described(model: RiskModel, digest: str) -> dict[str, object]:
         else {"terms": [one.name for one in model.glm.terms], "left_out": model.glm.dropped},
         "boosted": None
         if model.boosted is None
-        else {"models": len(model.boosted.models), "rounds": model.boosted.rounds},
+        else {
+            "models": len(model.boosted.models),
+            "rounds": model.boosted.rounds,
+            "recalibrated": model.boosted.curve is not None,
+        },
         "tables": None if model.tariff is None else [table.name for table in model.tariff.tables],
         "severity": None if model.severity is None else [one.name for one in model.severity.terms],
         "severity_trees": None if model.severity_trees is None else {"rounds": model.severity_trees.rounds},

@@ -18,7 +18,7 @@ from pricing.risk.errors import BadContract
 from pricing.risk.fitting import amounts, fit, is_test
 from pricing.risk.judging import frequency_rates, severity
 from pricing.risk.metrics import actual_over_expected, calibration, deciles, gini, poisson_deviance
-from pricing.risk.recalibration import fit_curve
+from pricing.risk.recalibration import fit_curve, justified_curve
 from pricing.risk.terms import terms_of
 from tests.pricing.risk_books import CITY, CONTRACT, KM_EXPONENT, book, claims_of, columns, write
 
@@ -179,6 +179,8 @@ def test_the_curve_takes_what_is_drawn_to_the_mean_back_and_keeps_the_order() ->
     assert after.miscalibration < before.miscalibration / 2  # the rest is what pooling wins by chance
     assert (np.diff(curve.of(np.sort(drawn_in))) >= 0).all()
     assert actual[half].sum() == pytest.approx(float(curve.of(drawn_in[half]).sum()))
+    assert justified_curve(drawn_in, actual, ones) is not None
+    assert justified_curve(true, actual, ones) is None
     few = fit_curve(drawn_in[:200], actual[:200], ones[:200])
     assert len(few.log_rate) <= 1 + actual[:200].sum() // 50
 
