@@ -8,7 +8,7 @@ from fastapi import APIRouter, Form, Query, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 from pydantic import BaseModel, ConfigDict, Field
 
-from api import trip_view
+from api import trip_view, wording
 from api.accounts import normal_email
 from api.data_routes import TripOut
 from api.errors import NotFound
@@ -68,8 +68,8 @@ def show_drives(request: Request, reader: Policyholder, database: Store) -> Resp
         reader,
         own=trip_view.trip_groups(own, {}, reader.person_key),
         unclaimed=[trip_view.trip_row(trip, sight=Sight.NUMBERS) for trip in trips if trip.driver is None],
-        km=f"{sum(metres['distance_m'] for metres in counted) / 1000:,.0f}",
-        score=None if score is None else f"{score.value:.0f}",
+        km=wording.km(sum(metres["distance_m"] for metres in counted)),
+        score=None if score is None else wording.number(score.value),
     )
 
 

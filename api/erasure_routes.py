@@ -68,11 +68,13 @@ class DecisionIn(BaseModel):
     words: str = Field(default="", max_length=LONGEST_WORDS, description="Why it is refused; the person reads it")
 
 
+DONE = "done"
+STATES = {None: "waits for a decision", True: "granted", False: "refused"}
+
+
 def state_of(found: Erasure) -> str:
     """Where a request stands, in words."""
-    if found.completed_at is not None:
-        return "done"
-    return {None: "waits for a decision", True: "granted", False: "refused"}[found.granted]
+    return DONE if found.completed_at is not None else STATES[found.granted]
 
 
 @router.get("/api/v1/erasures", responses=PROBLEMS)

@@ -7,12 +7,14 @@ from typing import IO
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, Response, StreamingResponse
 
+from api.languages import say
 from api.policy_file import open_file, own_policies
 from api.privacy_export import export_zip, looks_of, own_spans
 from api.privacy_store import fetch_held
 from api.privacy_view import (
     act_rows,
     consent_rows,
+    day_and_time,
     driver_rows,
     erasure_view,
     location_rows,
@@ -22,7 +24,7 @@ from api.privacy_view import (
 from api.problems import PROBLEMS
 from api.rendering import page
 from api.roles import Now, Policyholder, Store
-from api.wording import day, local
+from api.wording import day, local, number, words
 
 router = APIRouter()
 READINGS_DAYS = 90  # the default of `wayrate expire`, counted from the end of a reading's week
@@ -48,7 +50,7 @@ def show_privacy(request: Request, reader: Policyholder, database: Store, now: N
         policies=len(policies),
         trips=sum(len(file.trips) for file in files),
         statements=sum(len(file.statements) for file in files),
-        readings=f"{held.readings:,}",
+        readings=number(held.readings),
         oldest=day(local(held.oldest, zone)) if held.oldest else None,
         goes_on=day(goes_on) if goes_on else None,
         days_left=max((goes_on - now).days, 0) if goes_on else 0,
@@ -62,9 +64,9 @@ def show_privacy(request: Request, reader: Policyholder, database: Store, now: N
         erasure=erasure_view(database, reader, now),
         looks=[
             {
-                "who": f"An {seen.role}" if seen.role[0] in "aeiou" else f"A {seen.role.replace('_', ' ')}",
-                "when": f"{day(local(seen.look.seen_at, zone))}, {local(seen.look.seen_at, zone):%H:%M}",
-                "what": "with the way, without its ends" if seen.look.with_way else "without the way",
+                "who": words(seen.role),
+                "when": day_and_time(seen.look.seen_at, zone),
+                "what": say("with the way, without its ends") if seen.look.with_way else say("without the way"),
                 "trip_id": str(seen.look.trip_id),
             }
             for seen in looks_of(database, keys)

@@ -9,10 +9,11 @@ from uuid import UUID
 from msgspec.structs import replace
 
 from api.erasure_routes import WAITS, state_of
+from api.languages import say
 from api.policy_file import PolicyFile
 from api.privacy_store import fetch_roles
 from api.store import Account
-from api.wording import day, local, long_day, money, words
+from api.wording import clock, day, local, long_day, money, words
 from api.zones import zones_of
 from portfolio.consent_store import purpose_named, standings
 from portfolio.driver_store import MAP, fetch_drivers
@@ -39,6 +40,7 @@ ACTS = {
     "erasure_refused": "Refused your erasure",
     "erasure_completed": "Erased you",
 }
+CLOSED = "account that was closed"
 READS = {
     "declared_km": "the kilometres you declare",
     "distance": "the kilometres you drive",
@@ -67,7 +69,10 @@ def act_rows(database: Database, reader: Account, zone: str) -> list[dict[str, s
     with database.role("policy") as conn:
         found = fetch_of_person(conn, reader.person_key, 50)
     others = [one for one in found if one.actor != reader.account_key and one.action in ACTS]
-    return [{"what": ACTS[one.action], "who": words(one.role), "when": _at(one.noted_at, zone)} for one in others]
+    return [
+        {"what": say(ACTS[one.action]), "who": words(one.role), "when": day_and_time(one.noted_at, zone)}
+        for one in others
+    ]
 
 
 def location_rows(database: Database, policy_keys: Sequence[UUID], zone: str) -> list[dict[str, str]]:
@@ -78,9 +83,9 @@ def location_rows(database: Database, policy_keys: Sequence[UUID], zone: str) ->
         roles = fetch_roles(conn, [look.seen_by for look in looks])
     return [
         {
-            "who": words(roles.get(look.seen_by, "account that was closed")),
-            "when": _at(look.seen_at, zone),
-            "why": LOOK_REASONS[look.reason],
+            "who": words(roles.get(look.seen_by, CLOSED)),
+            "when": day_and_time(look.seen_at, zone),
+            "why": say(LOOK_REASONS[look.reason]),
             "words": look.words,
             "trip_id": str(look.trip_id),
         }
@@ -97,11 +102,11 @@ def consent_rows(database: Database, reader: Account, zone: str) -> list[dict[st
     return [
         {
             "purpose": one.purpose.name,
-            "title": one.purpose.title,
+            "title": say(one.purpose.title),
             "words": one.purpose.words,
             "text_hash": one.purpose.text_hash,
             "granted": one.granted,
-            "said": f"since {day(local(one.said.said_at, zone))}" if one.said else "",
+            "said": say("since {day}", day=day(local(one.said.said_at, zone))) if one.said else "",
         }
         for one in found
     ]
@@ -161,12 +166,12 @@ def erasure_view(database: Database, reader: Account, now: datetime) -> dict[str
     latest = requests[0] if requests else None
     waits = waits_for(database, reader.person_key, now.date()) if latest and latest.is_open else ()
     return {
-        "state": state_of(latest) if latest else "",
+        "state": say(state_of(latest)) if latest else "",
         "asked": long_day(latest.asked_at) if latest else "",
         "words": latest.words if latest and latest.granted is False else "",
-        "waits": [WAITS[one] for one in waits],
+        "waits": [say(WAITS[one]) for one in waits],
         "may_ask": locked is None and (latest is None or not latest.is_open),
-        "locked": locked and {"name": locked.name, "email": locked.email, "until": f"{locked.until:%-d %B %Y}",
+        "locked": locked and {"name": locked.name, "email": locked.email, "until": long_day(locked.until),
                               "because": locked.because},
     }  # fmt: skip
 
@@ -176,12 +181,13 @@ def _amount(plan: RatePlan, inputs: Inputs, pay_plan: str) -> Decimal:
 
 
 def _short(title: str) -> str:
-    return title.split(":", maxsplit=1)[0]
+    return say(title).split(":", maxsplit=1)[0]
 
 
 def _uses(uses: frozenset[str]) -> str:
-    return ", ".join(text for use, text in READS.items() if use in uses)
+    return ", ".join(say(text) for use, text in READS.items() if use in uses)
 
 
-def _at(time: datetime, zone: str) -> str:
-    return f"{day(local(time, zone))}, {local(time, zone):%H:%M}"
+def day_and_time(time: datetime, zone: str) -> str:
+    """When somebody looked, by the clock of the place."""
+    return f"{day(local(time, zone))}, {clock(local(time, zone))}"

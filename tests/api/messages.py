@@ -15,16 +15,21 @@ import pricing
 from api import (
     contest_view,
     cost_view,
+    erasure_routes,
     errors,
     home_view,
     labelling,
     languages,
     menu_view,
+    privacy_view,
     problems,
     receipt,
     trip_view,
     wording,
 )
+from api.accounts import ROLES
+from portfolio.consent_store import purposes
+from portfolio.location_store import LOOK_REASONS
 from pricing.contests import REASONS
 from pricing.products import SHARING_TITLES
 from scoring.classes import EXPOSURE_CLASSES, HOUR_BANDS
@@ -35,14 +40,17 @@ TABLES: tuple[dict[str, str], ...] = (
     wording.EVENT_NAMES, wording.SOURCE_NAMES, trip_view.EXCLUSIONS, trip_view.GRADE_TEXTS, trip_view.GRADE_SENTENCES,
     trip_view.REASONS, home_view.GRADE_NAMES, cost_view.HOURS, cost_view.NOT_CHARGED, labelling.NAMES,
     languages.UNITS, SHARING_TITLES, REASONS, dict(enumerate(contest_view.STATES.values())),
-    problems.HTTP_TITLES, problems.HTTP_ADVICE,
+    problems.HTTP_TITLES, problems.HTTP_ADVICE, privacy_view.ACTS, privacy_view.READS, LOOK_REASONS,
+    {str(key): text for key, text in erasure_routes.WAITS.items()},
+    {name: one.title for name, one in purposes().items()},
+    dict(enumerate(erasure_routes.STATES.values())),
 )  # fmt: skip
 ALONE = (
     trip_view.IN_FULL, trip_view.SPEED_TITLE, trip_view.NOT_COUNTED, trip_view.SOMEBODY_ELSE, trip_view.NOBODY_YET,
     cost_view.ANY_HOUR,
     menu_view.NOT_OFFERED, menu_view.HOW_YOU_PAY,
     menu_view.WITHOUT_TITLE, receipt.DAYS, receipt.KILOMETRES, receipt.FACTORS, receipt.DRIVING,
-    receipt.MINUTES, receipt.RENEWAL, problems.CORRECT,
+    receipt.MINUTES, receipt.RENEWAL, erasure_routes.DONE, problems.CORRECT,
     contest_view.IN_A_MONTH, contest_view.IN_A_MONTH_WITH_OTHERS,
 )  # fmt: skip
 # What pricing writes into a worksheet and a rate plan names: said through `wording.words`.
@@ -50,7 +58,7 @@ CODES = (
     *EXPOSURE_CLASSES, *HOUR_BANDS, "fee", "minimum premium", "insurance premium tax", "administration",
     "of covers, minimum and fee", "liability", "collision", "vehicle class", "territory", "driver age", "declared km",
     "small", "compact", "suv", "van", "urban", "suburban", "rural", "the month's statement",
-    "the agreed terms changed",
+    "the agreed terms changed", *ROLES, privacy_view.CLOSED,
 )  # fmt: skip
 NOUNS = ("policy", "trip", "statement", "menu", "choice", "event", "contest", "device", "file")
 

@@ -82,7 +82,7 @@ def test_a_look_at_evidence_is_shown_with_its_time(world: World, server_dsn: str
             ).json()
             desk.get(f"/api/v1/contest-queue/{contest['contest_id']}")
             text = person.get("/privacy").text
-            assert "An underwriter" in text
+            assert ">Underwriter<" in text
             assert "with the way, without its ends" in text
             assert "3 Nov" in text
             assert "19:30" in text  # by the clock of Helsinki
