@@ -23,6 +23,7 @@ from pricing.agreements import Asked, cancel, endorse
 from pricing.close import close_period, post_adjustments
 from pricing.contests import Dispute, contest, decide, look_at_evidence
 from pricing.month import Month, rate_month
+from pricing.plan import RatePlan
 from pricing.policies import plan_of_hash
 from pricing.rating import recompute
 from pricing.statement import Posting
@@ -31,6 +32,8 @@ from pricing.verify import verify_statements
 from scoring.label_store import label_trip
 from storage.pool import Database
 from tests.pricing.book import CLOSED_AT, add_with_device, put_trip
+from tests.pricing.test_plan_in_force import FIRST as EVERYTHING
+from tests.pricing.test_plan_in_force import TERMS, put_into_the_book
 
 ROOT = Path(__file__).parents[2]
 WHO = UUID(int=9)
@@ -96,11 +99,11 @@ FACTS: dict[str, tuple[Callable[[Database], object], tuple[str, ...]]] = {
     "trip 2 was a bus": (lambda database: say(database, 2, "bus"), ("trip 2",)),
     "event of 1 upheld": (lambda database: uphold(database, 1, whole=False), ("trip 1",)),
     "trip 3 upheld": (lambda database: uphold(database, 3, whole=True), ("trip 3",)),
-    "rural from 10 September": (
-        lambda database: agree(database, date(2026, 9, 10), {"factors": {"territory": "rural"}}), (),
+    "van from 10 September": (
+        lambda database: agree(database, date(2026, 9, 10), {"factors": {"vehicle_class": "van"}}), (),
     ),
     "per km from 15 October": (lambda database: agree(database, date(2026, 10, 15), {"pay_plan": "per_km"}), ()),
-    "cancelled on 25 October": (stop, ("per km from 15 October", "rural from 10 September")),
+    "cancelled on 25 October": (stop, ("per km from 15 October", "van from 10 September")),
     "close 2026-09": (lambda database: close_period(database, "2026-09", CLOSED_AT), ()),
     "close 2026-10": (lambda database: close_period(database, "2026-10", CLOSED_AT), ()),
 }  # fmt: skip
@@ -140,14 +143,20 @@ def lines_of(postings: Sequence[Posting]) -> dict[tuple[str, str], Decimal]:
     return {key: amount for key, amount in sums.items() if amount}
 
 
-def live(dsn: str, template: str, steps: Sequence[str], follow: Sequence[bool]) -> list[Posting]:
-    """A history in a database of its own; after a step that is followed, the worker posts what it changed."""
+def live(
+    dsn: str, template: str, steps: Sequence[str], follow: Sequence[bool], plan: RatePlan | None = None
+) -> list[Posting]:
+    """A history in a database of its own, by the plan that ships or another; after a step that is followed, the worker
+    posts what it changed.
+    """
     name = f"wayrate_laws_{os.getpid()}_{next(NUMBERS)}"
     with psycopg.connect(dsn, autocommit=True) as conn:
         conn.execute(sql.SQL("create database {} template {}").format(sql.Identifier(name), sql.Identifier(template)))
         try:
             with Database(conninfo.make_conninfo(dsn, dbname=name)) as database:
-                add_with_device(database)
+                if plan is not None:
+                    put_into_the_book(database, plan)
+                add_with_device(database, **({} if plan is None else TERMS))
                 for step, followed in zip(steps, follow, strict=True):
                     FACTS[step][0](database)
                     if followed:
@@ -214,6 +223,21 @@ def test_p8_any_order_of_late_data_labels_contests_and_agreements_ends_at_the_on
     lived: Life, on_time: Lines, wanted: list[str], follow: list[bool]
 ) -> None:
     assert lines_of(lived(in_order(wanted), follow)) == on_time
+
+
+@pytest.fixture(scope="module")
+def lived_by_everything(server_dsn: str, _template: str) -> Life:
+    """As `lived`, by the plan of every feature."""
+    return lambda steps, follow: live(server_dsn, _template, steps, follow, EVERYTHING)
+
+
+def test_p8_holds_by_a_plan_of_tiers_and_days_without_readings(lived_by_everything: Life) -> None:
+    """Everything is late, and followed one by one: a trip of a day that was charged by declared km measures it."""
+    on_time = lived_by_everything(in_order(ON_TIME), [False] * len(FACTS))
+    assert any("declared km" in step["label"] for posting in on_time for step in posting.worksheet)
+    late = lived_by_everything(in_order([*FACTS][::-1]), [True] * len(FACTS))
+    assert len(late) > len(on_time)
+    assert lines_of(late) == lines_of(on_time)
 
 
 @pytest.mark.long
