@@ -56,26 +56,38 @@ OWN_POLICY_KEYS = (
     "select policy_key from policy.policy where person_key = %(person_key)s order by starts_on desc, policy_id"
 )
 
+# Who drove, of the few trips that are asked for, by itself: else it is worked out for each pair of trips.
 _TRIP_COLUMNS = """
+    with d as materialized (
+        select trip_id, policyholder, driver, claimed_by,
+               case when driver <> policyholder then policy.agrees(driver, %(purpose)s, %(words)s) end as shows_map
+          from link.driver_of_trip where {which}
+    )
     select t.trip_id, p.policy_id, t.started_at, t.ended_at, t.time_zone, t.local_month, t.distance_m, t.gap_m,
            t.duration_s, t.excluded, t.grade, t.quality, t.not_measurable, t.totals, t.features, t.score, t.versions,
-           t.label, t.contests, d.policyholder, d.driver, d.claimed_by,
-           coalesce(policy.agrees(d.driver, %(purpose)s, %(words)s), false) as shows_map
+           t.label, t.contests, d.policyholder, d.driver, d.claimed_by, coalesce(d.shows_map, false) as shows_map
       from link.trip_of_policy t
       join policy.policy p using (policy_key)
-      join link.driver_of_trip d on d.trip_id = t.trip_id and d.policy_key = t.policy_key
+      join d using (trip_id)
 """
 
-TRIPS_OF_POLICY = f"{_TRIP_COLUMNS} where t.policy_key = %(policy_key)s order by t.started_at desc"
+TRIPS_OF_POLICY = (
+    _TRIP_COLUMNS.format(which="policy_key = %(policy_key)s")
+    + " where t.policy_key = %(policy_key)s order by t.started_at desc"
+)
 
 # Of whoever pays and of whoever drove; while nobody knows who did, of everybody who may have.
-_NAMED = """
-    exists (select from policy.policy_driver n where n.policy_key = t.policy_key and n.person_key = %(person_key)s)
-"""
-OWN_TRIP = f"""{_TRIP_COLUMNS} where t.trip_id = %(trip_id)s
-    and (p.person_key = %(person_key)s or d.driver = %(person_key)s or (d.driver is null and {_NAMED}))"""
-DRIVES = f"""{_TRIP_COLUMNS} where p.person_key <> %(person_key)s and {_NAMED}
-    and (d.driver is null or d.driver = %(person_key)s) order by t.started_at desc limit %(limit)s"""
+_NAMED = "select policy_key from policy.policy_driver where person_key = %(person_key)s"
+OWN_TRIP = (
+    _TRIP_COLUMNS.format(which="trip_id = %(trip_id)s")
+    + f""" where t.trip_id = %(trip_id)s and (p.person_key = %(person_key)s or d.driver = %(person_key)s
+                                              or (d.driver is null and t.policy_key in ({_NAMED})))"""
+)
+DRIVES = (
+    _TRIP_COLUMNS.format(which=f"policy_key in ({_NAMED})")
+    + f""" where t.policy_key in ({_NAMED}) and p.person_key <> %(person_key)s
+             and (d.driver is null or d.driver = %(person_key)s) order by t.started_at desc limit %(limit)s"""
+)
 
 
 @dataclass(frozen=True, slots=True)
