@@ -1,6 +1,6 @@
 """Events of a trip as values: one manoeuvre is one event, and what cannot be measured is named, never 0."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -58,32 +58,39 @@ class Findings:
 
 def findings_of(measured: Measured, number: int, trip: Trip, limits: Thresholds) -> Findings:
     """What was found on one of the measured trips."""
-    rows = range(int(measured.first_event[number]), int(measured.first_event[number + 1]))
-    version = limits.version if rows else ""
+    rows = slice(int(measured.first_event[number]), int(measured.first_event[number + 1]))
     return Findings(
-        tuple(_event(measured, row, trip, version) for row in rows),
+        tuple(_events(measured, rows, trip, limits)) if rows.stop > rows.start else (),
         tuple(kind for kind, seen in zip(KINDS, measured.looked.measurable[number].tolist(), strict=True) if not seen),
         tuple(flag for flag, holds in zip(FLAGS, measured.looked.sensor_faults[number].tolist(), strict=True) if holds),
     )
 
 
-def _event(measured: Measured, row: int, trip: Trip, thresholds_version: str) -> Event:
-    found, readings = measured.events, trip.readings
-    kind, start = KINDS[found.kind[row]], found.start[row]
-    source, unit = _SOURCE_AND_UNIT[kind]
-    return Event(
-        kind=kind,
-        started_us=int(readings.fix_time_us[start]),
-        ended_us=int(readings.fix_time_us[found.stop[row] - 1]),
-        peak=float(found.peak[row]),
-        peak_unit=unit,
-        latitude_deg=float(readings.latitude_deg[start]),
-        longitude_deg=float(readings.longitude_deg[start]),
-        source="accelerometer" if found.sensed[row] else source,
-        sampling_interval_s=round(trip.sampling_interval_s, 3),
-        thresholds_version=thresholds_version,
-        totals=event_totals(kind, bool(measured.severe[row]), measured.amounts[row]),
-    )
+def _events(measured: Measured, rows: slice, trip: Trip, limits: Thresholds) -> Iterator[Event]:
+    found, at, version = measured.events, trip.readings, limits.version
+    start, last = found.start[rows], found.stop[rows] - 1
+    columns = (
+        found.kind[rows], at.fix_time_us[start], at.fix_time_us[last], found.peak[rows], at.latitude_deg[start],
+        at.longitude_deg[start], found.sensed[rows], measured.severe[rows], measured.amounts[rows],
+    )  # fmt: skip
+    for number, started_us, ended_us, peak, latitude_deg, longitude_deg, sensed, severe, amounts in zip(
+        *(column.tolist() for column in columns), strict=True
+    ):
+        kind = KINDS[number]
+        source, unit = _SOURCE_AND_UNIT[kind]
+        yield Event(
+            kind=kind,
+            started_us=started_us,
+            ended_us=ended_us,
+            peak=peak,
+            peak_unit=unit,
+            latitude_deg=latitude_deg,
+            longitude_deg=longitude_deg,
+            source="accelerometer" if sensed else source,
+            sampling_interval_s=round(trip.sampling_interval_s, 3),
+            thresholds_version=version,
+            totals=event_totals(kind, severe, amounts),
+        )
 
 
 def over_limit_mps(trip: Trip, driven: Driven) -> Floats:

@@ -4,11 +4,10 @@ Metres and seconds by cell (road class x hour band x over-limit band) sum exactl
 trip, both rounded once; every other counter is rounded by itself.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ingest.compiled import compiled
 from ingest.readings import Int64s
@@ -48,6 +47,7 @@ TOTALS: tuple[str, ...] = (
     "reported_limit_s",
     "reported_over_s",
 )
+_AMOUNTS = tuple(f"{band}_{unit}" for band in OVER for unit in ("m", "s"))
 _HOURS, _BANDS, _CLASSES = len(HOUR_BANDS), len(OVER_LIMIT_BANDS), len(EXPOSURE_CLASSES)
 _UNKNOWN = OVER_LIMIT_BANDS.index("unknown")
 _ROUNDING_MPS = 1e-4  # a float32 speed at the limit is not over it
@@ -242,14 +242,13 @@ def event_amounts(drive: Drive, kind: int, start: int, stop: int, limits: Thresh
         amounts[k] = np.rint(sums[k])
 
 
-def event_totals(kind: str, is_severe: bool, amounts: NDArray[np.int64]) -> dict[str, int]:
+def event_totals(kind: str, is_severe: bool, amounts: Sequence[int]) -> dict[str, int]:
     """What an event adds to its trip's totals: where it turns out to be none, a subtraction undoes it."""
     if kind in ("phone_use", "seat_belt_off"):
-        return {"phone_s" if kind == "phone_use" else "belt_off_s": int(amounts[0])}
+        return {"phone_s" if kind == "phone_use" else "belt_off_s": amounts[0]}
     if kind not in COUNTED_KINDS:
         return {}
     totals = {f"{kind}_events": 1, f"severe_{kind}_events": int(is_severe)}
     if kind == "speeding":
-        names = [f"{band}_{unit}" for band in OVER for unit in ("m", "s")]
-        totals |= dict(zip(names, amounts.tolist(), strict=True))
+        totals |= dict(zip(_AMOUNTS, amounts, strict=True))
     return totals

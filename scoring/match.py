@@ -7,12 +7,13 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from ingest.compiled import compiled
 from scoring.geodesy import from_local_xy_m, local_xy_m
 from scoring.match_lattice import MatchSettings, choose_chains, fill_lattice, new_lattice
 from scoring.match_network import Search, build_network, new_search
 from scoring.match_placing import Placed, new_placed, new_stretches, place_fixes
 from scoring.roads import RoadMap
-from scoring.series import median, steps
+from scoring.series import median
 
 __all__ = ["HiddenMarkovMatcher", "MatchSettings", "Matched", "Matcher", "unmatched"]
 
@@ -70,12 +71,24 @@ def white_noise_m(fix_time_us: NDArray[np.int64], latitude_deg: Float64s, longit
     if len(fix_time_us) < NOISE_MIN_FIXES:
         return 0.0
     x_m, y_m = local_xy_m(latitude_deg, longitude_deg, latitude_deg[0], longitude_deg[0])
-    moved_m = np.hypot(x_m[2:] - x_m[:-2], y_m[2:] - y_m[:-2])
-    counts = (fix_time_us[2:] - fix_time_us[:-2] <= 3_000_000) & (moved_m > 4.0)
-    if np.count_nonzero(counts) < NOISE_MIN_FIXES:
-        return 0.0
-    kink_m = np.hypot(steps(steps(x_m)), steps(steps(y_m)))[counts]
-    return float(median(kink_m) / np.sqrt(6.0 * 2.0 * np.log(2.0)))
+    kink_m = _kinks_m(fix_time_us, x_m, y_m)
+    return float(median(kink_m) / np.sqrt(6.0 * 2.0 * np.log(2.0))) if len(kink_m) >= NOISE_MIN_FIXES else 0.0
+
+
+@compiled
+def _kinks_m(fix_time_us: NDArray[np.int64], x_m: Float64s, y_m: Float64s) -> Float64s:
+    """How far each fix lies off between the two around it, times two, where these are a moving car's within 3 s."""
+    kink_m, count = np.empty(len(x_m)), 0
+    for i in range(1, len(x_m) - 1):
+        near = fix_time_us[i + 1] - fix_time_us[i - 1] <= 3_000_000
+        if near and np.hypot(x_m[i + 1] - x_m[i - 1], y_m[i + 1] - y_m[i - 1]) > 4.0:
+            east_m, north_m = (
+                (x_m[i + 1] - x_m[i]) - (x_m[i] - x_m[i - 1]),
+                (y_m[i + 1] - y_m[i]) - (y_m[i] - y_m[i - 1]),
+            )
+            kink_m[count] = np.hypot(east_m, north_m)
+            count += 1
+    return kink_m[:count]
 
 
 def _means_of_five(latitude_deg: Float64s, longitude_deg: Float64s) -> tuple[Float64s, Float64s]:
