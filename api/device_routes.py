@@ -6,6 +6,7 @@ from datetime import datetime
 from fastapi import APIRouter, Response
 from pydantic import AwareDatetime, BaseModel, Field
 
+from api.access import device_object, looked
 from api.errors import DeviceEnded, NotFound, UnfitDevice
 from api.paging import Page, by
 from api.problems import PROBLEMS
@@ -58,6 +59,7 @@ def make_device_code(
         raise UnfitDevice(str(error)) from None
     except (DeviceExists, DeviceErased):  # and is no device that may send
         raise DeviceEnded(device_id) from None
+    looked(database, reader, "device_code_made", now, object_id=device_object(database, device_id))
     response.headers["Cache-Control"] = "no-store"
     return CodeOut(device=device_id, code=code.text, expires_at=code.expires_at)
 
@@ -72,6 +74,7 @@ def rotate_device(
             token = rotate(conn, device_id, now, tier=tier).token
     except UnknownDevice:
         raise NotFound("device", device_id) from None
+    looked(database, reader, "device_rotated", now, object_id=device_object(database, device_id))
     response.headers["Cache-Control"] = "no-store"
     return TokenOut(device=device_id, token=token, earlier_tokens_end_at=now + ROTATION_OVERLAP)
 
@@ -79,11 +82,13 @@ def rotate_device(
 @router.post("/devices/{device_id}/revoke", status_code=204)
 def revoke_device(device_id: str, reader: DeviceEnder, database: Store, now: Now) -> None:
     """End the device and all of its tokens now."""
+    named = device_object(database, device_id)
     try:
         with database.role("telemetry") as conn:
             revoke(conn, device_id, now)
     except UnknownDevice:
         raise NotFound("device", device_id) from None
+    looked(database, reader, "device_ended", now, object_id=named)
 
 
 @router.get("/security-events")

@@ -11,7 +11,7 @@ from typing import Annotated, Self
 from fastapi import APIRouter, Query
 from pydantic import AwareDatetime, BaseModel, Field, StrictInt, model_validator
 
-from api.access import looked
+from api.access import looked, noted_filter
 from api.errors import NotFound
 from api.paging import Page, by
 from api.problems import PROBLEMS
@@ -132,6 +132,7 @@ def read_one(quarantine_id: int, reader: Admin, database: Store, now: Now) -> Ke
 @router.post("/replay")
 def replay_kept(wanted: ReplayWanted, reader: Admin, database: Store, now: Now) -> list[ReplayOut]:
     """Put refused bytes through the front door again; what is refused again stays as it is."""
+    looked(database, reader, "quarantine_replayed", now, object_id=noted_filter(wanted.model_dump()))
     if wanted.ids is not None:
         try:
             done = [replay(database, quarantine_id, now) for quarantine_id in wanted.ids]

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import HTMLResponse, Response
 
 from api import wording
-from api.access import looked
+from api.access import looked, noted_filter
 from api.accounts import ROLES
 from api.rendering import page
 from api.roles import AuditReader, Now, Store
@@ -46,7 +46,7 @@ Asked = Annotated[AuditFilter, Depends(asked_filter)]
 @router.get("/audit", response_class=HTMLResponse)
 def show_audit(request: Request, reader: AuditReader, database: Store, now: Now, which: Asked) -> Response:
     """Who looked at whose data and who decided about money, the latest first."""
-    looked(database, reader, "audit_read", now, object_id=address("", query_of(which)).removeprefix("?")[:200])
+    looked(database, reader, "audit_read", now, object_id=noted_filter(query_of(which)))
     with database.role("policy") as conn:
         rows = fetch_audit_rows(conn, which, PAGE_ROWS + 1)
         actions = fetch_actions(conn)
@@ -68,7 +68,7 @@ def show_audit(request: Request, reader: AuditReader, database: Store, now: Now,
 @router.get("/audit.csv")
 def download_audit(reader: AuditReader, database: Store, now: Now, which: Asked) -> Response:
     """The same as CSV; noted."""
-    looked(database, reader, "audit_exported", now, object_id=address("", query_of(which)).removeprefix("?")[:200])
+    looked(database, reader, "audit_exported", now, object_id=noted_filter(query_of(which)))
     return csv_answer("audit.csv", CSV_HEAD, _csv_rows(database, which))
 
 

@@ -9,7 +9,7 @@ from fastapi.responses import HTMLResponse, Response
 from pydantic import BaseModel, Field
 
 from api import wording
-from api.access import looked
+from api.access import looked, noted_filter
 from api.paging import Page
 from api.problems import PROBLEMS
 from api.rendering import page
@@ -125,7 +125,7 @@ def show_book(
 @router.get("/book.csv", include_in_schema=False)
 def download_book(reader: Underwriter, database: Store, now: Now, which: Asked) -> Response:
     """Every row of the filter as CSV; that it was taken is noted."""
-    looked(database, reader, "book_exported", now, object_id=_described(which))
+    looked(database, reader, "book_exported", now, object_id=noted_filter(book_view.query_of(which)))
     bounds = book_view.bounds_of(which.period)
     return csv_answer(f"book-{which.period}.csv", book_view.CSV_HEAD, _csv_rows(database, which, bounds))
 
@@ -144,8 +144,3 @@ def _csv_rows(database: Database, which: BookFilter, bounds: Mapping[str, date |
     with database.role("policy") as conn:
         for row in each_book_row(conn, which, bounds):
             yield book_view.csv_row(row)
-
-
-def _described(which: BookFilter) -> str:
-    """The filter in the words of its address, as the audit log keeps it."""
-    return address("", book_view.query_of(which)).removeprefix("?")[:200]

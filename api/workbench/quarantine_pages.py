@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Form, Query, Request
 from fastapi.responses import HTMLResponse, Response
 
-from api.access import looked
+from api.access import looked, noted_filter
 from api.errors import NotFound
 from api.forms import check_session_form
 from api.rendering import page
@@ -67,7 +67,7 @@ def show_quarantine(request: Request, reader: QuarantineReader, database: Store,
 @router.get("/quarantine.csv")
 def download_quarantine(reader: Admin, database: Store, now: Now, which: Asked) -> Response:
     """What is kept, without bytes and digits."""
-    looked(database, reader, "quarantine_exported", now, object_id=address("", query_of(which))[:200])
+    looked(database, reader, "quarantine_exported", now, object_id=noted_filter(query_of(which)))
     with database.role("telemetry") as conn:
         rows = fetch_rows(conn, which, MOST_EXPORTED)
     lines = (
@@ -112,7 +112,7 @@ def replay_by_form(
     """Puts one, or all that wait of a reason and channel, through the front door again; says what became of them."""
     check_session_form(reader, form_token)
     which = Filter(reason or None, None, channel or None)
-    asked = str(quarantine_id) if quarantine_id else address("", query_of(which)).removeprefix("?")
+    asked = str(quarantine_id) if quarantine_id else noted_filter(query_of(which))
     if not asked:
         raise NotFound("kept record", "of no reason and channel")
     looked(database, reader, "quarantine_replayed", now, object_id=asked)

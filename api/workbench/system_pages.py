@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from api.access import looked
+from api.access import device_object, looked
 from api.errors import DeviceEnded, NotFound, UnfitDevice
 from api.forms import check_session_form
 from api.rendering import page
@@ -37,7 +37,8 @@ STATE_NAMES = {
 }  # fmt: skip
 COLUMNS = {"device": "Device", "enrolled": "Enrolled", "last": "Last upload"}
 CSV_HEAD = ("device", "vehicle_class", "enrolled_at", "revoked_at", "last_upload", "waiting_in_quarantine")
-MOST_EVENTS = 500
+EVENTS_HEAD = ("happened_at", "kind", "channel", "device", "detail")
+MOST_EVENTS, MOST_EXPORTED = 500, 100_000
 Find = Annotated[str, Query(max_length=64, pattern="^[a-z0-9-]*$")]
 State = Annotated[str, Query(max_length=20)]
 Sort = Annotated[str, Query(max_length=20)]
@@ -104,7 +105,7 @@ def make_code_by_form(
         raise UnfitDevice(str(error)) from None
     except DeviceExists:
         raise DeviceEnded(device.strip()) from None
-    looked(database, reader, "device_code_made", now, object_id=device.strip())
+    looked(database, reader, "device_code_made", now, object_id=device_object(database, device.strip()))
     return page(request, "device_code.html", reader, device=device.strip(), code=code)
 
 
@@ -112,12 +113,13 @@ def make_code_by_form(
 def end_by_form(device_id: str, reader: Admin, database: Store, now: Now, form_token: Token = "") -> Response:
     """Ends a device and its tokens now."""
     check_session_form(reader, form_token)
+    named = device_object(database, device_id)
     try:
         with database.role("telemetry") as conn:
             revoke(conn, device_id, now)
     except UnknownDevice:
         raise NotFound("device", device_id) from None
-    looked(database, reader, "device_ended", now, object_id=device_id)
+    looked(database, reader, "device_ended", now, object_id=named)
     return RedirectResponse(address("/devices", {"find": device_id}), status_code=303)
 
 
@@ -129,6 +131,17 @@ def show_security_events(
     with database.role("telemetry") as conn:
         events = fetch_security_events(conn, kind or None, None, MOST_EVENTS)
     return page(request, "security_events.html", reader, events=events, kinds=list(SecurityEvent), kind=kind)
+
+
+@router.get("/security-events.csv")
+def download_security_events(
+    reader: Admin, database: Store, kind: Annotated[str, Query(max_length=40)] = ""
+) -> Response:
+    """The latest of them as CSV."""
+    with database.role("telemetry") as conn:
+        events = fetch_security_events(conn, kind or None, None, MOST_EXPORTED)
+    rows = ((one.happened_at.isoformat(), one.kind, one.channel, one.device_id or "", one.detail) for one in events)
+    return csv_answer("security-events.csv", EVENTS_HEAD, rows)
 
 
 @router.get("/system", response_class=HTMLResponse)

@@ -73,6 +73,7 @@ ALLOWED = {
     "/devices/codes": {"admin"},
     "/devices/{device_id}/end": {"admin"},
     "/security-events": {"admin"},
+    "/security-events.csv": {"admin"},
     "/system": {"admin"},
     "/audit": {"privacy_officer", "admin"},
     "/audit.csv": {"privacy_officer", "admin"},

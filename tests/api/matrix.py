@@ -121,6 +121,7 @@ ROW_OF = {
     "POST /devices/codes": "Devices: enrol, rotate",
     "POST /devices/{device_id}/end": "Devices: revoke",
     "GET /security-events": "Security events",
+    "GET /security-events.csv": "Security events",
     "GET /system": "Metrics",
     "GET /audit": "Access and audit log",
     "GET /audit.csv": "Access and audit log",
