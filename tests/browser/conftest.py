@@ -12,7 +12,7 @@ from tests.api.world import NOW, PASSWORD, World
 from tests.browser.browsing import chromium, served
 
 SUPPORT, ACTUARY, ADMIN = "support@example.org", "actuary@example.org", "admin@example.org"
-SECOND_ACTUARY = "second.actuary@example.org"
+SECOND_ACTUARY, OFFICER = "second.actuary@example.org", "officer@example.org"
 
 __all__ = ["world"]
 
@@ -27,6 +27,7 @@ def own_world(world: World, server_dsn: str) -> Iterator[World]:
                 (ACTUARY, "actuary"),
                 (SECOND_ACTUARY, "actuary"),
                 (ADMIN, "admin"),
+                (OFFICER, "privacy_officer"),
             ):
                 add_account(conn, email, PASSWORD, role, created_at=NOW)
         yield copy

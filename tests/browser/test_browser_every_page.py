@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Page
 from api.rendering import STATIC
 from tests.api.world import ANNA, BEN, DESK, PASSWORD, POLICY_OF
 from tests.browser.browsing import CHROMIUM, PHONE, open_page, sign_in
-from tests.browser.conftest import ACTUARY, ADMIN, SUPPORT
+from tests.browser.conftest import ACTUARY, ADMIN, OFFICER, SUPPORT
 
 pytestmark = [
     pytest.mark.browser,
@@ -24,7 +24,7 @@ OWN, BOOK = f"/policies/{POLICY_OF[ANNA]}", f"/book/{POLICY_OF[ANNA]}"
 PAGES = {
     ANNA: (
         "/home", f"{OWN}/score", f"{OWN}/trips", f"{OWN}/what-if?distance=300&night=20", f"{OWN}/menu?pay_plan=flat",
-        f"{OWN}/statements/2026-10", "a trip", "/privacy", "/trips/none",
+        f"{OWN}/statements/2026-10", "a trip", "/privacy", "/drives", "/trips/none",
     ),
     DESK: (
         "/desk", "/book", BOOK, f"{BOOK}/statements/2026-10", "/contests", "/quote", "/portfolio", "/portfolio/map",
@@ -32,6 +32,7 @@ PAGES = {
     ),
     SUPPORT: ("/customers", f"/customers/{POLICY_OF[BEN]}", "/guard"),
     ACTUARY: ("/desk", "/experiments", "/rate-plans", "/segments", "/strategies", "/guard"),
+    OFFICER: ("/desk", "/erasures", f"/locations?policy={POLICY_OF[ANNA]}", "/audit"),
     ADMIN: ("/desk", "/quarantine", "/devices", "/security-events", "/system", "/audit"),
 }  # fmt: skip
 WIDTHS = (360, 1280)
