@@ -13,7 +13,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from api import store
-from api.errors import AccountExists, TooManyAttempts, UnknownRole, WeakPassword, WrongCredentials
+from api.errors import AccountExists, NoAccountHere, TooManyAttempts, UnknownRole, WeakPassword, WrongCredentials
 from api.store import Account, StoredAccount
 from storage.pool import Conn
 
@@ -100,7 +100,25 @@ def add_account(
 
 def sign_in(conn: Conn, email: str, password: str, attempts: Attempts, as_of: datetime) -> Session:
     """A session of one hour. Raises WrongCredentials or TooManyAttempts, the same for an unknown address."""
-    account = known_account(conn, email, password, attempts, as_of)
+    return _opened(conn, known_account(conn, email, password, attempts, as_of), as_of)
+
+
+def sign_in_as(conn: Conn, issuer: str, subject: str, verified_email: str | None, as_of: datetime) -> Session:
+    """A session for whom an identity provider vouches for. Raises NoAccountHere.
+
+    An account belongs to an issuer and subject from the first sign-in on, when it is found by the address that the
+    provider has verified; from then on the address does not matter. The role is the account's own.
+    """
+    account = store.fetch_account_of_identity(conn, issuer, subject)
+    if account is None:
+        known = verified_email and store.fetch_stored_account(conn, normal_email(verified_email))
+        if not known or not store.link_identity(conn, issuer, subject, known.account_key, as_of):
+            raise NoAccountHere
+        account = known
+    return _opened(conn, account, as_of)
+
+
+def _opened(conn: Conn, account: StoredAccount, as_of: datetime) -> Session:
     token = secrets.token_urlsafe(32)
     expires_at = as_of + SESSION_LENGTH
     store.insert_session(

@@ -24,6 +24,7 @@ from api import (
     location_routes,
     menu_routes,
     offer_routes,
+    oidc_routes,
     outlook_routes,
     person_routes,
     planning_routes,
@@ -37,6 +38,7 @@ from api.bounds import RequestBounds
 from api.description import describe
 from api.errors import NotFound
 from api.languages import ReadersLanguage
+from api.oidc import OidcSettings, Provider
 from api.problems import install_problems
 from api.rendering import STATIC, make_environment
 from api.security import SecurityHeaders
@@ -46,7 +48,12 @@ from scoring.roads import RoadMap
 from storage.pool import Database
 
 
-def create_api(database: Database, roads: RoadMap | None, clock: Callable[[], datetime]) -> FastAPI:
+def create_api(
+    database: Database,
+    roads: RoadMap | None,
+    clock: Callable[[], datetime],
+    oidc: OidcSettings | None = None,
+) -> FastAPI:
     """The application on an open, migrated database; `roads` (None: maps show the path alone) is what maps draw.
 
     Pages load nothing from elsewhere, so FastAPI's own documentation pages (they need a CDN) are off; the
@@ -66,10 +73,12 @@ def create_api(database: Database, roads: RoadMap | None, clock: Callable[[], da
     app.state.roads = roads
     app.state.places = frozenset(name.lower() for name in roads.names if name) if roads else frozenset()
     app.state.attempts = Attempts()
+    app.state.oidc = Provider(oidc) if oidc else None
     app.state.templates = make_environment()
     install_problems(app)
     for routes in (
         session_routes,
+        oidc_routes,
         language_routes,
         person_routes,
         outlook_routes,

@@ -218,6 +218,42 @@ class WrongCredentials(ApiError):
 
 
 @dataclass(eq=False)
+class ProviderRefused(ApiError):
+    """An answer of the identity provider that does not prove who came."""
+
+    detail: str
+
+    status: ClassVar[int] = 401
+    title: ClassVar[str] = "You are not signed in"
+    advice: ClassVar[str] = "Begin again from the sign-in page."
+
+    def __str__(self) -> str:
+        return f"{self.detail[:1].upper()}{self.detail[1:]}."
+
+
+class ProviderAway(ApiError):
+    """The identity provider does not answer, or not as one does."""
+
+    status: ClassVar[int] = 503
+    title: ClassVar[str] = "The identity provider does not answer"
+    advice: ClassVar[str] = "Wait a moment, then try again."
+
+    def __str__(self) -> str:
+        return "Nobody can be signed in by it now."
+
+
+class NoAccountHere(ApiError):
+    """Somebody whom the provider knows and we do not."""
+
+    status: ClassVar[int] = 403
+    title: ClassVar[str] = "No account here"
+    advice: ClassVar[str] = "Ask for an account under the e-mail address that the provider has verified."
+
+    def __str__(self) -> str:
+        return "The provider knows you, and there is no account here that is yours."
+
+
+@dataclass(eq=False)
 class TooManyAttempts(ApiError):
     """Sign-in for one address failed too often within the window."""
 

@@ -57,18 +57,11 @@ def sign_in(
     try:
         with database.role("policy") as conn:
             session = accounts.sign_in(conn, email, password, request.app.state.attempts, now)
+            accounts.sign_out(conn, request.cookies.get(SESSION_COOKIE, ""))  # the one before is not left open
     except (WrongCredentials, TooManyAttempts) as error:
         return _sign_in_page(request, status=error.status, email=email, error=f"{say(error.title)}. {error}")
     response = RedirectResponse(HOME.get(session.role, "/"), status_code=303)
-    response.set_cookie(
-        SESSION_COOKIE,
-        session.token,
-        httponly=True,
-        samesite="lax",
-        secure=request.url.scheme == "https",
-        max_age=int(accounts.SESSION_LENGTH.total_seconds()),
-        path="/",
-    )
+    keep_session(request, response, session)
     return response
 
 
@@ -85,8 +78,31 @@ def sign_out(
     return response
 
 
+def keep_session(request: Request, response: Response, session: accounts.Session) -> None:
+    """Lets the browser keep the session's token, where no script can read it."""
+    response.set_cookie(
+        SESSION_COOKIE,
+        session.token,
+        httponly=True,
+        samesite="lax",
+        secure=request.url.scheme == "https",
+        max_age=int(accounts.SESSION_LENGTH.total_seconds()),
+        path="/",
+    )
+
+
 def _sign_in_page(request: Request, *, status: int = 200, email: str = "", error: str = "") -> Response:
     token = issue_form_token(request)
-    response = page(request, "sign_in.html", None, status=status, form_token=token, email=email, error=error)
+    by_provider = request.app.state.oidc is not None
+    response = page(
+        request,
+        "sign_in.html",
+        None,
+        status=status,
+        form_token=token,
+        email=email,
+        error=error,
+        by_provider=by_provider,
+    )
     keep_form_token(request, response, token)
     return response

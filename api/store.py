@@ -24,6 +24,17 @@ ACCOUNT_BY_EMAIL = """
      where email = %(email)s
 """
 
+ACCOUNT_OF_IDENTITY = """
+    select a.account_key, a.email, a.password_hash, a.role, a.person_key
+      from policy.account_identity i join policy.account a using (account_key)
+     where i.issuer = %(issuer)s and i.subject = %(subject)s
+"""
+
+LINK_IDENTITY = """
+    insert into policy.account_identity (issuer, subject, account_key, linked_at)
+    values (%(issuer)s, %(subject)s, %(account_key)s, %(linked_at)s) on conflict do nothing
+"""
+
 PERSON_BY_EMAIL = "select person_key from policy.person where email = %(email)s"
 
 INSERT_PERSON = """
@@ -153,6 +164,18 @@ def fetch_stored_account(conn: Conn, email: str) -> StoredAccount | None:
     """The account of an e-mail address (lower case), with its password hash."""
     with conn.cursor(row_factory=class_row(StoredAccount)) as cur:
         return cur.execute(ACCOUNT_BY_EMAIL, {"email": email}).fetchone()
+
+
+def fetch_account_of_identity(conn: Conn, issuer: str, subject: str) -> StoredAccount | None:
+    """The account that belongs to a person at an identity provider."""
+    with conn.cursor(row_factory=class_row(StoredAccount)) as cur:
+        return cur.execute(ACCOUNT_OF_IDENTITY, {"issuer": issuer, "subject": subject}).fetchone()
+
+
+def link_identity(conn: Conn, issuer: str, subject: str, account_key: UUID, linked_at: datetime) -> bool:
+    """False where the account already belongs to another subject of that issuer."""
+    row = {"issuer": issuer, "subject": subject, "account_key": account_key, "linked_at": linked_at}
+    return conn.execute(LINK_IDENTITY, row).rowcount == 1
 
 
 def fetch_person_key(conn: Conn, email: str) -> UUID | None:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
     from starlette.types import ASGIApp
 
+    from api.oidc import OidcSettings
     from storage.pool import Database
 
 
@@ -41,6 +42,23 @@ def serve(
             help="File with our password at the broker. Default: where `wayrate mqtt config` writes it.",
         ),
     ] = None,
+    oidc_issuer: Annotated[
+        str | None,
+        typer.Option(
+            "--oidc-issuer", envvar="WAYRATE_OIDC_ISSUER", metavar="URL", help="Identity provider for people's sign-in."
+        ),
+    ] = None,
+    oidc_client: Annotated[
+        str, typer.Option("--oidc-client", envvar="WAYRATE_OIDC_CLIENT", help="What the provider knows us by.")
+    ] = "wayrate",
+    oidc_secret: Annotated[
+        Path | None,
+        typer.Option("--oidc-secret", envvar="WAYRATE_OIDC_SECRET", help="File with our secret at the provider."),
+    ] = None,
+    public_url: Annotated[
+        str | None,
+        typer.Option("--public-url", envvar="WAYRATE_PUBLIC_URL", metavar="URL", help="Our address in browsers."),
+    ] = None,
     roads: Roads = None,
     data_dir: DataDir = None,
     as_of: AsOf = None,
@@ -65,6 +83,7 @@ def serve(
     if mqtt is not None:
         secret = mqtt_secret or data_folder(data_dir) / "mosquitto" / SECRET_FILE
         broker = parse_broker(mqtt, read_secret(secret))
+    oidc = _oidc(oidc_issuer, oidc_client, oidc_secret, public_url or f"http://{host}:{listener.getsockname()[1]}")
     clock = running_clock(as_of)
     with database_of(data_dir, keep_running=True) as database, Coalescer(database) as coalescer, ExitStack() as running:
         gateway = create_gateway(database, clock, coalescer=coalescer)
@@ -72,7 +91,7 @@ def serve(
         add_metrics_route(gateway)
         app: ASGIApp = gateway
         if only != "gateway":
-            api = _api(database, roads, clock)
+            api = _api(database, roads, clock, oidc)
             app = api if only == "api" else combined(gateway, api)
         address = f"http://{host}:{listener.getsockname()[1]}"
         messages.print(f"Serving on {address} — devices post to {address}/v1/readings. Ctrl-C stops.")
@@ -88,9 +107,20 @@ def serve(
         server(app).run(sockets=[listener])
 
 
-def _api(database: "Database", roads: Path | None, clock: Callable[[], datetime]) -> "FastAPI":
+def _oidc(issuer: str | None, client: str, secret: Path | None, public_url: str) -> "OidcSettings | None":
+    """The identity provider, where one is named."""
+    from api.oidc import OidcSettings
+
+    if issuer is None:
+        return None
+    return OidcSettings(issuer, client, secret.read_text("utf-8").strip() if secret else "", public_url)
+
+
+def _api(
+    database: "Database", roads: Path | None, clock: Callable[[], datetime], oidc: "OidcSettings | None"
+) -> "FastAPI":
     """The API with its pages. What it needs is loaded here, for a gateway that is killed is soon back without it."""
     from api.app import create_api
     from scoring.extract import read_road_map
 
-    return create_api(database, read_road_map(roads) if roads else None, clock)
+    return create_api(database, read_road_map(roads) if roads else None, clock, oidc)

@@ -1,4 +1,4 @@
--- depends: 0042.driven-month
+-- depends: 0043.account-identity
 -- The book by month, one narrow row a policy: what was driven and counted, scored and charged. It is summed up in the
 -- transaction that posts or adjusts the month, so that lists and figures of a large book read rows and not trips.
 

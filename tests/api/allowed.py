@@ -1,6 +1,6 @@
 """Who may ask anything at each path: the signatures are held against it, and docs/api.md against them."""
 
-PUBLIC = {"/", "/sign-in", "/language", "/health"}
+PUBLIC = {"/", "/sign-in", "/sign-in/oidc", "/sign-in/oidc/callback", "/language", "/health"}
 # The rows of the security matrix that these routes serve: who may read.
 OWN, DRIVEN = {"policyholder", "driver"}, {"underwriter"}
 BINDING = {"policyholder", "underwriter"}

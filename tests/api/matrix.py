@@ -21,7 +21,9 @@ _PLANS = "Rate plan, model report, dislocation"
 _ZONES, _ERASE, _LOCATION = "Privacy zones", "Export, erase", "Precise location of others"
 _PORTFOLIO, _TOUCHPOINTS = "Portfolio", "Touchpoints, offers"
 
-PUBLIC = {"GET /", "POST /sign-in", "POST /language", "GET /health"}
+PUBLIC = {
+    "GET /", "POST /sign-in", "GET /sign-in/oidc", "GET /sign-in/oidc/callback", "POST /language", "GET /health",
+}  # fmt: skip
 
 ROW_OF = {
     "POST /sign-out": _PEOPLE,
