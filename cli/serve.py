@@ -18,47 +18,57 @@ if TYPE_CHECKING:
     from storage.pool import Database
 
 
+TcpPort = Annotated[
+    int | None, typer.Option("--tcp-port", help="Port for Teltonika devices over TCP; 0 takes any free one.")
+]
+UdpPort = Annotated[
+    int | None, typer.Option("--udp-port", help="Port for Teltonika devices over UDP; 0 takes any free one.")
+]
+Broker = Annotated[
+    str | None,
+    typer.Option(
+        "--mqtt", metavar="URL", help="Broker to take devices' messages from: mqtt://HOST:PORT, mqtts:// for TLS."
+    ),
+]
+BrokerSecret = Annotated[
+    Path | None,
+    typer.Option(
+        "--mqtt-secret",
+        envvar="WAYRATE_MQTT_SECRET",
+        help="File with our password at the broker. Default: where `wayrate mqtt config` writes it.",
+    ),
+]
+Issuer = Annotated[
+    str | None,
+    typer.Option(
+        "--oidc-issuer", envvar="WAYRATE_OIDC_ISSUER", metavar="URL", help="Identity provider for people's sign-in."
+    ),
+]
+Client = Annotated[
+    str, typer.Option("--oidc-client", envvar="WAYRATE_OIDC_CLIENT", help="What the provider knows us by.")
+]
+ClientSecret = Annotated[
+    Path | None,
+    typer.Option("--oidc-secret", envvar="WAYRATE_OIDC_SECRET", help="File with our secret at the provider."),
+]
+PublicUrl = Annotated[
+    str | None,
+    typer.Option("--public-url", envvar="WAYRATE_PUBLIC_URL", metavar="URL", help="Our address in browsers."),
+]
+
+
 def serve(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on; 0 takes any free one.")] = 8080,
     only: Annotated[Part, typer.Option(help="Serve the device gateway or the API with its pages alone.")] = "all",
-    tcp_port: Annotated[
-        int | None, typer.Option("--tcp-port", help="Port for Teltonika devices over TCP; 0 takes any free one.")
-    ] = None,
-    udp_port: Annotated[
-        int | None, typer.Option("--udp-port", help="Port for Teltonika devices over UDP; 0 takes any free one.")
-    ] = None,
-    mqtt: Annotated[
-        str | None,
-        typer.Option(
-            "--mqtt", metavar="URL", help="Broker to take devices' messages from: mqtt://HOST:PORT, mqtts:// for TLS."
-        ),
-    ] = None,
-    mqtt_secret: Annotated[
-        Path | None,
-        typer.Option(
-            "--mqtt-secret",
-            envvar="WAYRATE_MQTT_SECRET",
-            help="File with our password at the broker. Default: where `wayrate mqtt config` writes it.",
-        ),
-    ] = None,
-    oidc_issuer: Annotated[
-        str | None,
-        typer.Option(
-            "--oidc-issuer", envvar="WAYRATE_OIDC_ISSUER", metavar="URL", help="Identity provider for people's sign-in."
-        ),
-    ] = None,
-    oidc_client: Annotated[
-        str, typer.Option("--oidc-client", envvar="WAYRATE_OIDC_CLIENT", help="What the provider knows us by.")
-    ] = "wayrate",
-    oidc_secret: Annotated[
-        Path | None,
-        typer.Option("--oidc-secret", envvar="WAYRATE_OIDC_SECRET", help="File with our secret at the provider."),
-    ] = None,
-    public_url: Annotated[
-        str | None,
-        typer.Option("--public-url", envvar="WAYRATE_PUBLIC_URL", metavar="URL", help="Our address in browsers."),
-    ] = None,
+    tcp_port: TcpPort = None,
+    udp_port: UdpPort = None,
+    mqtt: Broker = None,
+    mqtt_secret: BrokerSecret = None,
+    oidc_issuer: Issuer = None,
+    oidc_client: Client = "wayrate",
+    oidc_secret: ClientSecret = None,
+    public_url: PublicUrl = None,
     roads: Roads = None,
     data_dir: DataDir = None,
     as_of: AsOf = None,
