@@ -49,8 +49,8 @@ class Driving:
 
     @property
     def distance_m(self) -> int:
-        """Metres that are charged, gaps apart."""
-        return sum(trip.distance_m for trip in self.charged)
+        """Metres of the trips that are charged, measured and estimated in gaps."""
+        return sum(trip.distance_m + trip.gap_m for trip in self.charged)
 
     @property
     def night_share(self) -> float:
@@ -151,7 +151,7 @@ def _trips(driving: Driving, wish: Wish) -> tuple[DrivenTrip, ...]:
         elif wish.distance_m:  # nothing was driven so far: at the rate of what is on no known road
             return (DrivenTrip("what-if", wish.distance_m, 0, None, (("unmatched", "day", wish.distance_m),)),)
     whole = tuple((road, hour, round(metres * scale)) for (road, hour), metres in sorted(cells.items()))
-    distance_m = round(driving.distance_m * scale)
+    distance_m = round(sum(trip.distance_m for trip in charged) * scale)
     gap_m = round(sum(trip.gap_m for trip in charged) * scale)
     minutes = round(sum(trip.minutes for trip in charged) * scale)
     return (DrivenTrip("what-if", distance_m, gap_m, None, tuple(cell for cell in whole if cell[2]), minutes),)

@@ -58,7 +58,7 @@ CODES = (
     *EXPOSURE_CLASSES, *HOUR_BANDS, "fee", "minimum premium", "insurance premium tax", "administration",
     "of covers, minimum and fee", "liability", "collision", "vehicle class", "territory", "driver age", "declared km",
     "small", "compact", "suv", "van", "urban", "suburban", "rural", "the month's statement",
-    "the agreed terms changed", *ROLES, privacy_view.CLOSED,
+    "the agreed terms changed", *ROLES, "program", privacy_view.CLOSED,
 )  # fmt: skip
 NOUNS = ("policy", "trip", "statement", "menu", "choice", "event", "contest", "device", "file")
 

@@ -37,7 +37,7 @@ def test_browser_contest_decision_credit_and_new_statement(browser: Browser, add
 
     desk = open_page(browser, DESKTOP).page
     sign_in(desk, address, DESK, PASSWORD)
-    desk.get_by_role("link", name="Contests").click()
+    desk.goto(f"{address}/contests")
     desk.get_by_role("link", name="The whole trip").first.click()
     assert "The person did not let the way be shown." in desk.locator("main").inner_text()
     desk.locator("textarea[name=words]").fill("The workshop confirmed it.")

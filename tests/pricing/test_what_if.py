@@ -59,12 +59,12 @@ def test_wishing_nothing_is_the_premium_itself() -> None:
 
 
 def test_as_it_is_counts_what_is_charged() -> None:
-    assert DRIVING.distance_m == 40_000
+    assert DRIVING.distance_m == 40_500
     assert (DRIVING.night_share, DRIVING.over_share) == (0.1, 0.2)
 
 
 def test_twice_as_far_is_twice_the_kilometres_and_the_same_days() -> None:
-    assert kilometres(Wish(distance_m=80_000)) == {key: 2 * km for key, km in kilometres(Wish()).items()}
+    assert kilometres(Wish(distance_m=81_000)) == {key: 2 * km for key, km in kilometres(Wish()).items()}
 
 
 @pytest.mark.parametrize("share", [0.0, 0.25, 1.0])
