@@ -19,7 +19,7 @@ from simulator.book.formula import read_formula
 
 def test_two_years_by_hand() -> None:
     # Leaving: expit(-1 + 2 x 0.1 + 3 x 0.01 - 0.5 x log 2); two actions that are not taken.
-    model = LeaveModel(np.array([-1.0, 2.0, 3.0, -0.5, 9.0, 9.0]), 3, 0.9)
+    model = LeaveModel(np.array([-1.0, 2.0, 3.0, -0.5, 9.0, 9.0]), 3, 1, 0.9)
     found = expected_value(model, np.array([0.1]), np.ones(1), np.array([100.0]), 0.05, 2)
     leaves = expit(-1.0 + 0.2 + 0.03 - 0.5 * np.log(2.0))
     assert found == pytest.approx([100.0 + 100.0 * 0.95 * (1.0 - leaves) / (1.0 + DISCOUNT)])
