@@ -15,16 +15,17 @@ from ingest.store import Device
 from pricing.agreements import Asked, endorse, renew
 from pricing.close import close_period, post_adjustments
 from pricing.month import Month, rate_month
-from pricing.plan import TIERS, RatePlan, parse_plan
+from pricing.plan import RatePlan, parse_plan
 from pricing.policies import publish
 from pricing.rating import recompute
 from pricing.statement import Posting
 from pricing.store import fetch_policy, fetch_postings
-from scoring.quality import weakest_tier
+from scoring.path import score_readings
 from scoring.worker import work_once
 from storage.pool import Database
 from tests.pricing.book import CLOSED_AT, DEVICE_KEY, add_with_device, put_trip
 from tests.pricing.test_agreements import WHO
+from tests.scoring.driving import drive
 
 CONTENT = Path("docs/examples/rate-plan.toml").read_text()
 FIRST = parse_plan(CONTENT.replace("2026-01-01", "2019-01-01"), "first")
@@ -171,7 +172,13 @@ def test_a_renewal_is_held_to_the_term_before_and_that_to_the_one_before_it(data
 
 
 def test_a_trip_has_the_weakest_tier_of_its_readings() -> None:
-    for weaker in TIERS:
-        for stronger in TIERS[TIERS.index(weaker) :]:
-            together = int(np.bitwise_or.reduce([int(TIER_FLAGS[weaker]), int(TIER_FLAGS[stronger])]))
-            assert weakest_tier(together) == weaker
+    """And says so in its certificate, apart from what is wrong with its data; all of it signed says nothing."""
+    readings = drive(300.0, lambda t: np.full_like(t, 14.0))
+    for weaker, stronger in (("claim", "tls"), ("bound_network", "signed"), ("tls", "tls"), ("signed", "signed")):
+        flags = np.full(len(readings), int(TIER_FLAGS[stronger]), dtype=np.int32)
+        flags[100] = int(TIER_FLAGS[weaker])
+        (trip,) = score_readings(readings.replace(flags=flags), None, None, device="car-1")
+        assert trip.quality.get("tier") == (None if weaker == "signed" else weaker)
+        said = trip.quality["flags"]
+        assert isinstance(said, list)
+        assert not {"unsigned", "no_tls_token", "unbound_network"} & set(said)
