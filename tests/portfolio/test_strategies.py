@@ -79,7 +79,7 @@ def test_a_year_by_hand(one_round: Round) -> None:
     market, fitted, costs = one_round.market, fit(one_round.pilot), Costs()
     short = Market(
         **{name: getattr(market, name) for name in ("tastes", "territory", "vehicle_class", "age_band", "declared_km",
-           "shares_driving", "sensitivity", "moved", "action_cost", "service_cost")},
+           "shares_driving", "answered", "sensitivity", "moved", "action_cost", "service_cost")},
         **{name: getattr(market, name)[:1] for name in ("driven_km", "behaviour", "explained_loss", "loss", "offer")},
         luck=market.luck[:, :1],
     )  # fmt: skip
