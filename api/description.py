@@ -72,8 +72,8 @@ def _complete(operation: Json, path: str, example: Json) -> None:
     statuses |= {404} if "{" in path or "requestBody" in operation else set()
     statuses |= set(_OF_BODIES) if "requestBody" in operation else {409} if "{" in path else set()
     operation["responses"] = answers | {str(status): _problem(status) for status in sorted(statuses)}
-    if "201" in answers and any(one["name"] == "Idempotency-Key" for one in operation.get("parameters", [])):
-        answers["200"] = {**answers["201"], "description": "Done before, by a request with the same key"}
+    if "201" in answers:
+        answers["200"] = {**answers["201"], "description": "Done before: the same, or a request with the same key"}
         operation["responses"] = dict(sorted((operation["responses"] | answers).items()))
     if any(one["name"] == "cursor" for one in operation.get("parameters", [])):
         header = {"description": 'The next page, as `rel="next"`; absent on the last', "schema": {"type": "string"}}
