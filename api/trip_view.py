@@ -57,6 +57,8 @@ REASONS = {
     "gap_before": "a way before it that nobody measured",
     "off_road": "most of the way is on none of the map's roads: a train, a ferry, or a road that the map lacks",
     "implausible_place": "off the map, and on it when latitude and longitude change places: the device swaps them",
+    "odometer_mismatch": "the odometer counted another way",
+    "too_fast_for_vehicle": "faster than a vehicle of the declared class can go",
     "no_road_map": "no road map was at hand: speeding could not be measured",
     "unmatched": "the road map does not cover it: speeding could not be measured",
     "unobserved": "nobody reported the way, only where it ended",

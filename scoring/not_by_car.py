@@ -47,6 +47,8 @@ def likenesses(trip: Trip, seen: Survey, travel: Travel) -> dict[str, bool]:
         "odo_reset": seen.odometer_falls,
         "odometer_mismatch": _odometer_disagrees(trip, seen, travel),
         "ignition_toggling": seen.toggles >= travel.toggle_least,
+        "too_fast_for_vehicle": seen.fast_mps > travel.fastest_of_class_mps,
+        "long_stop": seen.longest_stop_s >= travel.long_stop_s,
     }
 
 

@@ -26,6 +26,7 @@ _CEILINGS = {
     "off_road": "uncertified",
     "implausible_place": "uncertified",
     "odometer_mismatch": "C",
+    "too_fast_for_vehicle": "uncertified",
 }
 
 

@@ -142,6 +142,10 @@ class Travel:
     walk_mps: float = 3.5
     walk_least_s: float = 180.0
     fastest_car_mps: float = 65.0  # 234 km/h held for a twentieth of a trip is no car on a road
+    fastest_of_class_mps: float = 65.0  # likewise: more is not a vehicle of the class that is declared
+    long_stop_s: float = (
+        180.0  # inside a trip: longer than signals, it may be the end of one trip and the start of another
+    )
     contact_share: float = 0.8  # of the moving readings with the contact off
     odometer_least_m: float = 1000.0
     odometer_still_share: float = 0.05
@@ -176,6 +180,12 @@ class Settings:
 DEFAULT_SETTINGS = Settings()
 
 
+# Vans are sold to some 160 km/h; a lorry over 3.5 t has a limiter in most countries (90 km/h in the European Union).
+FASTEST_MPS: dict[str, float] = {"car": 65.0, "light_truck": 47.0, "heavy_truck": 36.0}
+
+
 def settings_for(vehicle_class: str) -> Settings:
     """The settings of a vehicle class; an unknown class raises `KeyError`, so the caller must check `THRESHOLDS`."""
-    return Settings(thresholds=THRESHOLDS[vehicle_class])
+    return Settings(
+        thresholds=THRESHOLDS[vehicle_class], travel=Travel(fastest_of_class_mps=FASTEST_MPS[vehicle_class])
+    )

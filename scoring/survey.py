@@ -32,6 +32,7 @@ class Survey(NamedTuple):
     counted_m: float  # by the odometer, from the first to the last reading, where it is known there and never fell
     odometer_falls: bool
     toggles: int  # changes of the contact that follow soon on another
+    longest_stop_s: float  # standing still, between two times of moving
 
 
 def survey(trip: Trip, driven: Driven, travel: Travel) -> Survey:
@@ -42,7 +43,8 @@ def survey(trip: Trip, driven: Driven, travel: Travel) -> Survey:
     fast_mps, moving = _fast(trip.speed_mps, trip.still)
     counted_m, falls = _odometer(at.odometer_m)
     toggles = _toggles(trip.t_s, at.ignition, travel.toggle_s)
-    return Survey(*sums, fast_mps, moving, contact, counted_m, falls, toggles)
+    longest_stop_s = _longest_stop_s(trip.t_s, trip.still)
+    return Survey(*sums, fast_mps, moving, contact, counted_m, falls, toggles, longest_stop_s)
 
 
 @compiled
@@ -112,3 +114,17 @@ def _toggles(t_s: Floats, ignition: Float32s, toggle_s: float) -> int:
                 changed_s = t_s[i]
             before = ignition[i]
     return found
+
+
+@compiled
+def _longest_stop_s(t_s: Floats, still: Bools) -> float:
+    """The longest time from the first still reading to the next moving one, after some movement; 0 where there is none."""
+    moved, since_s, longest_s = False, np.nan, 0.0
+    for i in range(len(still)):
+        if still[i]:
+            since_s = t_s[i] if moved and np.isnan(since_s) else since_s
+        else:
+            if not np.isnan(since_s):
+                longest_s = max(longest_s, t_s[i] - since_s)
+            moved, since_s = True, np.nan
+    return longest_s

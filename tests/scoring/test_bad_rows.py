@@ -10,6 +10,7 @@ from ingest.readings import Flag, Readings, concatenate, make_readings
 from ingest.validate import validate
 from scoring.path import ScoredTrip, score_readings
 from scoring.segments import Place
+from scoring.settings import THRESHOLDS, settings_for
 from tests.scoring.conformance.cases import flags, kinds, metres, only, score
 from tests.scoring.conformance.physics import G, Journey, Leg, World, journey, seen
 
@@ -203,6 +204,23 @@ def test_row_75_a_toggling_contact_is_debounced_and_flagged() -> None:
     assert "ignition_toggling" in flags(trip)
     assert trip.distance_m == only(score(readings.replace(ignition=steady))).distance_m
     assert "ignition_toggling" not in flags(only(score(readings.replace(ignition=steady))))
+
+
+def test_what_the_declared_vehicle_cannot_do_is_certified_for_no_surcharge() -> None:
+    readings = seen(journey(42, [Leg(900)]), World())  # 151 km/h
+    said = {name: only(score_readings(readings, None, None, settings_for(name), device="car")) for name in THRESHOLDS}
+    assert {name: "too_fast_for_vehicle" in flags(trip) for name, trip in said.items()} == {
+        "car": False, "light_truck": False, "heavy_truck": True,
+    }  # fmt: skip
+    assert (said["heavy_truck"].grade, said["car"].grade) == ("uncertified", "A")
+
+
+@pytest.mark.parametrize(("stands_s", "said"), [(60, False), (170, False), (200, True), (280, True)])
+def test_two_trips_that_may_be_merged_are_flagged_by_the_stop_between(stands_s: float, said: bool) -> None:
+    legs = [Leg(300), Leg(10, -1.5), Leg(stands_s), Leg(10, 1.5), Leg(300)]
+    trip = only(score(seen(journey(15, legs), World(noise="white"))))
+    assert ("long_stop" in flags(trip)) is said
+    assert trip.grade == "A"
 
 
 def test_row_78_over_a_day_is_listed_and_not_scored_and_one_point_is_no_error() -> None:
