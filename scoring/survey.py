@@ -118,7 +118,7 @@ def _toggles(t_s: Floats, ignition: Float32s, toggle_s: float) -> int:
 
 @compiled
 def _longest_stop_s(t_s: Floats, still: Bools) -> float:
-    """The longest time from the first still reading to the next moving one, after some movement; 0 where there is none."""
+    """Longest time from a first still reading, after some movement, to the next moving one; 0 where there is none."""
     moved, since_s, longest_s = False, np.nan, 0.0
     for i in range(len(still)):
         if still[i]:

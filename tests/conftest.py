@@ -8,6 +8,7 @@ from tempfile import TemporaryDirectory
 
 import psycopg
 import pytest
+from hypothesis import settings
 from psycopg import conninfo, sql
 
 from storage.embedded import embedded_server
@@ -15,6 +16,10 @@ from storage.migrate import migrate
 from storage.pool import Database
 
 _NUMBERS = count(1)
+
+# No timing in a test: the first call of a kernel compiles it.
+settings.register_profile("wayrate", deadline=None)
+settings.load_profile("wayrate")
 
 # Files that take longest, begun first, so that no processor ends the run waiting for the last of them.
 LONGEST_FIRST = (
