@@ -34,6 +34,7 @@ from pricing.errors import (
     KeyReused,
     NothingChanges,
     NothingToContest,
+    PlanVersionTaken,
     PolicyCancelled,
     PolicyDiffers,
     PricingError,
@@ -41,6 +42,7 @@ from pricing.errors import (
     UnknownContest,
     UnknownPolicy,
 )
+from pricing.publishing_errors import NotSubmitted, OwnApproval, SubmissionExpired
 from storage.errors import StorageError
 
 PROBLEM_TYPE = "application/problem+json"
@@ -58,7 +60,7 @@ NOT_AS_THINGS_STAND = (
 NOT_THERE = (UnknownPolicy, UnknownContest, NothingToContest)
 NOT_NOW = (
     AlreadyContested, ClaimInTheWay, ContestDecided, DeviceTaken, EvidenceNotSeen, KeyReused, NothingChanges,
-    PolicyCancelled, PolicyDiffers, TooLateToContest,
+    NotSubmitted, OwnApproval, PlanVersionTaken, PolicyCancelled, PolicyDiffers, SubmissionExpired, TooLateToContest,
 )  # fmt: skip
 HTTP_TITLES = {404: "Not found", 405: "Not here"}
 HTTP_ADVICE = {404: "Check the address, or go back to your overview.", 405: "Use the page's own buttons and links."}

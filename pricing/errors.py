@@ -15,6 +15,11 @@ class BadPlan(PricingError):
     place: str
     problem: str
 
+    @property
+    def field(self) -> str:
+        """The place, as every refusal that has one names it."""
+        return self.place
+
     def __str__(self) -> str:
         return f"rate plan {self.source}: {self.place}: {self.problem}"
 

@@ -32,7 +32,8 @@ def submit(conn: Conn, plan: RatePlan, author: UUID, bias_test: Mapping[str, Any
 
 def check_bias_test(plan: RatePlan, bias_test: Mapping[str, Any]) -> None:
     """Raises WrongBiasTest where it is of another plan."""
-    if (tested := bias_test.get("plan", {}).get("hash")) != plan.plan_hash:
+    named = bias_test.get("plan")
+    if (tested := named.get("hash") if isinstance(named, Mapping) else None) != plan.plan_hash:
         raise WrongBiasTest(plan.plan_hash, str(tested))
 
 

@@ -1,30 +1,26 @@
 """Rate plans: read by underwriters; drafted by an actuary, approved and published by another one."""
 
-from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Form, Query, Request, UploadFile
 from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 
 from api import wording
-from api.errors import NotFound
 from api.forms import check_session_form
 from api.rendering import page
 from api.roles import Actuary, Now, PlanReader, Store
-from api.store import Account
 from api.workbench import plan_view
 from api.workbench.book_store import fetch_posted_period
-from pricing.errors import BadPlan, PricingError
+from api.workbench.known_plans import MOST_PLAN_BYTES, approve_as, known_plan, live_plan
+from pricing.errors import BadPlan
 from pricing.live_book import live_impact
 from pricing.plan import RatePlan, parse_plan
 from pricing.policies import published_plans
-from pricing.publishing import approve_and_publish, keep_refusal, submit
-from pricing.publishing_store import Submission, fetch_submission, fetch_submissions
+from pricing.publishing import submit
+from pricing.publishing_store import fetch_submissions
 from pricing.rating_errors import BadRatingBook
-from storage.pool import Conn, Database
 
 router = APIRouter(include_in_schema=False)
-MOST_PLAN_BYTES = 40_000
 Token = Annotated[str, Form(max_length=200)]
 Hash = Annotated[str | None, Query(pattern=r"^[0-9a-f]{64}$")]
 
@@ -54,7 +50,7 @@ def check_draft(
     except BadPlan as problem:
         return page(request, "rate_plan_draft.html", reader, status=422, problem=problem, draft=None)
     with database.role("policy") as conn:
-        live = _live(conn, draft.name, now)
+        live = live_plan(conn, draft.name, now)
     return page(
         request,
         "rate_plan_draft.html",
@@ -90,9 +86,9 @@ def show_plan(
 ) -> Response:
     """A plan, its state, and what differs from another: from the live one of its name, or the one asked for."""
     with database.role("policy") as conn:
-        plan, held, published = _plan(conn, plan_hash)
+        plan, held, published = known_plan(conn, plan_hash)
         others = [one for one in published_plans(conn) if one.plan_hash != plan_hash and one.name == plan.name]
-        live = _live(conn, plan.name, now)
+        live = live_plan(conn, plan.name, now)
     other = next((one for one in others if one.plan_hash == against), None) or _compared(plan, live, others)
     return page(
         request,
@@ -117,7 +113,7 @@ def approve_plan(plan_hash: str, reader: Actuary, database: Store, now: Now, for
     """Approves the very plan that was read, and publishes it for good; a refusal is noted and said."""
     check_session_form(reader, form_token)
     with database.role("policy") as conn:
-        plan, _, _ = _plan(conn, plan_hash)
+        plan, _, _ = known_plan(conn, plan_hash)
     approve_as(database, plan, reader, now)
     return RedirectResponse(f"/rate-plans/{plan_hash}", status_code=303)
 
@@ -126,7 +122,7 @@ def approve_plan(plan_hash: str, reader: Actuary, database: Store, now: Now, for
 def download_plan(plan_hash: str, reader: PlanReader, database: Store) -> Response:
     """The plan's file."""
     with database.role("policy") as conn:
-        plan, _, _ = _plan(conn, plan_hash)
+        plan, _, _ = known_plan(conn, plan_hash)
     name = f"{plan.name}-{plan.version}.toml".replace('"', "")
     return PlainTextResponse(plan.content, headers={"Content-Disposition": f'attachment; filename="{name}"'})
 
@@ -135,8 +131,8 @@ def download_plan(plan_hash: str, reader: PlanReader, database: Store) -> Respon
 def show_dislocation(request: Request, plan_hash: str, reader: PlanReader, database: Store, now: Now) -> Response:
     """What the plan would do to the latest posted month of the book: who pays less and more, by segment."""
     with database.role("policy") as conn:
-        plan, _, _ = _plan(conn, plan_hash)
-        live, period = _live(conn, plan.name, now), fetch_posted_period(conn)
+        plan, _, _ = known_plan(conn, plan_hash)
+        live, period = live_plan(conn, plan.name, now), fetch_posted_period(conn)
         found, problem = None, ""
         if live is not None and period is not None:
             try:
@@ -156,33 +152,6 @@ def show_dislocation(request: Request, plan_hash: str, reader: PlanReader, datab
         quantiles=plan_view.impact_quantiles(found) if found else [],
         segments=plan_view.impact_segments(found) if found else {},
     )
-
-
-def approve_as(database: Database, plan: RatePlan, reader: Account, now: datetime) -> Submission:
-    """Approves and publishes; what is refused is noted in a transaction of its own. Raises PricingError."""
-    try:
-        with database.role("policy") as conn:
-            return approve_and_publish(conn, plan, reader.account_key, now)
-    except PricingError as problem:
-        with database.role("policy") as conn:
-            keep_refusal(conn, plan, reader.account_key, problem, now)
-        raise
-
-
-def _plan(conn: Conn, plan_hash: str) -> tuple[RatePlan, Submission | None, bool]:
-    """A plan that is published or was submitted, its submission, and whether it is published. Raises NotFound."""
-    published = next((one for one in published_plans(conn) if one.plan_hash == plan_hash), None)
-    held = None if "\0" in plan_hash else fetch_submission(conn, plan_hash)
-    if published is None and held is None:
-        raise NotFound("rate plan", plan_hash)
-    plan = published or parse_plan(held.content if held else "", plan_hash)
-    return plan, held, published is not None
-
-
-def _live(conn: Conn, name: str, now: datetime) -> RatePlan | None:
-    published = published_plans(conn)
-    live = plan_view.live_hashes(published, now.date())
-    return next((one for one in published if one.name == name and one.plan_hash in live), None)
 
 
 def _compared(plan: RatePlan, live: RatePlan | None, others: list[RatePlan]) -> RatePlan | None:

@@ -1,4 +1,4 @@
-"""Every page of the workbench."""
+"""Every page of the workbench, and what it is for programs."""
 
 from fastapi import APIRouter
 
@@ -10,6 +10,7 @@ from api.workbench import (
     portfolio_routes,
     quarantine_pages,
     quote_routes,
+    rate_plan_routes,
     system_pages,
 )
 
@@ -19,6 +20,7 @@ for routes in (
     book_routes,
     quote_routes,
     plan_routes,
+    rate_plan_routes,
     portfolio_routes,
     quarantine_pages,
     system_pages,

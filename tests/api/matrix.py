@@ -134,6 +134,10 @@ ROW_OF = {
     "GET /rate-plans/{plan_hash}/content": _PLANS,
     "GET /rate-plans/{plan_hash}/dislocation": _PLANS,
     "POST /rate-plans/{plan_hash}/approval": _PLANS,
+    "GET /api/v1/rate-plans": _PLANS,
+    "GET /api/v1/rate-plans/{plan_hash}": _PLANS,
+    "POST /api/v1/rate-plans/drafts": _PLANS,
+    "POST /api/v1/rate-plans/{plan_hash}/approval": _PLANS,
     "GET /customers": _PORTFOLIO,
     "GET /customers/{policy_id}": _PORTFOLIO,
     "POST /customers/{policy_id}": _TOUCHPOINTS,
@@ -262,6 +266,10 @@ REQUEST = {
         form={"content": packaged_plan().content.replace('version = "1"', 'version = "3"')}
     ),
     "POST /rate-plans/{plan_hash}/approval": Asked(form={}),
+    "POST /api/v1/rate-plans/drafts": Asked(
+        json={"content": packaged_plan().content.replace('version = "1"', 'version = "4"')}
+    ),
+    "POST /api/v1/rate-plans/{plan_hash}/approval": Asked(),
     "POST /experiments": Asked(
         form={"name": "calls", "hypothesis": "They help.", "measured_by": "stays", "horizon": "1000"}
     ),

@@ -86,7 +86,7 @@ def test_two_people_publish_and_the_author_is_refused(client: TestClient, databa
     address = submitted(client)
     token = as_whom(client, ADA)
     assert "another person approves it" in client.get(address).text
-    assert client.post(f"{address}/approval", data={"form_token": token}).status_code == 422
+    assert client.post(f"{address}/approval", data={"form_token": token}).status_code == 409
     token = as_whom(client, UNA)
     assert "waits for another actuary" in client.get(address).text
     assert client.post(f"{address}/approval", data={"form_token": token}).status_code == 403
@@ -108,12 +108,12 @@ def test_what_was_edited_since_or_waited_too_long_is_refused(
     edited = submitted(client, DRAFT.replace('fee = "1.75"', 'fee = "1.80"'))
     token = as_whom(client, BEA)
     refused = client.post(f"{first}/approval", data={"form_token": token})
-    assert (refused.status_code, "is not what was submitted" in refused.text) == (422, True)
+    assert (refused.status_code, "is not what was submitted" in refused.text) == (409, True)
     clock.now += timedelta(days=31)
     token = as_whom(client, BEA)
     assert ">expired<" in client.get("/rate-plans").text
     refused = client.post(f"{edited}/approval", data={"form_token": token})
-    assert (refused.status_code, "over 30 days ago" in refused.text) == (422, True)
+    assert (refused.status_code, "over 30 days ago" in refused.text) == (409, True)
     with database.role("policy") as conn:
         assert [one.action for one in entries(conn)].count("plan_refused") == 2
         assert conn.execute("select count(*) from policy.rate_plan where not ships").fetchone() == (0,)
