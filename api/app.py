@@ -42,6 +42,7 @@ from api.oidc import OidcSettings, Provider
 from api.problems import install_problems
 from api.rendering import STATIC, make_environment
 from api.security import SecurityHeaders
+from api.strangers import StrangersQuotes
 from api.vendor import FILES, browser_files
 from api.workbench import routes as workbench_routes
 from scoring.roads import RoadMap
@@ -73,6 +74,7 @@ def create_api(
     app.state.roads = roads
     app.state.places = frozenset(name.lower() for name in roads.names if name) if roads else frozenset()
     app.state.attempts = Attempts()
+    app.state.strangers_quotes = StrangersQuotes()
     app.state.oidc = Provider(oidc) if oidc else None
     app.state.templates = make_environment()
     install_problems(app)

@@ -68,7 +68,7 @@ def _complete(operation: Json, path: str, example: Json) -> None:
     answers = {status: one for status, one in operation["responses"].items() if not status.startswith(("4", "5"))}
     public = operation.pop("x-public", False)
     operation["security"] = [{"session": []}, {}] if public else [{"session": []}]
-    statuses = {422, 429, 503} | (set() if public else {401}) | {403}
+    statuses = {401, 403, 422, 429, 503}
     statuses |= {404} if "{" in path or "requestBody" in operation else set()
     statuses |= set(_OF_BODIES) if "requestBody" in operation else {409} if "{" in path else set()
     operation["responses"] = answers | {str(status): _problem(status) for status in sorted(statuses)}

@@ -270,6 +270,35 @@ class TooManyAttempts(ApiError):
 
 
 @dataclass(eq=False)
+class TooManyQuotes(ApiError):
+    """More quotes without a session than one address gets within the window."""
+
+    wait_s: int
+
+    status: ClassVar[int] = 429
+    title: ClassVar[str] = "Too many quotes"
+    advice: ClassVar[str] = "Wait, or sign in."
+
+    def __str__(self) -> str:
+        return f"This address has asked for too many quotes; it may again in {self.wait_s} seconds."
+
+
+@dataclass(eq=False)
+class UnfitRisk(ApiError):
+    """A risk that cannot be quoted as it was entered."""
+
+    field: str
+    problem: str
+
+    status: ClassVar[int] = 422
+    title: ClassVar[str] = "The risk does not fit"
+    advice: ClassVar[str] = "Correct that part and send it again."
+
+    def __str__(self) -> str:
+        return f"{self.field} {self.problem}."
+
+
+@dataclass(eq=False)
 class AccountExists(ApiError):
     """An account of that e-mail address is already there."""
 

@@ -1,28 +1,32 @@
 """A menu as JSON: what is the same for everybody is made once a process, so that an answer is mostly amounts."""
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 import msgspec
 import numpy as np
 
-from api.menu_view import PolicyMenu
+from api.menu_view import Axis, PolicyMenu
 from pricing.menu import Menu, Offer
 from pricing.money import MINOR_DIGITS
+from pricing.plan import RatePlan
 
 
 def menu_json(found: PolicyMenu, policy_id: str) -> bytes:
     """The whole menu of a policy, as `MenuOut` describes it."""
-    return msgspec.json.encode(
-        {
-            "policy": policy_id,
-            "period": found.period,
-            "currency": found.menu.currency,
-            "plan_hash": found.plan.plan_hash,
-            "chosen": _offer(found.chosen),
-            "axes": found.axes,
-            "offers": msgspec.Raw(_offers(found.menu)),
-        }
-    )
+    facts = menu_facts(found.plan, found.menu, found.chosen, found.axes)
+    return msgspec.json.encode({"policy": policy_id, "period": found.period} | facts)
+
+
+def menu_facts(plan: RatePlan, menu: Menu, chosen: Offer, axes: Sequence[Axis]) -> dict[str, object]:
+    """What every menu says, to be encoded."""
+    return {
+        "currency": menu.currency,
+        "plan_hash": plan.plan_hash,
+        "chosen": _offer(chosen),
+        "axes": axes,
+        "offers": msgspec.Raw(_offers(menu)),
+    }
 
 
 def _offer(offer: Offer) -> dict[str, object]:

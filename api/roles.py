@@ -58,6 +58,18 @@ class SignedInAs:
         return account
 
 
+class SignedInAsOrNobody:
+    """Dependency for what strangers may ask as well: the account, or None without a session; other roles 403."""
+
+    def __init__(self, *roles: str) -> None:
+        self.roles = roles
+        self._signed_in = SignedInAs(*roles)
+
+    def __call__(self, request: Request) -> Account | None:
+        """Raises NotSignedIn of a session that is over, or WrongRole."""
+        return self._signed_in(request) if request.cookies.get(SESSION_COOKIE) else None
+
+
 # The rows of the security matrix that these routes serve; a test holds each route against it.
 Policyholder = Annotated[Account, Depends(SignedInAs("policyholder", "driver"))]  # own objects only
 Binder = Annotated[Account, Depends(SignedInAs("policyholder", "underwriter"))]  # a policyholder own policies only
@@ -73,6 +85,9 @@ PortfolioReader = Annotated[Account, Depends(SignedInAs("actuary", "underwriter"
 Actuary = Annotated[Account, Depends(SignedInAs("actuary"))]  # groups, never one person
 Desk = Annotated[Account, Depends(SignedInAs("underwriter", "actuary", "privacy_officer", "admin"))]  # what waits
 Quoter = Annotated[Account, Depends(SignedInAs("underwriter", "actuary", "support"))]  # of a risk that is entered
+AnyQuoter = Annotated[  # strangers too, a few; nobody's driving is in it
+    Account | None, Depends(SignedInAsOrNobody("policyholder", "underwriter", "actuary", "support"))
+]
 PlanReader = Annotated[Account, Depends(SignedInAs("actuary", "underwriter"))]  # rate plans, published and waiting
 OfferLogReader = Annotated[Account, Depends(SignedInAs("support", "actuary"))]  # actuaries: groups, never one person
 Serving = Annotated[Account, Depends(SignedInAs("policyholder", "driver", "support"))]  # a person own ones only

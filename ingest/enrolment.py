@@ -58,7 +58,7 @@ class Guesses:
     def check(self, address: str, as_of: datetime) -> None:
         """Raises `TooManyCodes` while the address has guessed too often."""
         with self.lock:
-            times = self.at.get(_network(address), deque())
+            times = self.at.get(network_of(address), deque())
             while times and times[0] <= as_of - _GUESS_WINDOW:
                 times.popleft()
             if len(times) >= _GUESSES_IN_WINDOW:
@@ -67,8 +67,8 @@ class Guesses:
     def wrong(self, address: str, as_of: datetime) -> bool:
         """Count one more; whether the address must wait now."""
         with self.lock:
-            times = self.at.setdefault(_network(address), deque())
-            self.at.move_to_end(_network(address))
+            times = self.at.setdefault(network_of(address), deque())
+            self.at.move_to_end(network_of(address))
             times.append(as_of)
             if len(self.at) > _MOST_ADDRESSES:
                 self.at.popitem(last=False)
@@ -163,7 +163,7 @@ def sender_of(conn: Conn, credential: Device, device_id: str | None) -> Device:
     return found or credential
 
 
-def _network(address: str) -> str:
+def network_of(address: str) -> str:
     """The address, or the /64 that one customer has of IPv6."""
     try:
         parsed = ip_address(address)

@@ -15,12 +15,12 @@ from api.menu_view import covers_chosen, said_difference, shares
 from api.rendering import page
 from api.roles import Now, Quoter, Store, Underwriter
 from api.workbench import quote_view as view
-from api.workbench.book_store import fetch_driven_cells, fetch_posted_period
+from api.workbench.quote_rates import quote_rates
 from pricing.agreements import bind, policy_id_of
 from pricing.plan import RatePlan
-from pricing.policies import MENU_PLAN, PolicyDocument, published_plans
+from pricing.policies import MENU_PLAN, PolicyDocument
 from pricing.products import needed_sharing
-from storage.pool import Conn, Database
+from storage.pool import Database
 
 router = APIRouter(include_in_schema=False)
 TIME_ZONE = "Europe/Helsinki"
@@ -123,18 +123,11 @@ def bind_quote(
 
 def _rates(database: Database, name: str) -> tuple[list[RatePlan], RatePlan, list[int]]:
     """The plans that can be quoted, the one asked for, and the metres of the book by road and hour."""
-    with database.role("policy") as conn:
-        plans = view.quotable(published_plans(conn))
-        driven = _driven(conn)
+    plans, driven = quote_rates(database)
     found = next((one for one in plans if one.name == name), None)
     if found is None:
         raise NotFound("rate plan with a menu", name)
     return plans, found, driven
-
-
-def _driven(conn: Conn) -> list[int]:
-    period = fetch_posted_period(conn)
-    return fetch_driven_cells(conn, period) if period else []
 
 
 def _quoted(

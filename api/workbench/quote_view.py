@@ -49,6 +49,7 @@ class Quote:
     chosen: Offer
     axes: tuple[Axis, ...]
     receipt: Receipt
+    worksheet: list[dict[str, str]]
 
 
 def quotable(plans: Sequence[RatePlan]) -> list[RatePlan]:
@@ -102,8 +103,9 @@ def quote_of(
     chosen = _chosen(menu, catalogue, pay_plan, covers)
     terms = Terms(chosen.pay_plan, chosen.covers, risk.factors, risk.declared_km_per_year)
     premium = rate_period(plan, _with(inputs, terms))
-    changes = changes_of([step.as_json() for step in premium.worksheet])
-    return Quote(menu, chosen, axes_of(catalogue, plan, menu, chosen), receipt(changes, "2026-01", plan.currency))
+    worksheet = [step.as_json() for step in premium.worksheet]
+    receipted = receipt(changes_of(worksheet), "2026-01", plan.currency)
+    return Quote(menu, chosen, axes_of(catalogue, plan, menu, chosen), receipted, worksheet)
 
 
 def _chosen(menu: Menu, catalogue: Catalogue, pay_plan: str | None, covers: Sequence[str] | None) -> Offer:

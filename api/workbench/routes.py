@@ -11,6 +11,7 @@ from api.workbench import (
     quarantine_pages,
     quote_routes,
     rate_plan_routes,
+    risk_quote_routes,
     system_pages,
 )
 
@@ -19,6 +20,7 @@ for routes in (
     desk_routes,
     book_routes,
     quote_routes,
+    risk_quote_routes,
     plan_routes,
     rate_plan_routes,
     portfolio_routes,

@@ -62,6 +62,7 @@ ALLOWED = {
     "/monitoring": {"actuary", "underwriter"},
     "/score-model": {"actuary", "underwriter"},
     "/quote": {"actuary", "support", "underwriter"},
+    "/api/v1/quotes": {"actuary", "policyholder", "support", "underwriter"},  # and nobody
     "/quote/binding": {"underwriter"},
     "/desk": {"underwriter", "actuary", "privacy_officer", "admin"},
     "/quarantine": {"underwriter", "admin"},

@@ -16,6 +16,7 @@ _TRIPS, _SCORES, _STATEMENTS = (
     "Statements and adjustments",
 )
 _CONTEST, _DECIDE, _EVIDENCE = "Contest, relabel", "Decide a contest", "Evidence of an open contest"
+_QUOTE = "Quote (without a session: a few)"
 _BIND, _PEOPLE = "Bind, endorse, cancel", "Own account"
 _PLANS = "Rate plan, model report, dislocation"
 _ZONES, _ERASE, _LOCATION = "Privacy zones", "Export, erase", "Precise location of others"
@@ -59,9 +60,9 @@ ROW_OF = {
     "POST /locations/{policy_id}": _LOCATION,
     "POST /api/v1/policies/{policy_id}/trips/{trip_id}/location": _LOCATION,
     "GET /api/v1/export": _ERASE,
-    "GET /policies/{policy_id}/menu": "Quote",
+    "GET /policies/{policy_id}/menu": _QUOTE,
     "POST /policies/{policy_id}/menu": _BIND,
-    "GET /api/v1/policies/{policy_id}/menu": "Quote",
+    "GET /api/v1/policies/{policy_id}/menu": _QUOTE,
     "GET /trips/{trip_id}": _TRIPS,
     "POST /trips/{trip_id}": _CONTEST,
     "POST /trips/{trip_id}/contests": _CONTEST,
@@ -111,7 +112,8 @@ ROW_OF = {
     "GET /portfolio/map": _PORTFOLIO,
     "GET /monitoring": _PORTFOLIO,
     "GET /score-model": _PLANS,
-    "GET /quote": "Quote",
+    "GET /quote": _QUOTE,
+    "POST /api/v1/quotes": _QUOTE,
     "POST /quote/binding": _BIND,
     "GET /desk": "Desk: what waits",
     "GET /quarantine": "Quarantine: counts",
@@ -243,6 +245,12 @@ REQUEST = {
     "POST /api/v1/customers/{policy_id}/care": Asked(json={"needs_care": False}),
     "POST /customers/{policy_id}/care": Asked(form={"reason": "asked"}),
     "POST /api/v1/policies/{policy_id}/touchpoints": Asked(json={"channel": "app", "kind": "question"}),
+    "POST /api/v1/quotes": Asked(
+        json={
+            "factors": {"vehicle_class": "suv", "territory": "rural", "driver_age": 44},
+            "declared_km_per_year": 8000,
+        }
+    ),
     "POST /quote/binding": Asked(
         form={
             "plan": "wayrate-2026",
@@ -292,6 +300,8 @@ REQUEST = {
     "GET /api/v1/customers/{policy_id}/offers": Asked(query={"template": "coaching"}),
     "POST /api/v1/customers/{policy_id}/offers": Asked(json={"template": "coaching"}),
 }
+
+ALSO_FOR_NOBODY = {"POST /api/v1/quotes"}  # a few by address
 
 # An administrator's code enrols a device that was not there.
 MAKES_WHAT_IS_NOT_THERE = {"POST /api/v1/devices/{device_id}/code"}
