@@ -10,18 +10,19 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt
 
 from api.access import looked
-from api.customer_card import CustomerCard, open_card, person_of
+from api.customer_card import CustomerCard, open_card, person_of, score_points
 from api.customer_view import card_view
 from api.errors import NotFound, WrongRole
 from api.forms import check_session_form
 from api.idempotency import Key
 from api.paging import EVERYTHING, Page, by
-from api.policy_file import own_policy
+from api.policy_file import any_policy, own_policy
 from api.problems import PROBLEMS
 from api.rendering import page
 from api.roles import Actuary, Now, Serving, Store, Support
 from api.store import Account
 from portfolio.circumstance_store import OVER, REASONS, say_care
+from portfolio.customer_store import fetch_months
 from portfolio.household_store import Answer, household_of, join_household, say
 from portfolio.touchpoint_store import (
     CHANNELS,
@@ -76,6 +77,16 @@ class CountOut(BaseModel):
     touchpoints: int
     people: int
     cost: Decimal = Field(description="Euro, by stated costs of a minute and of a channel")
+
+
+class PostedMonthOut(BaseModel):
+    """A month as whoever answers the phone sees it: what it came to, and the signal it was priced with."""
+
+    period: str
+    amount: str = Field(description="With its adjustments")
+    currency: str
+    score: float | None
+    km: float | None = Field(description="Of the score's window")
 
 
 class HouseholdIn(BaseModel):
@@ -144,6 +155,28 @@ def read_card(policy_id: str, reader: Support, database: Store, now: Now) -> dic
     card = open_card(database, policy_id, now)
     looked(database, reader, "card_opened", now, person_key=card.person.person_key)
     return _card_json(card)
+
+
+@router.get("/api/v1/customers/{policy_id}/statements", responses=PROBLEMS)
+def read_customer_statements(
+    policy_id: str, reader: Support, database: Store, now: Now, paging: Page
+) -> list[PostedMonthOut]:
+    """The posted months of a customer's policy, the latest first: no worksheet, no trip."""
+    with database.role("policy") as conn:
+        policy = any_policy(conn, policy_id)
+        months = fetch_months(conn, policy.policy_key, EVERYTHING)
+    looked(database, reader, "card_opened", now, policy_key=policy.policy_key)
+    points = {point.period: point for point in score_points(months)}
+    return [
+        PostedMonthOut(
+            period=one.period,
+            amount=str(one.amount),
+            currency=one.currency,
+            score=points[one.period].score if one.period in points else None,
+            km=points[one.period].km if one.period in points else None,
+        )
+        for one in paging.cut(months[::-1], by("period"))
+    ]
 
 
 @router.get("/api/v1/touchpoint-costs", responses=PROBLEMS)

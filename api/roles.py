@@ -83,6 +83,7 @@ PrivacyOfficer = Annotated[Account, Depends(SignedInAs("privacy_officer"))]
 AuditReader = Annotated[Account, Depends(SignedInAs("privacy_officer", "admin"))]
 PortfolioReader = Annotated[Account, Depends(SignedInAs("actuary", "underwriter"))]  # groups, never one person
 Actuary = Annotated[Account, Depends(SignedInAs("actuary"))]  # groups, never one person
+BookSumReader = Annotated[Account, Depends(SignedInAs("actuary", "underwriter", "support"))]  # groups, never one
 Desk = Annotated[Account, Depends(SignedInAs("underwriter", "actuary", "privacy_officer", "admin"))]  # what waits
 Quoter = Annotated[Account, Depends(SignedInAs("underwriter", "actuary", "support"))]  # of a risk that is entered
 AnyQuoter = Annotated[  # strangers too, a few; nobody's driving is in it

@@ -12,8 +12,8 @@ SCORE_STEP = 10
 SEGMENTS = ("territory", "vehicle_class", "pay_plan")
 
 _MONTHS = """
-    select period, coalesce(least(floor(score / 10), 9), -1)::int as score_band, count(*) as policies,
-           coalesce(sum(days), 0)::bigint as days, coalesce(sum(driven_m), 0)::bigint as driven_m,
+    select period, case when score is null then -1 else least(floor(score / 10), 9) end::int as score_band,
+           count(*) as policies, coalesce(sum(days), 0)::bigint as days, coalesce(sum(driven_m), 0)::bigint as driven_m,
            coalesce(sum(charged_m), 0)::bigint as charged_m, coalesce(sum(premium), 0) as premium,
            coalesce(sum(tax), 0) as tax, coalesce(sum(expected_claims), 0)::float as expected_claims
       from policy.book_month
@@ -67,6 +67,13 @@ _CALIBRATION = """
      where m.period between %(from_month)s and %(to_month)s and m.premium is not null
        and m.claims_per_100000_km is not null
      group by 1 order by 1
+"""
+_TOTALS = """
+    select m.currency, p.pay_plan, count(*) as policies, sum(m.days)::bigint as days,
+           sum(m.driven_m)::bigint as driven_m, sum(m.premium) as premium, sum(m.adjusted) as adjusted,
+           sum(m.tax) as tax
+      from policy.book_month m join policy.policy p using (policy_key)
+     where m.period = %s and m.premium is not null group by 1, 2 order by 1, 2
 """
 _CURRENCY = """
     select currency from policy.book_month where period = %s and premium is not null
@@ -126,6 +133,20 @@ class CalibrationBand:
 
 
 @dataclass(frozen=True, slots=True)
+class StatementTotals:
+    """What is posted of a month to the policies of one pay plan; `adjusted` and `tax` are within `premium`."""
+
+    currency: str
+    pay_plan: str
+    policies: int
+    days: int
+    driven_m: int
+    premium: Decimal
+    adjusted: Decimal
+    tax: Decimal
+
+
+@dataclass(frozen=True, slots=True)
 class Months:
     """The months [from_month, to_month], their days [first, after), and the currency that most of them are in."""
 
@@ -144,6 +165,12 @@ def fetch_currency(conn: Conn, period: str) -> str | None:
     """The currency in which most policies of a month are posted."""
     row = conn.execute(_CURRENCY, (period,)).fetchone()
     return None if row is None else str(row[0])
+
+
+def fetch_statement_totals(conn: Conn, period: str) -> list[StatementTotals]:
+    """The posted statements of a month by currency and pay plan, however few."""
+    with conn.cursor(row_factory=class_row(StatementTotals)) as cursor:
+        return cursor.execute(_TOTALS, (period,)).fetchall()
 
 
 def fetch_months(conn: Conn, months: Months) -> list[MonthBand]:

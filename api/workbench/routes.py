@@ -5,6 +5,7 @@ from fastapi import APIRouter
 from api.workbench import (
     audit_pages,
     book_routes,
+    book_sum_routes,
     desk_routes,
     plan_routes,
     portfolio_routes,
@@ -24,6 +25,7 @@ for routes in (
     plan_routes,
     rate_plan_routes,
     portfolio_routes,
+    book_sum_routes,
     quarantine_pages,
     system_pages,
     audit_pages,

@@ -107,6 +107,9 @@ ROW_OF = {
     "GET /api/v1/quarantine": "Quarantine: look, replay",
     "GET /api/v1/quarantine/{quarantine_id}": "Quarantine: look, replay",
     "POST /api/v1/quarantine/replay": "Quarantine: look, replay",
+    "GET /api/v1/score-distribution": _SCORES,
+    "GET /api/v1/statement-totals": _STATEMENTS,
+    "GET /api/v1/customers/{policy_id}/statements": _STATEMENTS,
     "GET /portfolio": _PORTFOLIO,
     "GET /portfolio.csv": _PORTFOLIO,
     "GET /portfolio/map": _PORTFOLIO,
@@ -179,7 +182,7 @@ ROW_OF = {
 _OF_STAFF = (
     "/book", "/contests", "/customers", "/api/v1/book", "/api/v1/contest-queue", "/api/v1/customers",
     "/api/v1/touchpoint-costs", "/guard", "/api/v1/audit", "/audit",
-    "/erasures", "/api/v1/erasure-queue", "/locations",
+    "/erasures", "/api/v1/erasure-queue", "/locations", "/api/v1/score-distribution", "/api/v1/statement-totals",
 )  # fmt: skip
 ONLY_STAFF = {operation for operation in ROW_OF if operation.split(" ")[1].startswith(_OF_STAFF)}
 

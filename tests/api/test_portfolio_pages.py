@@ -4,6 +4,7 @@ import csv
 import io
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from decimal import Decimal as D  # noqa: N817
 
@@ -30,6 +31,12 @@ RISK = "plan=wayrate-2026&vehicle_class=compact&territory=urban&driver_age=38&de
 
 @pytest.fixture
 def client(database: Database) -> Iterator[TestClient]:
+    with seven_policies(database) as opened:
+        yield opened
+
+
+@contextmanager
+def seven_policies(database: Database) -> Iterator[TestClient]:
     """Seven policies of October, one of them driven, two claims of which one has an amount."""
     add_with_device(database)
     for number in range(2, 8):
