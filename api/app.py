@@ -15,6 +15,7 @@ from api import (
     contest_routes,
     customer_routes,
     data_routes,
+    device_link_routes,
     device_routes,
     driver_routes,
     erasure_routes,
@@ -45,6 +46,7 @@ from api.security import SecurityHeaders
 from api.strangers import StrangersQuotes
 from api.vendor import FILES, browser_files
 from api.workbench import routes as workbench_routes
+from ingest.enrolment import Guesses
 from scoring.roads import RoadMap
 from storage.pool import Database
 
@@ -74,6 +76,7 @@ def create_api(
     app.state.roads = roads
     app.state.places = frozenset(name.lower() for name in roads.names if name) if roads else frozenset()
     app.state.attempts = Attempts()
+    app.state.code_guesses = Guesses()
     app.state.strangers_quotes = StrangersQuotes()
     app.state.oidc = Provider(oidc) if oidc else None
     app.state.templates = make_environment()
@@ -102,6 +105,7 @@ def create_api(
         book_routes,
         data_routes,
         device_routes,
+        device_link_routes,
         quarantine_routes,
     ):
         app.include_router(routes.router)

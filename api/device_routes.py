@@ -7,15 +7,20 @@ from fastapi import APIRouter, Response
 from pydantic import AwareDatetime, BaseModel, Field
 
 from api.access import device_object, looked
-from api.errors import DeviceEnded, NotFound, UnfitDevice
+from api.device_errors import DeviceEnded, UnfitDevice
+from api.errors import NotFound
+from api.idempotency import Key
 from api.paging import Page, by
 from api.problems import PROBLEMS
 from api.roles import Admin, DeviceEnder, Now, Store
-from ingest.devices import ROTATION_OVERLAP, Tier, revoke, rotate
-from ingest.enrolment import make_code
+from api.store import Account
+from ingest.device_requests import Asked, Secret, code_once, rotate_once
+from ingest.devices import Tier, revoke
 from ingest.enrolment_store import fetch_security_events
-from ingest.errors import BadDeviceId, BadImei, DeviceErased, DeviceExists, UnknownDevice
+from ingest.errors import BadDeviceId, BadImei, DeviceErased, DeviceExists, RequestKeyReused, UnknownDevice
 from ingest.security import SecurityEvent
+from pricing.errors import KeyReused
+from storage.pool import Database
 
 router = APIRouter(prefix="/api/v1", responses=PROBLEMS)
 
@@ -24,7 +29,7 @@ class CodeOut(BaseModel):
     """A one-time code, shown this once."""
 
     device: str
-    code: str = Field(examples=["K7QX-2M9D-04TR"])
+    code: str | None = Field(examples=["K7QX-2M9D-04TR"], description="null: shown before, under this key")
     expires_at: datetime
 
 
@@ -32,7 +37,7 @@ class TokenOut(BaseModel):
     """A device's new token, shown this once."""
 
     device: str
-    token: str
+    token: str | None = Field(description="null: shown before, under this key")
     earlier_tokens_end_at: datetime
 
 
@@ -47,36 +52,36 @@ class SecurityEventOut(BaseModel):
     detail: str
 
 
-@router.post("/devices/{device_id}/code")
+@router.post("/devices/{device_id}/code", status_code=201)
 def make_device_code(
-    device_id: str, reader: Admin, database: Store, now: Now, response: Response, tier: Tier = "tls"
+    device_id: str, reader: Admin, database: Store, now: Now, key: Key, response: Response, tier: Tier = "tls"
 ) -> CodeOut:
     """A code that the device exchanges for its token, once; a device that is not enrolled yet is."""
     try:
-        with database.role("telemetry") as conn:
-            code = make_code(conn, device_id, now, tier=tier)
+        code = code_once(database, device_id, tier, Asked(reader.account_key, key, now))
+    except RequestKeyReused:
+        raise KeyReused(key) from None
     except (BadDeviceId, BadImei) as error:
         raise UnfitDevice(str(error)) from None
     except (DeviceExists, DeviceErased):  # and is no device that may send
         raise DeviceEnded(device_id) from None
-    looked(database, reader, "device_code_made", now, object_id=device_object(database, device_id))
-    response.headers["Cache-Control"] = "no-store"
-    return CodeOut(device=device_id, code=code.text, expires_at=code.expires_at)
+    _shown(database, reader, response, code, "device_code_made", device_id, now)
+    return CodeOut(device=device_id, code=code.text, expires_at=code.ends_at)
 
 
-@router.post("/devices/{device_id}/rotate")
+@router.post("/devices/{device_id}/rotate", status_code=201)
 def rotate_device(
-    device_id: str, reader: Admin, database: Store, now: Now, response: Response, tier: Tier = "tls"
+    device_id: str, reader: Admin, database: Store, now: Now, key: Key, response: Response, tier: Tier = "tls"
 ) -> TokenOut:
     """Another token; the earlier ones end after the overlap."""
     try:
-        with database.role("telemetry") as conn:
-            token = rotate(conn, device_id, now, tier=tier).token
+        token = rotate_once(database, device_id, tier, Asked(reader.account_key, key, now))
+    except RequestKeyReused:
+        raise KeyReused(key) from None
     except UnknownDevice:
         raise NotFound("device", device_id) from None
-    looked(database, reader, "device_rotated", now, object_id=device_object(database, device_id))
-    response.headers["Cache-Control"] = "no-store"
-    return TokenOut(device=device_id, token=token, earlier_tokens_end_at=now + ROTATION_OVERLAP)
+    _shown(database, reader, response, token, "device_rotated", device_id, now)
+    return TokenOut(device=device_id, token=token.text, earlier_tokens_end_at=token.ends_at)
 
 
 @router.post("/devices/{device_id}/revoke", status_code=204)
@@ -104,3 +109,14 @@ def read_security_events(
     with database.role("telemetry") as conn:
         found = fetch_security_events(conn, kind, since, paging.most, before=paging.last_id)
     return [SecurityEventOut(**asdict(event)) for event in paging.shown(found, by("security_event_id"))]
+
+
+def _shown(
+    database: Database, reader: Account, response: Response, secret: Secret, action: str, device_id: str, now: datetime
+) -> None:
+    """Notes a secret that is shown; 200 where it was shown before."""
+    response.headers["Cache-Control"] = "no-store"
+    if secret.text is None:
+        response.status_code = 200
+    else:
+        looked(database, reader, action, now, object_id=device_object(database, device_id))

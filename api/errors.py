@@ -33,34 +33,6 @@ class NotFound(ApiError):
 
 
 @dataclass(eq=False)
-class UnfitDevice(ApiError):
-    """A name that no device can have."""
-
-    detail: str
-
-    status: ClassVar[int] = 422
-    title: ClassVar[str] = "No name for a device"
-    advice: ClassVar[str] = "Use 1 to 64 of a-z, 0-9 and hyphen; after imei- the 15 digits of its label."
-
-    def __str__(self) -> str:
-        return f"{self.detail}."
-
-
-@dataclass(eq=False)
-class DeviceEnded(ApiError):
-    """A device that was revoked, or erased with the person whom it measured: its id is not given to another."""
-
-    device: str
-
-    status: ClassVar[int] = 409
-    title: ClassVar[str] = "The device was ended"
-    advice: ClassVar[str] = "Enrol it under another id."
-
-    def __str__(self) -> str:
-        return f"The device {self.device} was revoked or erased; its id is not used again."
-
-
-@dataclass(eq=False)
 class BodyTooLarge(ApiError):
     """More than a request here may hold, announced or sent."""
 

@@ -72,6 +72,7 @@ class SignedInAsOrNobody:
 
 # The rows of the security matrix that these routes serve; a test holds each route against it.
 Policyholder = Annotated[Account, Depends(SignedInAs("policyholder", "driver"))]  # own objects only
+PolicyOwner = Annotated[Account, Depends(SignedInAs("policyholder"))]  # own policies only
 Binder = Annotated[Account, Depends(SignedInAs("policyholder", "underwriter"))]  # a policyholder own policies only
 PolicyReader = Annotated[Account, Depends(SignedInAs("policyholder", "driver", "underwriter"))]  # likewise
 MenuReader = Annotated[Account, Depends(SignedInAs("policyholder", "underwriter", "support"))]  # a person own ones only

@@ -108,11 +108,33 @@ def redeem(database: Database, text: str, as_of: datetime, *, address: str, gues
         spent = store.fetch_code_device(conn, code_hash)
     if redeemed is not None and token is not None:
         return NewToken(redeemed.device_id, token, redeemed.tier)
+    raise _wrong_code(database, spent, as_of, address, guesses)
+
+
+def device_of_code(database: Database, text: str, as_of: datetime, *, address: str, guesses: Guesses) -> str:
+    """The id of the device that a code is for: who holds the code has the device. The code stays as it is.
+
+    Raises `TooManyCodes`, `UnknownCode`, `CodeSpent` (it has expired, or the device is revoked).
+    """
+    guesses.check(address, as_of)
+    code_hash = _hashed(text)
+    with database.role("telemetry") as conn:
+        device_id = store.fetch_device_of_code(conn, code_hash, as_of)
+        spent = store.fetch_code_device(conn, code_hash)
+    if device_id is None:
+        raise _wrong_code(database, spent, as_of, address, guesses)
+    return device_id
+
+
+def _wrong_code(
+    database: Database, spent: int | None, as_of: datetime, address: str, guesses: Guesses
+) -> UnknownCode | CodeSpent:
+    """Records a code that opens nothing, and says why; `spent`: whose it was."""
     event = SecurityEvent.WRONG_CODE if spent is None else SecurityEvent.CODE_REUSED
     record(database, event, as_of, channel="http", device_key=spent)
     if guesses.wrong(address, as_of):
         record(database, SecurityEvent.CODE_GUESSING, as_of, channel="http", detail="one address waits now")
-    raise UnknownCode if spent is None else CodeSpent
+    return UnknownCode() if spent is None else CodeSpent()
 
 
 def enrol_checked(conn: Conn, device_id: str, as_of: datetime, *, tier: Tier, vehicle_class: str) -> Enrolled:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 from psycopg.rows import class_row
 
@@ -16,6 +17,16 @@ class Redeemed:
     device_key: int
     device_id: str
     tier: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceRequest:
+    """What was asked under a key, of which device, and when what it made or replaced ends."""
+
+    device_id: str
+    action: str
+    tier: str
+    ends_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +56,21 @@ _REDEEM = """
      where c.code_hash = %(code_hash)s and c.redeemed_at is null and c.expires_at > %(at)s
        and d.device_key = c.device_key and d.revoked_at is null
     returning c.device_key, d.device_id, c.tier
+"""
+# Whether the device has redeemed it by then does not matter: who holds it has the device.
+_GOOD_CODE = """
+    select d.device_id from telemetry.enrolment_code c join telemetry.device d using (device_key)
+     where c.code_hash = %(code_hash)s and c.expires_at > %(at)s and d.revoked_at is null
+"""
+_LOCK_KEY = "select pg_advisory_xact_lock(hashtextextended('device request ' || %(made_by)s || %(key)s, 0))"
+_REQUEST = """
+    select d.device_id, r.action, r.tier, r.ends_at from telemetry.device_request r join telemetry.device d
+     using (device_key) where r.made_by = %(made_by)s and r.idempotency_key = %(key)s
+"""
+_INSERT_REQUEST = """
+    insert into telemetry.device_request (made_by, idempotency_key, device_key, action, tier, made_at, ends_at)
+    select %(made_by)s, %(key)s, device_key, %(action)s, %(tier)s, %(at)s, %(ends_at)s
+      from telemetry.device where device_id = %(device_id)s
 """
 _WAS_CODE = "select device_key from telemetry.enrolment_code where code_hash = %(code_hash)s"
 _DROP_TOKENS = "delete from telemetry.credential where device_key = %(device_key)s"
@@ -102,6 +128,25 @@ def fetch_code_device(conn: Conn, code_hash: bytes) -> int | None:
     """The device that a code is or was for."""
     row = conn.execute(_WAS_CODE, {"code_hash": code_hash}).fetchone()
     return int(str(row[0])) if row else None
+
+
+def fetch_device_of_code(conn: Conn, code_hash: bytes, at: datetime) -> str | None:
+    """The device of a code that has not expired."""
+    row = conn.execute(_GOOD_CODE, {"code_hash": code_hash, "at": at}).fetchone()
+    return str(row[0]) if row else None
+
+
+def fetch_device_request(conn: Conn, made_by: UUID, key: str) -> DeviceRequest | None:
+    """What was asked under that key before; until the end of the transaction nobody else asks under it."""
+    conn.execute(_LOCK_KEY, {"made_by": str(made_by), "key": key})
+    with conn.cursor(row_factory=class_row(DeviceRequest)) as cursor:
+        return cursor.execute(_REQUEST, {"made_by": made_by, "key": key}).fetchone()
+
+
+def insert_device_request(conn: Conn, made_by: UUID, key: str, request: DeviceRequest, at: datetime) -> None:
+    """Keeps what was asked under a key."""
+    values = {"made_by": made_by, "key": key, "device_id": request.device_id, "action": request.action}
+    conn.execute(_INSERT_REQUEST, values | {"tier": request.tier, "at": at, "ends_at": request.ends_at})
 
 
 def drop_tokens(conn: Conn, device_key: int) -> None:

@@ -266,6 +266,16 @@ class TooManyCodes(CodeError):
         return f"too many wrong codes came from this address; try again in {self.wait_s} seconds"
 
 
+@dataclass(eq=False)
+class RequestKeyReused(IngestError):
+    """An idempotency key that came with another request before."""
+
+    key: str
+
+    def __str__(self) -> str:
+        return f"the key {self.key!r} came with another request before: take a fresh key for a fresh request"
+
+
 class FileError(IngestError):
     """A file is refused as a whole: nothing of it was ingested."""
 

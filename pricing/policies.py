@@ -191,10 +191,11 @@ def _as_bound(held: Policy, bound: PolicyChange) -> Policy:
     return replace(held, ends_on=bound.ends_on, **{name: bound.terms[name] for name in TERM_FIELDS})
 
 
-def assign_device(database: Database, policy_id: str, device_id: str, from_time: datetime | None = None) -> None:
+def assign_device(database: Database, policy_id: str, device_id: str, from_time: datetime | None = None) -> bool:
     """From `from_time` (None: the start of the policy) the device measures this policy; repeating changes nothing.
 
-    A policy whose cover is over by then hands it over. Raises UnknownPolicy, UnknownDevice, DeviceTaken.
+    Whether it did not before. A policy whose cover is over by then hands it over.
+    Raises UnknownPolicy, UnknownDevice, DeviceTaken.
     """
     with database.role("policy") as conn:
         policy = store.fetch_policy(conn, policy_id)
@@ -214,6 +215,7 @@ def assign_device(database: Database, policy_id: str, device_id: str, from_time:
             store.insert_assignment(conn, device_key, policy.policy_key, start)
         elif start < own[0]:
             store.begin_assignment_earlier(conn, device_key, own[0], start)
+        return not own
 
 
 def require_devices(database: Database, devices: Iterable[str]) -> None:

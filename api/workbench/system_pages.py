@@ -8,7 +8,8 @@ from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from api.access import device_object, looked
-from api.errors import DeviceEnded, NotFound, UnfitDevice
+from api.device_errors import DeviceEnded, UnfitDevice
+from api.errors import NotFound
 from api.forms import check_session_form
 from api.rendering import page
 from api.roles import Admin, Now, Store

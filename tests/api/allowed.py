@@ -48,6 +48,7 @@ ALLOWED = {
     "/api/v1/trips/{trip_id}/roads": OWN,
     "/api/v1/book": DRIVEN,
     "/api/v1/book/{policy_id}/statements": DRIVEN,
+    "/api/v1/policies/{policy_id}/devices": {"policyholder"},
     "/api/v1/devices/{device_id}/code": {"admin"},
     "/api/v1/devices/{device_id}/rotate": {"admin"},
     "/api/v1/devices/{device_id}/revoke": {"admin", "support"},

@@ -99,6 +99,7 @@ ROW_OF = {
     "GET /api/v1/trips/{trip_id}/roads": _TRIPS,
     "GET /api/v1/book": _SCORES,
     "GET /api/v1/book/{policy_id}/statements": _STATEMENTS,
+    "POST /api/v1/policies/{policy_id}/devices": "Devices: link",
     "POST /api/v1/devices/{device_id}/code": "Devices: enrol, rotate",
     "POST /api/v1/devices/{device_id}/rotate": "Devices: enrol, rotate",
     "POST /api/v1/devices/{device_id}/revoke": "Devices: revoke",
@@ -237,6 +238,7 @@ REQUEST = {
     "POST /api/v1/contest-queue/{contest_id}/decision": Asked(json={"upheld": False, "words": "As measured."}),
     "PUT /api/v1/trips/{trip_id}/label": Asked(json={"label": "driver"}),
     "GET /api/v1/book": Asked(query={"period": "2026-10"}),
+    "POST /api/v1/policies/{policy_id}/devices": Asked(json={"code": "{link_code}"}),  # of the family's objects
     "POST /api/v1/devices/{device_id}/code": Asked(),
     "POST /api/v1/devices/{device_id}/rotate": Asked(),
     "POST /api/v1/devices/{device_id}/revoke": Asked(),

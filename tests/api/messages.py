@@ -15,6 +15,7 @@ import pricing
 from api import (
     contest_view,
     cost_view,
+    device_errors,
     erasure_routes,
     errors,
     home_view,
@@ -100,7 +101,8 @@ def _titles() -> Iterator[str]:
 
 
 def _of_errors() -> Iterator[str]:
-    for error in errors.ApiError.__subclasses__():
+    kinds = {**vars(errors), **vars(device_errors)}.values()
+    for error in (one for one in kinds if isinstance(one, type) and issubclass(one, errors.ApiError)):
         yield from (said for said in (error.title, error.advice) if isinstance(said, str))
 
 

@@ -15,7 +15,6 @@ from api.description import EXAMPLES
 from storage.embedded import embedded_server
 from storage.migrate import migrate
 from storage.pool import Database
-from tests.api.matrix import request_of
 from tests.api.test_matrix import NOBODY, Asking, in_order, made_asking, operations
 from tests.api.world import ANNA, BEN, build_world
 
@@ -31,7 +30,7 @@ def record(asking: Asking, found: dict[str, set[str] | None]) -> dict[str, dict[
             continue
         answer = answer_to(asking, operation, found[operation] or set())
         example: dict[str, Any] = {}
-        if (asked := request_of(operation).json) is not None:
+        if (asked := asking.json_of(operation, ANNA)) is not None:
             example["request"] = asked
         if answer.status_code in {200, 201} and answer.headers["content-type"] == "application/json":
             example["answer"] = shortened(answer.json())

@@ -67,7 +67,7 @@ class Asking:
         method, path = operation.split(" ")
         asked = request_of(operation)
         headers = dict(caller.headers)
-        if asked.json is not None:
+        if method != "GET":
             headers["Idempotency-Key"] = uuid4().hex
         form = asked.form
         if form is not None:
@@ -80,11 +80,19 @@ class Asking:
             path.format_map(self.objects[owner]),
             params=asked.query,
             data=form,
-            json=asked.json,
+            json=self.json_of(operation, owner),
             files=asked.file,
             headers=headers,
             follow_redirects=False,
         )
+
+    def json_of(self, operation: str, owner: str) -> dict[str, object] | list[object] | None:
+        """What it holds as JSON, about this owner's objects."""
+        wanted = request_of(operation).json
+        if not isinstance(wanted, dict):
+            return wanted
+        own = {f"{{{name}}}": value for name, value in self.objects[owner].items()}
+        return {name: own.get(value, value) if isinstance(value, str) else value for name, value in wanted.items()}
 
 
 def operations(database: Database) -> dict[str, set[str] | None]:
@@ -152,6 +160,7 @@ def made_asking(database: Database, roads: RoadMap) -> Iterator[Asking]:
             "policy_id": "T-0000", "trip_id": str(uuid4()), "contest_id": str(uuid4()), "device_id": "car-nobody",
             "quarantine_id": "999999999", "period": PERIOD, "purpose": "coaching", "name": "another",
             "offer_id": str(uuid4()), "zone_id": str(uuid4()), "request_id": str(uuid4()),
+            "link_code": "0000-0000-0000",
         }  # fmt: skip
         plan_hash = draft_of_another(database)
         objects = {owner: {**names, "plan_hash": plan_hash} for owner, names in objects.items()}
@@ -191,8 +200,12 @@ def _objects(client: TestClient, callers: list[Caller], person: str) -> dict[str
         headers={**support.headers, "Idempotency-Key": uuid4().hex},
     )
     assert offer.status_code == 201, offer.text
+    linked = client.post(f"/api/v1/devices/car-more-{policy.lower()}/code",
+                         headers={**admin.headers, "Idempotency-Key": uuid4().hex})  # fmt: skip
+    assert linked.status_code == 201, linked.text
     return {
         "policy_id": policy,
+        "link_code": linked.json()["code"],
         "trip_id": trips[0]["trip_id"],
         "contest_id": contest.json()["contest_id"],
         "device_id": "car-anna" if person == ANNA else "car-ben",
