@@ -4,12 +4,13 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 
 from api import map_drawing, trip_view
 from api.access import looked
 from api.errors import MapNotShown
+from api.etags import tagged_json
 from api.paging import Page, by
 from api.policy_file import any_policy, open_file, own_policies, own_policy, score_of
 from api.problems import PROBLEMS
@@ -145,32 +146,37 @@ def read_policy(policy_id: str, reader: Policyholder, database: Store) -> Policy
         return PolicyOut.of(own_policy(conn, reader, policy_id))
 
 
-@router.get("/policies/{policy_id}/score")
-def read_score(policy_id: str, reader: Policyholder, database: Store, now: Now) -> ScoreOut:
+@router.get("/policies/{policy_id}/score", response_model=ScoreOut)
+def read_score(request: Request, policy_id: str, reader: Policyholder, database: Store, now: Now) -> Response:
     """The driving score with its reasons and interval."""
     score, trips, first, last = database.read(
         "policy", lambda conn: score_of(conn, own_policy(conn, reader, policy_id), now)
     )
-    return ScoreOut(policy=policy_id, from_month=first, to_month=last, trips=trips, score=_score_json(score))
+    found = ScoreOut(policy=policy_id, from_month=first, to_month=last, trips=trips, score=_score_json(score))
+    return tagged_json(request, found)
 
 
-@router.get("/policies/{policy_id}/statements")
+@router.get("/policies/{policy_id}/statements", response_model=list[dict[str, Any]])
 def read_statements(
-    policy_id: str, reader: Policyholder, database: Store, now: Now, paging: Page
-) -> list[dict[str, Any]]:
+    request: Request, policy_id: str, reader: Policyholder, database: Store, now: Now, paging: Page
+) -> Response:
     """All statements with their adjustments, lines, inputs and worksheets, the latest first."""
     with database.role("policy") as conn:
         policy = own_policy(conn, reader, policy_id)
     statements = paging.cut(open_file(database, policy, now).statements, by("period"))
-    return [statement.as_dict() for statement in statements]
+    answer = tagged_json(request, [statement.as_dict() for statement in statements])
+    answer.headers.update({"Link": link} if (link := paging.response.headers.get("link")) else {})
+    return answer
 
 
-@router.get("/policies/{policy_id}/statements/{period}")
-def read_statement(policy_id: str, period: str, reader: Policyholder, database: Store, now: Now) -> dict[str, Any]:
+@router.get("/policies/{policy_id}/statements/{period}", response_model=dict[str, Any])
+def read_statement(
+    request: Request, policy_id: str, period: str, reader: Policyholder, database: Store, now: Now
+) -> Response:
     """The statement of a month."""
     with database.role("policy") as conn:
         policy = own_policy(conn, reader, policy_id)
-    return open_file(database, policy, now).statement(period).as_dict()
+    return tagged_json(request, open_file(database, policy, now).statement(period).as_dict())
 
 
 @router.get("/policies/{policy_id}/trips")

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID, uuid4
 
-from fastapi import APIRouter, Form, Query, Request, Response
+from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -13,6 +13,7 @@ from api.accounts import normal_email
 from api.data_routes import TripOut
 from api.errors import NotFound
 from api.forms import check_session_form
+from api.paging import EVERYTHING, Page, by
 from api.policy_file import own_policy
 from api.problems import PROBLEMS
 from api.rendering import page
@@ -74,11 +75,10 @@ def show_drives(request: Request, reader: Policyholder, database: Store) -> Resp
 
 
 @router.get("/api/v1/drives", responses=PROBLEMS)
-def read_drives(
-    reader: Policyholder, database: Store, limit: Annotated[int, Query(ge=1, le=1000)] = 100
-) -> list[TripOut]:
+def read_drives(reader: Policyholder, database: Store, paging: Page) -> list[TripOut]:
     """Trips under others' policies that you drove, or that nobody has claimed yet, the latest first."""
-    return [TripOut.of(trip, reader.person_key) for trip in _drives(database, reader, limit)]
+    drives = paging.cut(_drives(database, reader, EVERYTHING), by("trip_id"))
+    return [TripOut.of(trip, reader.person_key) for trip in drives]
 
 
 @router.get("/api/v1/policies/{policy_id}/drivers", responses=PROBLEMS)

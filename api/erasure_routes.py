@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from api.customer_card import person_of
 from api.errors import NotFound
 from api.forms import check_session_form
+from api.paging import Page, by
 from api.problems import PROBLEMS
 from api.rendering import page
 from api.roles import Now, Policyholder, PrivacyOfficer, Store, Support
@@ -78,11 +79,11 @@ def state_of(found: Erasure) -> str:
 
 
 @router.get("/api/v1/erasures", responses=PROBLEMS)
-def read_erasures(reader: Policyholder, database: Store, now: Now) -> list[ErasureOut]:
+def read_erasures(reader: Policyholder, database: Store, now: Now, paging: Page) -> list[ErasureOut]:
     """Your requests, the latest first."""
     with database.role("policy") as conn:
         found = fetch_requests(conn, _person(reader))
-    return [ErasureOut.of(database, one, now.date()) for one in found]
+    return [ErasureOut.of(database, one, now.date()) for one in paging.cut(found, by("request_id"))]
 
 
 @router.post("/api/v1/erasures", status_code=201, responses=PROBLEMS)
@@ -149,11 +150,11 @@ def decide_by_form(
 
 
 @router.get("/api/v1/erasure-queue", responses=PROBLEMS)
-def read_erasure_queue(reader: PrivacyOfficer, database: Store, now: Now) -> list[ErasureOut]:
+def read_erasure_queue(reader: PrivacyOfficer, database: Store, now: Now, paging: Page) -> list[ErasureOut]:
     """What waits for a decision, and what was granted and waits to be done, the oldest first."""
     with database.role("policy") as conn:
         found = fetch_open(conn)
-    return [ErasureOut.of(database, one, now.date()) for one in found]
+    return [ErasureOut.of(database, one, now.date()) for one in paging.cut(found, by("request_id"))]
 
 
 @router.post("/api/v1/erasure-queue/{request_id}/decision", responses=PROBLEMS)

@@ -4,6 +4,7 @@ from hashlib import blake2b
 
 from fastapi import Request
 from fastapi.responses import Response
+from pydantic_core import to_json
 
 
 def tagged(request: Request, content: bytes, media_type: str = "application/json") -> Response:
@@ -12,6 +13,11 @@ def tagged(request: Request, content: bytes, media_type: str = "application/json
     if is_known(request, tag):
         return Response(status_code=304, headers={"ETag": tag})
     return Response(content, media_type=media_type, headers={"ETag": tag})
+
+
+def tagged_json(request: Request, value: object) -> Response:
+    """The same of a value that is not JSON yet."""
+    return tagged(request, to_json(value))
 
 
 def is_known(request: Request, tag: str) -> bool:

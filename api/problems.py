@@ -12,7 +12,7 @@ from api.errors import ApiError, NotFound, NotSignedIn
 from api.languages import say
 from api.rendering import page
 from api.roles import account_of
-from api.security import SECURITY_HEADERS
+from api.security import headers_of
 from portfolio.errors import (
     AlreadyAnswered,
     ErasureDecided,
@@ -150,7 +150,8 @@ def install_problems(app: FastAPI) -> None:
         """Our own mistake: said without its words, which may hold what is a person's; the log has them."""
         problem = Problem(title=ApiError.title, status=500, detail="The request broke on our side.",
                           what_to_do=ApiError.advice)  # fmt: skip
-        return _answer(request, problem, dict(SECURITY_HEADERS), known_reader=False)
+        headers = headers_of(request.url.scheme) | {"Cache-Control": "no-store"}  # no middleware is round this one
+        return _answer(request, problem, headers, known_reader=False)
 
 
 def answer(request: Request, error: ApiError, *, known_reader: bool = False) -> Response:

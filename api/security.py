@@ -29,6 +29,11 @@ SECURITY_HEADERS = {
 IMMUTABLE_PATHS = ("/vendor/", "/static/")
 
 
+def headers_of(scheme: str) -> dict[str, str]:
+    """The headers of an answer that came by http or https."""
+    return SECURITY_HEADERS | ({"Strict-Transport-Security": "max-age=31536000"} if scheme == "https" else {})
+
+
 class SecurityHeaders:
     """ASGI middleware: adds the headers, and keeps every answer about a person out of caches."""
 
@@ -45,10 +50,8 @@ class SecurityHeaders:
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                for name, value in SECURITY_HEADERS.items():
+                for name, value in headers_of(scope["scheme"]).items():
                     headers[name] = value
-                if scope["scheme"] == "https":
-                    headers["Strict-Transport-Security"] = "max-age=31536000"
                 headers.setdefault("Cache-Control", cache)
             await send(message)
 

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from api.errors import BadZone, NotFound
 from api.forms import check_session_form
+from api.paging import Page, by
 from api.problems import PROBLEMS
 from api.roles import Now, Policyholder, Store
 from api.sight import Sight
@@ -48,9 +49,10 @@ class ZoneOut(BaseModel):
 
 
 @router.get("/api/v1/privacy-zones", responses=PROBLEMS)
-def read_zones(reader: Policyholder, database: Store) -> list[ZoneOut]:
+def read_zones(reader: Policyholder, database: Store, paging: Page) -> list[ZoneOut]:
     """Your zones, the oldest first."""
-    return [ZoneOut.of(zone) for zone in zones_of(database, [_person(reader)])]
+    zones = zones_of(database, [_person(reader)])
+    return [ZoneOut.of(zone) for zone in paging.cut(zones, by("zone_id"))]
 
 
 @router.post("/api/v1/privacy-zones", status_code=201, responses=PROBLEMS)

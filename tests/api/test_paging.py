@@ -14,6 +14,7 @@ from tests.api.world import ANNA, DESK, NOW, POLICY_OF, World
 WHOLE = {
     "/api/v1/consents",
     "/api/v1/customers/{policy_id}/consents",
+    "/api/v1/policies/{policy_id}/drivers",
     "/api/v1/quarantine/counts",
     "/api/v1/touchpoint-costs",
     "/api/v1/trips/{trip_id}/events",
