@@ -63,6 +63,8 @@ def quote_risk(request: Request, wanted: QuoteIn, reader: AnyQuoter, database: S
     if reader is None:
         request.app.state.strangers_quotes.take(request.client.host if request.client else "", now)
     plans, driven = quote_rates(database)
+    if not plans:  # the book is new: the plans that ship are published with the first policy
+        raise NotFound("rate plan with a menu", wanted.plan)
     plan = next((one for one in plans if one.name == wanted.plan), None)
     if plan is None:
         raise UnfitRisk("plan", f"is none of {', '.join(one.name for one in plans)}")

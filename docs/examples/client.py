@@ -19,7 +19,7 @@ class Client:
         self.http = http
         self.http.get("/")
         form = {"email": email, "password": password, "form_token": self.http.cookies["wayrate_form"]}
-        self.http.post("/sign-in", data=form).raise_for_status()
+        self.http.post("/sign-in", data=form, follow_redirects=True).raise_for_status()
         self.operations = {
             operation["operationId"]: (method, path, operation)
             for path, item in self.http.get("/openapi.json").json()["paths"].items()
@@ -37,9 +37,10 @@ class Client:
         method, path, operation = self.operations[name]
         query = {one["name"]: given[one["name"]] for one in operation.get("parameters", [])
                  if one["in"] == "query" and one["name"] in given}  # fmt: skip
-        headers = {"Idempotency-Key": uuid4().hex} if body is not None else {}
+        headers = {"Idempotency-Key": uuid4().hex} if method == "post" else {}
         answer = self.http.request(method, path.format_map(given), params=query, json=body, headers=headers)
-        return answer.raise_for_status().json()
+        answer.raise_for_status()
+        return answer.json() if answer.content else None
 
     def pages(self, name: str, **given: Any) -> Iterator[Any]:
         """Every row of a list, page after page."""

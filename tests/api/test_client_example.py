@@ -15,6 +15,7 @@ EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "client.py"
 
 @pytest.fixture
 def anna(client: TestClient) -> Any:
+    client.follow_redirects = False  # as httpx does by itself
     found = importlib.util.spec_from_file_location("client_example", EXAMPLE)
     assert found is not None
     assert found.loader is not None
@@ -39,3 +40,12 @@ def test_a_refusal_is_raised_with_its_problem(anna: Any) -> None:
     with pytest.raises(httpx.HTTPStatusError) as refused:
         anna.cancel_policy(policy_id="T-0000", body={"ends_on": "2026-12-15"})
     assert refused.value.response.json()["title"] == "Not found"
+
+
+def test_a_post_without_a_body_has_its_key_too(anna: Any) -> None:
+    asked: list[httpx.Request] = []
+    anna.http.event_hooks = {"request": [asked.append]}
+    with pytest.raises(httpx.HTTPStatusError) as refused:
+        anna.rotate_device(device_id="car-anna")
+    assert refused.value.response.status_code == 403
+    assert len(asked[0].headers["Idempotency-Key"]) >= 8

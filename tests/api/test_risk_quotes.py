@@ -89,6 +89,12 @@ def test_a_stranger_gets_a_few_and_who_signs_in_as_many_as_it_takes(
     assert client.post("/api/v1/quotes", json=RISK).status_code == 200
 
 
+def test_a_book_without_plans_has_no_quote(database: Database) -> None:
+    with TestClient(create_api(database, None, lambda: NOW), base_url="http://127.0.0.1") as client:
+        answer = client.post("/api/v1/quotes", json=RISK)
+    assert (answer.status_code, answer.json()["title"]) == (404, "Not found")
+
+
 def test_one_network_of_ipv6_has_one_share() -> None:
     quotes = StrangersQuotes()
     for number in range(QUOTES_IN_WINDOW):
