@@ -23,9 +23,7 @@ from numpy.typing import NDArray
 from benchmarks.matching import known_drives, noisy
 from ingest.readings import Readings, concatenate, make_readings
 from scoring.clean import clean_readings
-from scoring.exposure import TOTALS
 from scoring.extract import demo_extract, read_road_map
-from scoring.features import trip_features
 from scoring.match import HiddenMarkovMatcher
 from scoring.measuring import measure_trips
 from scoring.path import score_readings
@@ -75,7 +73,7 @@ def events_and_features(readings: Readings) -> int:
     settings = DEFAULT_SETTINGS
     trips = cut_trips(segments_of(clean_readings(readings), None, settings.cutting), settings.cutting)
     measured = measure_trips(trips, None, settings.thresholds)
-    return trip_features(TOTALS, measured.totals).size
+    return measured.features.size
 
 
 @njit

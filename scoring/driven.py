@@ -41,12 +41,15 @@ def on_roads(trip: Trip, matcher: Matcher | None, roads: RoadMap | None) -> Driv
         nowhere = np.zeros(count, dtype=np.bool_)
         return Driven(nothing, np.full(count, np.nan), nowhere, np.full(count, -1), None, 0, nowhere)
     fixes = np.flatnonzero(~trip.held)
-    readings = trip.readings.take(fixes)
+    all_new = len(fixes) == count
+    readings = trip.readings if all_new else trip.readings.take(fixes)
     found = matcher.match(
         readings.fix_time_us, readings.latitude_deg, readings.longitude_deg, readings.accuracy_m.astype(np.float64)
     )
-    nearest = _nearest(trip.t_s[fixes], trip.t_s)
-    edge = np.where(np.abs(trip.t_s[fixes][nearest] - trip.t_s) <= CARRY_S, found.edge[nearest], -1)
+    edge = found.edge
+    if not all_new:
+        nearest = _nearest(trip.t_s[fixes], trip.t_s)
+        edge = np.where(np.abs(trip.t_s[fixes][nearest] - trip.t_s) <= CARRY_S, edge[nearest], -1)
     matched = edge >= 0
     latitude_deg, longitude_deg = trip.readings.latitude_deg, trip.readings.longitude_deg
     inside = _within(latitude_deg, longitude_deg, roads)

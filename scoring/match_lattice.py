@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ingest.compiled import compiled
+from ingest.compiled import compiled, inlined
 from scoring.geodesy import METRES_PER_DEGREE
 from scoring.match_network import MAX_EDGES, REACH_M, Network, Search, drive_from, keep_reach, nearby_edges
 
@@ -51,6 +51,7 @@ class Lattice(NamedTuple):
     column_before: NDArray[np.int64]  # -1: a chain starts here
     chosen: NDArray[np.int64]  # the state, -1: left out
     reach_m: NDArray[np.float64]  # (STATES, STATES), scratch
+    through: NDArray[np.float64]  # (STATES,), scratch: costs of the steps from one state before
     node: NDArray[np.int32]  # (2, STATES), scratch: where states before leave their edge, states after enter theirs
 
 
@@ -71,6 +72,7 @@ def new_lattice(fixes: int) -> Lattice:
         column_before=np.full(fixes, -1, dtype=np.int64),
         chosen=np.full(fixes, -1, dtype=np.int64),
         reach_m=np.empty((STATES, STATES)),
+        through=np.empty(STATES),
         node=np.empty((2, STATES), dtype=np.int32),
     )
 
@@ -127,7 +129,7 @@ def fill_lattice(
     return column
 
 
-@compiled
+@inlined
 def _measure_reach(
     network: Network, search: Search, settings: MatchSettings, lattice: Lattice, before: int, after: int, bound_m: float
 ) -> None:
@@ -191,36 +193,40 @@ def _look_up(
                 return
 
 
-@compiled
+@inlined
 def _step_costs(settings: MatchSettings, lattice: Lattice, before: int, after: int, gap_m: float) -> bool:
     """The cheapest cost of each state after, and the state before that it comes from; False when none is reached."""
     beta_m = max(settings.beta_m, settings.beta_share * gap_m)
     jitter_m = max(settings.jitter_m, settings.jitter_sigmas * lattice.sigma_m[after])
-    edge, backward, reach_m = lattice.edge[before], lattice.backward[before], lattice.reach_m
-    at_m, left_m, cost_before = lattice.at_m[before], lattice.left_m[before], lattice.cost[before]
+    count = lattice.states[after]
+    next_edge, next_backward, next_at_m = lattice.edge[after], lattice.backward[after], lattice.at_m[after]
+    cheapest, parent, through = lattice.cost[after], lattice.parent[after], lattice.through
+    cheapest[:count], parent[:count] = np.inf, -1
+    for i in range(lattice.states[before]):
+        so_far, at_m, left_m = lattice.cost[before, i], lattice.at_m[before, i], lattice.left_m[before, i]
+        edge, backward = lattice.edge[before, i], lattice.backward[before, i]
+        reach_m = lattice.reach_m[i]
+        for j in range(count):
+            through[j] = abs(left_m + reach_m[j] + next_at_m[j] - gap_m) / beta_m
+        for j in range(count):
+            if next_edge[j] == edge:
+                if next_backward[j] != backward:
+                    through[j] = settings.turn_round_cost + abs(abs(left_m - next_at_m[j]) - gap_m) / beta_m
+                elif next_at_m[j] >= at_m - jitter_m:
+                    back_m = max(0.0, at_m - next_at_m[j])
+                    through[j] = min(through[j], (abs(abs(next_at_m[j] - at_m) - gap_m) + back_m) / beta_m)
+        for j in range(count):
+            cost = so_far + through[j]
+            if cost < cheapest[j]:
+                cheapest[j], parent[j] = cost, i
     reached = False
-    for j in range(lattice.states[after]):
-        next_edge, next_backward, next_at_m = lattice.edge[after, j], lattice.backward[after, j], lattice.at_m[after, j]
-        cheapest, parent = np.inf, -1
-        for i in range(lattice.states[before]):
-            if cost_before[i] >= cheapest:
-                continue
-            cost = abs(left_m[i] + reach_m[i, j] + next_at_m - gap_m) / beta_m
-            if edge[i] == next_edge:
-                if backward[i] != next_backward:
-                    cost = settings.turn_round_cost + abs(abs(left_m[i] - next_at_m) - gap_m) / beta_m
-                elif next_at_m >= at_m[i] - jitter_m:
-                    back_m = max(0.0, at_m[i] - next_at_m)
-                    cost = min(cost, (abs(abs(next_at_m - at_m[i]) - gap_m) + back_m) / beta_m)
-            if cost_before[i] + cost < cheapest:
-                cheapest, parent = cost_before[i] + cost, i
-        emission = 0.5 * (lattice.distance_m[after, j] / lattice.sigma_m[after]) ** 2
-        lattice.cost[after, j], lattice.parent[after, j] = cheapest + emission, parent
-        reached = reached or parent >= 0
+    for j in range(count):
+        cheapest[j] += 0.5 * (lattice.distance_m[after, j] / lattice.sigma_m[after]) ** 2
+        reached = reached or parent[j] >= 0
     return reached
 
 
-@compiled
+@inlined
 def _advance(
     network: Network,
     search: Search,

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ingest.compiled import compiled
+from ingest.compiled import compiled, inlined
 from scoring.geodesy import METRES_PER_DEGREE, haversine_m, wrapped_deg
 from scoring.roads import RoadMap
 
@@ -209,7 +209,7 @@ def project(
     return across_m * across_m + up_m * up_m, start_m + part * length_m
 
 
-@compiled
+@inlined
 def nearby_edges(
     network: Network,
     latitude_deg: float,
@@ -253,7 +253,7 @@ def nearby_edges(
     return count
 
 
-@compiled
+@inlined
 def _keep_nearest(
     found: int,
     found_m2: float,
@@ -338,7 +338,7 @@ def drive_from(network: Network, search: Search, source: int, bound_m: float, ta
     return settled
 
 
-@compiled
+@inlined
 def keep_reach(network: Network, search: Search, source: int) -> None:
     """Keeps the distances from a node up to `REACH_M`, if they are not kept yet: `kept_count` from `kept_first` on."""
     if search.kept_since[source] == search.runs[2] + 1:

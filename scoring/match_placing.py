@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ingest.compiled import compiled
+from ingest.compiled import compiled, inlined
 from scoring.geodesy import METRES_PER_DEGREE
 from scoring.match_lattice import Lattice, MatchSettings
 from scoring.match_network import Network, Search, drive_from, project
@@ -49,14 +49,14 @@ def new_placed(fixes: int, route: Stretches) -> Placed:
     )
 
 
-@compiled
+@inlined
 def _entry_node(network: Network, edge: int, backward: bool) -> int:
     """The node where an edge is entered; with the other direction, where it is left."""
     node: int = network.edge_to_node[edge] if backward else network.edge_from_node[edge]
     return node
 
 
-@compiled
+@inlined
 def _route(
     network: Network, search: Search, settings: MatchSettings, lattice: Lattice, before: int, after: int, placed: Placed
 ) -> int:
@@ -91,7 +91,7 @@ def _route(
     return count
 
 
-@compiled
+@inlined
 def _stretch(
     network: Network, placed: Placed, place: int, edge: int, backward: bool, from_m: float, to_m: float
 ) -> None:
@@ -134,7 +134,7 @@ def _place(
                     placed.distance_m[fix], placed.along_m[fix] = np.sqrt(distance_m2), along_m
 
 
-@compiled
+@inlined
 def _place_between(
     network: Network,
     settings: MatchSettings,

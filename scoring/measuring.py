@@ -1,5 +1,6 @@
 """The trips of one device at once: their events and counters, in one pass over columns. Each trip by itself."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -12,7 +13,7 @@ from ingest.readings import Float32s, Int64s
 from scoring.cutting import Steps
 from scoring.driven import Driven
 from scoring.exposure import CELLS, TOTALS, count_trip, event_amounts, fill_cells, severe
-from scoring.features import STARTS
+from scoring.features import FEATURES, STARTS, trip_features
 from scoring.finding import KINDS, EventRows, Looked, find, new_event_rows
 from scoring.motion import Motion
 from scoring.place_time import LocalTimes, local_quarter, local_times
@@ -63,12 +64,18 @@ class Measured:
     seconds: Int64s
     times: LocalTimes
     starts: list[str]  # the kind of day and the hour at which each trip begins
+    features: Floats  # (t, FEATURES), NaN: not measurable
 
     def totals_of(self, number: int) -> dict[str, int]:
         """The counters of one trip by their names."""
         totals = dict(zip(TOTALS, self.totals[number].tolist(), strict=True))
         totals[f"{STARTS}{self.starts[number]}"] = 1
         return totals
+
+    def features_of(self, number: int) -> dict[str, float | None]:
+        """The features of one trip by their names, as `features.features_of` of its counters gives them."""
+        values = zip(FEATURES, self.features[number].tolist(), strict=True)
+        return {feature.name: None if math.isnan(value) else round(value, 6) for feature, value in values}
 
 
 def measure_trips(trips: Trips, driven: Sequence[Driven] | None, limits: Thresholds) -> Measured:
@@ -92,20 +99,21 @@ def measure_trips(trips: Trips, driven: Sequence[Driven] | None, limits: Thresho
     totals = np.zeros((count, len(TOTALS)), dtype=np.int64)
     metres, seconds = np.zeros((2, count, CELLS), dtype=np.int64)
     bounds = (trips.first, trips.after, trips.sampling_interval_s, trips.gap_m)
-    hours = (times.row, times.band, times.first)
+    hours, on_map = (times.row, times.band, times.first), _on_map(driven)
     _measure(
-        trips.motion, trips.way, places, _on_map(driven), bounds, hours, limits,
+        trips.motion, trips.way, places, on_map, bounds, hours, limits,
         rows, first_event, looked, totals, metres, seconds,
     )  # fmt: skip
     events = EventRows._make(column[: first_event[-1]] for column in rows)
     amounts, is_severe = np.zeros((len(events.kind), _AMOUNTS), dtype=np.int64), np.zeros(len(events.kind), np.bool_)
     if len(events.kind):
-        _weigh(trips.motion, trips.way, places, _on_map(driven), bounds, limits, events, amounts, is_severe)
+        _weigh(trips.motion, trips.way, places, on_map, bounds, limits, events, amounts, is_severe)
     starts = [
         local_quarter(time_us, zone).start
         for time_us, zone in zip(at.fix_time_us[trips.first].tolist(), times.zones, strict=True)
     ]
-    return Measured(events, is_severe, amounts, first_event, looked, totals, metres, seconds, times, starts)
+    features = trip_features(TOTALS, totals)
+    return Measured(events, is_severe, amounts, first_event, looked, totals, metres, seconds, times, starts, features)
 
 
 def _on_map(driven: Sequence[Driven] | None) -> OnMap:

@@ -127,7 +127,8 @@ def score_trip(
 ) -> ScoredTrip:
     """One of the measured trips to its score."""
     findings = findings_of(measured, number, trip, settings.thresholds)
-    totals = measured.totals_of(number) | layers.totals(trip, driven)
+    laid = layers.totals(trip, driven)
+    totals = measured.totals_of(number) | laid
     quality = certify(trip, driven, settings, findings.flags)
     score = None if quality.excluded else score_totals(totals)
     zone = measured.times.zones[number]
@@ -147,7 +148,7 @@ def score_trip(
         quality=quality.as_json(),
         not_measurable=findings.not_measurable,
         totals=totals,
-        features=features_of(totals),
+        features=features_of(totals) if laid else measured.features_of(number),
         score=None if score is None else score.as_json(),
         versions=_versions(settings, driven.map_version) | layers.versions,
         exposure=cells_of(measured.metres[number], measured.seconds[number]),

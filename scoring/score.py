@@ -153,9 +153,10 @@ def _shown(log_ratio: float, model: ScoreModel) -> float:
 
 def score_totals(totals: Totals, model: ScoreModel = PRIOR_MODEL) -> Score:
     """The score of a trip or of any set of trips from their summed totals; nothing else enters, so no batch effects."""
-    reasons = tuple(_reason(weight, totals) for weight in model.weights)
+    observed = [(weight, *_observed(weight, totals)) for weight in model.weights]
+    reasons = tuple(_reason(*one) for one in observed)
     log_ratio = sum(reason.effect for reason in reasons)
-    deviation = math.sqrt(sum(_variance(weight, totals) for weight in model.weights))
+    deviation = math.sqrt(sum(_variance(*one) for one in observed))
     low, high = (log_ratio + side * NINETY_PERCENT * deviation for side in (-1, 1))
     base = model.base_claims_per_100000_km
 
@@ -186,21 +187,19 @@ def _observed(weight: Weight, totals: Totals) -> tuple[float | None, float]:
     return value, km / (km + weight.credibility_km)
 
 
-def _reason(weight: Weight, totals: Totals) -> Reason:
-    value, credibility = _observed(weight, totals)
+def _reason(weight: Weight, value: float | None, credibility: float) -> Reason:
     departure = 0.0 if value is None else min(value, weight.cap) - weight.reference
     effect = round(weight.beta * credibility * departure, EFFECT_DECIMALS)
     shown = None if value is None else round(value, EFFECT_DECIMALS)
     return Reason(weight.feature, shown, weight.reference, effect, round(credibility, 4))
 
 
-def _variance(weight: Weight, totals: Totals) -> float:
+def _variance(weight: Weight, value: float | None, credibility: float) -> float:
     """Of the log frequency: what the km leave open about the driver, and what is not known of the weight itself.
 
     The second part stands on the whole departure from the class mean, credited or not, so that for one and the same
     driving the interval only narrows with km.
     """
-    value, credibility = _observed(weight, totals)
     departure = 0.0 if value is None else min(value, weight.cap) - weight.reference
     low, high = weight.beta_interval
     beta_deviation = (high - low) / 2 / NINETY_PERCENT
