@@ -37,6 +37,15 @@ LONGEST_FIRST = (
 )
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Scoring's kernels are compiled once, before workers begin that would each compile them."""
+    if hasattr(config, "workerinput") or not config.getoption("numprocesses", None) or config.option.collectonly:
+        return
+    from tests.scoring.conformance.first_use import compile_scoring  # noqa: PLC0415  seconds of import, for this alone
+
+    compile_scoring()
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The longest files first; all others as they stand."""
     folder = Path(__file__).parent

@@ -35,6 +35,7 @@ PAGES = {
     OFFICER: ("/desk", "/erasures", f"/locations?policy={POLICY_OF[ANNA]}", "/audit"),
     ADMIN: ("/desk", "/quarantine", "/devices", "/security-events", "/system", "/audit"),
 }  # fmt: skip
+SELDOM = {ACTUARY, OFFICER, ADMIN}  # their pages are made of the same parts as the desk's
 WIDTHS = (360, 1280)
 MOST_SCRIPT_BYTES = 150 * 1024
 
@@ -66,7 +67,9 @@ def opened(page: Page, address: str, paths: tuple[str, ...]) -> Iterator[str]:
         yield path
 
 
-@pytest.mark.parametrize("email", PAGES)
+@pytest.mark.parametrize(
+    "email", [pytest.param(email, marks=[pytest.mark.long] if email in SELDOM else []) for email in PAGES]
+)
 def test_browser_axe_finds_nothing_serious_on_any_page_in_either_theme(
     browser: Browser, address: str, email: str
 ) -> None:
