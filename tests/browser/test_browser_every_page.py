@@ -115,6 +115,7 @@ def test_browser_our_own_script_is_small() -> None:
 def test_browser_the_main_pages_are_walked_by_keyboard_alone(browser: Browser, address: str) -> None:
     page = open_page(browser, PHONE).page
     page.goto(address)
+    page.locator("input[name=email]:focus").wait_for()
     page.keyboard.type(ANNA)
     page.keyboard.press("Tab")
     page.keyboard.type(PASSWORD)
