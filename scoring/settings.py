@@ -5,7 +5,7 @@ What kernels read is a named tuple: compiled functions take it as it is.
 
 import hashlib
 import json
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -184,8 +184,7 @@ DEFAULT_SETTINGS = Settings()
 FASTEST_MPS: dict[str, float] = {"car": 65.0, "light_truck": 47.0, "heavy_truck": 36.0}
 
 
-def settings_for(vehicle_class: str) -> Settings:
+def settings_for(vehicle_class: str, settings: Settings = DEFAULT_SETTINGS) -> Settings:
     """The settings of a vehicle class; an unknown class raises `KeyError`, so the caller must check `THRESHOLDS`."""
-    return Settings(
-        thresholds=THRESHOLDS[vehicle_class], travel=Travel(fastest_of_class_mps=FASTEST_MPS[vehicle_class])
-    )
+    travel = replace(settings.travel, fastest_of_class_mps=FASTEST_MPS[vehicle_class])
+    return replace(settings, thresholds=THRESHOLDS[vehicle_class], travel=travel)

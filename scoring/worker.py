@@ -7,7 +7,7 @@ reading. Cutting is a function of a segment and the place before it, so a re-cut
 import itertools
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -21,7 +21,7 @@ from scoring.match import Matcher
 from scoring.path import ScoredTrip, score_readings
 from scoring.roads import RoadMap
 from scoring.segments import segment_edges
-from scoring.settings import DEFAULT_SETTINGS, THRESHOLDS, Settings
+from scoring.settings import DEFAULT_SETTINGS, THRESHOLDS, Settings, settings_for
 from storage.pool import Conn, Database
 
 _LOG = logging.getLogger(__name__)
@@ -96,9 +96,8 @@ def work_device(
     windows = window_store.take_windows(conn, device_key)
     if not windows:
         return 0
-    own = replace(
-        settings, thresholds=THRESHOLDS.get(window_store.vehicle_class(conn, device_key), settings.thresholds)
-    )
+    vehicle_class = window_store.vehicle_class(conn, device_key)
+    own = settings_for(vehicle_class, settings) if vehicle_class in THRESHOLDS else settings
     gap_us = round(own.cutting.max_gap_s * 1e6)
     changes = Changes(set(), set())
     staying = window_store.staying_spans(conn, device_key)
