@@ -36,6 +36,10 @@ LONGEST_FIRST = (
     "cli/test_commands.py",
 )
 
+# A database a test is made and dropped, each with a checkpoint: nothing here outlives its server. What must survive a
+# crash is tested on servers of its own (`tests/faults`, `tests/storage/test_embedded.py`), with the product's settings.
+NO_DISK_WAITS = {"fsync": "off", "full_page_writes": "off"}
+
 
 def pytest_configure(config: pytest.Config) -> None:
     """Scoring's kernels are compiled once, before workers begin that would each compile them."""
@@ -60,7 +64,7 @@ def server_dsn() -> Iterator[str]:
     if given:
         yield given
         return
-    with TemporaryDirectory(prefix="wayrate-tests-") as folder, embedded_server(Path(folder)) as dsn:
+    with TemporaryDirectory(prefix="wayrate-tests-") as folder, embedded_server(Path(folder), NO_DISK_WAITS) as dsn:
         yield dsn
 
 
