@@ -48,6 +48,11 @@ def _behaviour(claims: str, mean: str) -> str:
     )
 
 
+def _table_of_two(rows: str, columns: str, row: str, column: str) -> str:
+    factors = f"{wording.words(rows)} × {wording.inside(wording.words(columns))}"
+    return f"{factors}: {_level(row)}, {_level(column)}"
+
+
 def _late(changes: str) -> str:
     return say("Late data: {changes}", changes=", ".join(_changed(part) for part in changes.split(", ")))
 
@@ -79,6 +84,7 @@ LABELS: list[tuple[str, Callable[..., str]]] = [
     ),
     (r"measured km", lambda: say("Measured km")),
     (r"behaviour: (\S+) / (\S+) claims per 100,000 km", _behaviour),
+    (r"([\w ]+) x ([\w ]+): (.+), (.+)", _table_of_two),
     (r"([\w ]+): (.+)", lambda factor, level: f"{wording.words(factor)}: {_level(level)}"),
     (r"to the minor unit of (\w+)", lambda currency: say("Rounded to the minor unit of {currency}", currency=currency)),
     (r"up to (\S+) for the covers", lambda least: say("up to {amount} for the covers", amount=least)),

@@ -41,8 +41,8 @@ def check(
         check_profile(found, _known_profile(profile), plan)
     messages.print(
         f"{found.name} version {found.version}, from {found.effective_from}, {found.currency}: "
-        f"{len(found.covers)} covers, {len(found.pay_plans)} pay plans, {len(found.factors)} factors; "
-        f"jurisdiction {profile or found.jurisdiction or 'none'}. Its hash:"
+        f"{len(found.covers)} covers, {len(found.pay_plans)} pay plans, {len(found.factors)} factors, "
+        f"{len(found.tables)} tables of two; jurisdiction {profile or found.jurisdiction or 'none'}. Its hash:"
     )
     typer.echo(found.plan_hash)
 

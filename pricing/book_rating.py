@@ -33,7 +33,7 @@ _SURE, _DOUBTFUL = 0, 1
 
 @dataclass(frozen=True, slots=True)
 class CompiledPlan:
-    """A plan as arrays: relativities (factors, rows), one pad column of 1 for factors that are not read.
+    """A plan as arrays: relativities (factors and tables, rows), one pad column of 1 for those that are not read.
 
     Those of a factor with knots are 1: what lies between two knots comes with the book.
     """
@@ -56,11 +56,11 @@ class CompiledPlan:
 class RatingBook:
     """n policies for one period each.
 
-    `codes` (factors of the plan, n) holds places of levels or bands, NOT_READ where the pay plan does not use the
-    factor; `declared` the same rows as declared, for the worksheet. `cell_m` holds metres by (road class, hour band).
-    `frequency` is claims per 100,000 km as decimal text. `relativity` is what follows from it, 1 without, times the
-    relativities between knots, which stand in `interpolated` by factor. `expiring` holds decimals by cover, None where
-    there is none, and is empty where no row is a renewal; `interval` the ends of the frequency's.
+    `codes` (factors and tables of the plan, n) holds places of levels, bands or cells, NOT_READ where the pay plan does
+    not use the factor; `declared` the same rows as declared, for the worksheet. `cell_m` holds metres by (road class,
+    hour band). `frequency` is claims per 100,000 km as decimal text. `relativity` is what follows from it, 1 without,
+    times the relativities between knots, which stand in `interpolated` by factor. `expiring` holds decimals by cover,
+    None where there is none, and is empty where no row is a renewal; `interval` the ends of the frequency's.
     """
 
     policy: tuple[str, ...]
@@ -107,9 +107,10 @@ def compile_plan(plan: RatePlan) -> CompiledPlan:
     """The plan as arrays."""
     digits = MINOR_DIGITS[plan.currency]
     unit = Decimal(1).scaleb(-digits)
+    between_knots = {factor.name for factor in plan.factors.values() if factor.knots}
     tables = [
-        [1.0 if factor.knots else float(relativity) for _, relativity, _ in factor.rows]
-        for factor in plan.factors.values()
+        [1.0 if one.name in between_knots else float(relativity) for _, relativity in one.cells]
+        for one in plan.multipliers
     ]
     widest = max((len(table) for table in tables), default=0)
     padded = [table + [1.0] * (widest + 1 - len(table)) for table in tables]

@@ -64,11 +64,16 @@ class Factor:
         raise UnknownLevel(plan, self.name, str(declared), self.known)
 
     @property
+    def below(self) -> int:
+        """The first whole number after those that the bands or knots reach; 0: levels have none."""
+        return self.bands[-1].below if self.bands else self.knots[-1].at + 1 if self.knots else 0
+
+    @property
     def known(self) -> tuple[str, ...]:
         """The levels there are, for messages."""
         if self.levels:
             return tuple(self.levels)
-        last = f"under {self.bands[-1].below}" if self.bands else str(self.knots[-1].at)
+        last = f"under {self.below}" if self.bands else str(self.knots[-1].at)
         return (f"{self.begins[0]} to {last}",)
 
     @property
@@ -79,6 +84,11 @@ class Factor:
         if self.bands:
             return tuple((f"{band.lowest} to under {band.below}", band.relativity, band.lowest) for band in self.bands)
         return tuple((f"from {knot.at}", knot.relativity, knot.at) for knot in self.knots)
+
+    @property
+    def cells(self) -> tuple[tuple[str, Decimal], ...]:
+        """Name and relativity of each row: the order of a compiled plan's codes."""
+        return tuple((name, relativity) for name, relativity, _ in self.rows)
 
     def _between(self, declared: int, place: int) -> tuple[str, Decimal]:
         left = self.knots[place]
@@ -119,16 +129,19 @@ def _bands(part: Reader) -> tuple[Band, ...]:
     for row in rows:
         row.refuse_others("from", "to", "relativity")
     bands = tuple(Band(row.whole("from"), row.whole("to", 1), row.number("relativity", positive=True)) for row in rows)
-    for band, row in zip(bands, rows, strict=True):
-        if band.below <= band.lowest:
-            raise row.refuse("to", f"{band.below} is not over {band.lowest}")
-    for (before, after), row in zip(pairwise(bands), rows[1:], strict=True):
-        if after.lowest != before.below:
-            kind = "overlap" if after.lowest < before.below else "gap"
-            raise row.refuse(
-                "from", f"{kind}: the band before ends at {before.below}, this one begins at {after.lowest}"
-            )
+    check_bands([(band.lowest, band.below) for band in bands], rows)
     return bands
+
+
+def check_bands(ends: list[tuple[int, int]], rows: list[Reader]) -> None:
+    """Raises BadPlan where bands (lowest, below), each read from a row, do not go on from one to the next."""
+    for (lowest, below), row in zip(ends, rows, strict=True):
+        if below <= lowest:
+            raise row.refuse("to", f"{below} is not over {lowest}")
+    for ((_, ended), (begins, _)), row in zip(pairwise(ends), rows[1:], strict=True):
+        if begins != ended:
+            kind = "overlap" if begins < ended else "gap"
+            raise row.refuse("from", f"{kind}: the band before ends at {ended}, this one begins at {begins}")
 
 
 def _knots(part: Reader, decimals: int) -> tuple[Knot, ...]:

@@ -74,7 +74,7 @@ def _variables(plan: RatePlan) -> Iterator[Block]:
     yield Heading(2, "What the plan reads")
     rows = [
         [one.title, str(one.daily_multiple), ", ".join(sorted(one.uses)) or "nothing of the driving",
-         ", ".join(factor.name for factor in plan.factors_of(one))]
+         ", ".join([*(factor.name for factor in plan.factors_of(one)), *(table.name for table in plan.tables_of(one))])]
         for one in plan.pay_plans.values()
     ]  # fmt: skip
     yield Rows(["Pay plan", "Daily multiple", "Of the driving", "Factors"], rows)
@@ -83,6 +83,13 @@ def _variables(plan: RatePlan) -> Iterator[Block]:
         yield Rows(["Level", "Relativity"], [[name, str(relativity)] for name, relativity, _ in factor.rows])
         if factor.knots:
             yield Text(f"Between two of these a straight line, rounded to {factor.decimals} decimals.")
+    for table in plan.tables.values():
+        yield Heading(3, table.name)
+        yield Text(
+            f"{table.rows.factor} down, {table.columns.factor} across: multiplied by beside those of each alone."
+        )
+        lines = zip(table.rows.names, table.relativities, strict=True)
+        yield Rows(["", *table.columns.names], [[row, *map(str, cells)] for row, cells in lines])
 
 
 def _rates(plan: RatePlan) -> Iterator[Block]:

@@ -43,7 +43,7 @@ def _reasons(
 ) -> tuple[tuple[str, ...], ...]:
     """Of each row the factors whose relativity rose, then what else of the plan rose for everybody."""
     found: list[list[tuple[float, str]]] = [[] for _ in rows]
-    for name in dict.fromkeys((*old.plan.factors, *new.plan.factors)):
+    for name in dict.fromkeys(one.name for plan in (old, new) for one in plan.plan.multipliers):
         was, was_level = _relativities(old, old_book, name, rows)
         now, now_level = _relativities(new, new_book, name, rows)
         for place in np.flatnonzero(now > was).tolist():
@@ -56,13 +56,13 @@ def _reasons(
 def _relativities(
     plan: CompiledPlan, book: RatingBook, name: str, rows: NDArray[np.intp]
 ) -> tuple[NDArray[np.float64], list[str]]:
-    """Relativity and level of a factor at these rows; 1 where the plan does not have or not read it."""
-    names = list(plan.plan.factors)
+    """Relativity and level of a factor (a table: its cell) at these rows; 1 where the plan does not read it."""
+    names = [one.name for one in plan.plan.multipliers]
     if name not in names:
         return np.ones(len(rows)), ["not rated"] * len(rows)
     place = names.index(name)
     codes = book.codes[place, rows]
-    levels = [*(level for level, _, _ in plan.plan.factors[name].rows), "not rated"]
+    levels = [*(level for level, _ in plan.plan.multipliers[place].cells), "not rated"]
     relativities = plan.relativities[place, codes]
     if name in book.interpolated:
         relativities = relativities * book.interpolated[name][rows]

@@ -15,6 +15,7 @@ from pricing.factor import Factor, read_factor
 from pricing.money import MINOR_DIGITS, ratio, to_minor_unit
 from pricing.plan_reader import Reader
 from pricing.profile import PlanReads, breaches, profile_named, profile_names
+from pricing.table_of_two import TableOfTwo, read_table
 from scoring.classes import EXPOSURE_CLASSES, HOUR_BANDS
 
 FLAT, PER_KM, AUTOGRAPH = "flat", "per_km", "autograph"
@@ -93,6 +94,7 @@ class RatePlan:
     pay_plans: Mapping[str, PayPlan]
     covers: Mapping[str, Cover]
     factors: Mapping[str, Factor]
+    tables: Mapping[str, TableOfTwo]  # of two of the factors
     jurisdiction: str | None  # the profile that it keeps
     duties: Mapping[str, str]  # how it meets what the profile asks for
     plan_hash: str
@@ -114,6 +116,15 @@ class RatePlan:
         """The factors that this pay plan multiplies by, in plan order."""
         return [f for f in self.factors.values() if f.name != "declared_km" or "declared_km" in pay_plan.uses]
 
+    def tables_of(self, pay_plan: PayPlan) -> list[TableOfTwo]:
+        """The tables of two that this pay plan multiplies by, after the factors: those of which it reads both."""
+        return [t for t in self.tables.values() if "declared_km" not in t.keys or "declared_km" in pay_plan.uses]
+
+    @property
+    def multipliers(self) -> tuple[Factor | TableOfTwo, ...]:
+        """All that has a row of codes in a book: the factors, then the tables."""
+        return (*self.factors.values(), *self.tables.values())
+
 
 @lru_cache(maxsize=256)  # a plan is read once a process and shared: nobody may change what it holds
 def parse_plan(content: str, source: str) -> RatePlan:
@@ -123,6 +134,7 @@ def parse_plan(content: str, source: str) -> RatePlan:
     except tomllib.TOMLDecodeError as error:
         raise BadPlan(source, "file", str(error)) from None
     reader = Reader(source, table)
+    factors = {name: read_factor(name, part) for name, part in reader.tables("factors")}
     plan = RatePlan(
         name=reader.text("name"),
         version=reader.text("version"),
@@ -138,7 +150,10 @@ def parse_plan(content: str, source: str) -> RatePlan:
         smoothing=_smoothing(reader.table("smoothing")) if "smoothing" in table else None,
         pay_plans={name: _pay_plan(name, part) for name, part in reader.tables("pay_plans")},
         covers={name: _cover(name, part) for name, part in reader.tables("covers")},
-        factors={name: read_factor(name, part) for name, part in reader.tables("factors")},
+        factors=factors,
+        tables={name: read_table(name, part, factors) for name, part in reader.tables("tables")}
+        if "tables" in table
+        else {},
         jurisdiction=reader.one_of("jurisdiction", profile_names()) if "jurisdiction" in table else None,
         duties=reader.table("duties").texts() if "duties" in table else {},
         plan_hash=hashlib.sha256(json.dumps(table, sort_keys=True, default=str).encode()).hexdigest(),
@@ -146,7 +161,7 @@ def parse_plan(content: str, source: str) -> RatePlan:
     )
     reader.refuse_others(
         "name", "version", "effective_from", "currency", "basis", "minimum_premium", "fee", "tax_rate", "tax_name",
-        "rules", "behaviour", "smoothing", "pay_plans", "covers", "factors", "jurisdiction", "duties",
+        "rules", "behaviour", "smoothing", "pay_plans", "covers", "factors", "tables", "jurisdiction", "duties",
     )  # fmt: skip
     reader.table("rules").refuse_others(*RULES)
     _check_whole(plan, reader)
@@ -172,8 +187,8 @@ def _check_whole(plan: RatePlan, reader: "Reader") -> None:
     """What no part can tell alone."""
     if plan.tax_rate >= 1:
         raise reader.refuse("tax_rate", f"{plan.tax_rate} is not a share under 1: write 24 % as 0.24")
-    if len(plan.factors) > MOST_FACTORS:
-        raise reader.refuse("factors", f"are more than {MOST_FACTORS}")
+    if len(plan.multipliers) > MOST_FACTORS:
+        raise reader.refuse("factors", f"and tables are more than {MOST_FACTORS}")
     declared = plan.factors.get("declared_km")
     for name, pay_plan in plan.pay_plans.items():
         if "declared_km" in pay_plan.uses and not (declared and declared.begins):
@@ -190,6 +205,7 @@ def check_profile(plan: RatePlan, profile: str, source: str) -> None:
     reads = PlanReads(
         uses={name: pay_plan.uses for name, pay_plan in plan.pay_plans.items()},
         factors={name: tuple(factor.levels) for name, factor in plan.factors.items()},
+        tables={name: table.keys for name, table in plan.tables.items()},
         behaviour_highest=plan.behaviour.highest,
         duties=plan.duties,
         smoothing_lowest=None if plan.smoothing is None else plan.smoothing.lowest,

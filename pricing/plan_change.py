@@ -14,6 +14,7 @@ from pricing.money import MINOR_DIGITS
 from pricing.plan import RatePlan
 
 QUANTILES = (0, 1, 5, 25, 50, 75, 95, 99, 100)
+MOST_CELLS_SHOWN = 100  # of a table of two: a larger one is seen by its factors
 
 type Ints = NDArray[np.int64]
 
@@ -82,10 +83,13 @@ def _sums(before: Ints, after: Ints, digits: int) -> dict[str, Any]:
 def _segments(
     plan: CompiledPlan, book: RatingBook, before: Ints, after: Ints, digits: int
 ) -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    """By pay plan and by each level of each factor: policies, both sums, and how many pay less and more."""
+    """By pay plan, by each level of each factor and each cell of a table that is not too large to read: policies, both
+    sums, and how many pay less and more.
+    """
     groups = {"pay_plan": (list(plan.plan.pay_plans), book.pay_plan)}
-    for codes, factor in zip(book.codes, plan.plan.factors.values(), strict=True):
-        groups[factor.name] = ([name for name, _, _ in factor.rows], codes)
+    for codes, one in zip(book.codes, plan.plan.multipliers, strict=True):
+        if one.name in plan.plan.factors or len(one.cells) <= MOST_CELLS_SHOWN:
+            groups[one.name] = ([name for name, _ in one.cells], codes)
     for name, (levels, codes) in groups.items():
         rows = []
         for place, level in enumerate(levels):

@@ -107,3 +107,18 @@ class Reader:
         if not isinstance(found, list) or not found or not all(isinstance(row, dict) for row in found):
             raise self.refuse(key, f"must be a list of {{ {names} }}")
         return [Reader(self.source, row, f"{self._at(key)}[{place}]") for place, row in enumerate(found)]
+
+    def grid(self, key: str, rows: int, columns: int) -> tuple[tuple[Decimal, ...], ...]:
+        """Numbers over 0 in a list of lists, all of them there."""
+        found = self.get(key)
+        if not isinstance(found, list) or not all(isinstance(line, list) for line in found):
+            raise self.refuse(key, "must be a list of lists: a row each")
+        for row, cells in enumerate(found):
+            if row >= rows or len(cells) > columns:
+                raise self.refuse(f"{key}[{row}]", f"is over the table's size of {rows} rows and {columns} columns")
+        at = {f"{key}[{row}][{column}]": cell for row, cells in enumerate(found) for column, cell in enumerate(cells)}
+        cells_of = Reader(self.source, at, self.place)
+        return tuple(
+            tuple(cells_of.number(f"{key}[{row}][{column}]", positive=True) for column in range(columns))
+            for row in range(rows)
+        )

@@ -42,7 +42,7 @@ def _value(value: Any) -> str:
         case dict():
             return "{ " + ", ".join(f"{_key(key)} = {_value(part)}" for key, part in value.items()) + " }"
         case list():
-            broken = any(isinstance(part, dict) for part in value)
+            broken = any(isinstance(part, dict | list) for part in value)
             inner = (",\n    " if broken else ", ").join(map(_value, value))
             return f"[\n    {inner},\n]" if broken else f"[{inner}]"
     return str(value)

@@ -6,7 +6,7 @@ public texts and not legal advice.
 
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cache
 from importlib.resources import files
@@ -52,13 +52,16 @@ class KeptIdentity:
 
 @dataclass(frozen=True, slots=True)
 class PlanReads:
-    """What a profile looks at in a plan: the uses of each pay plan, the levels of each factor, the caps, its duties."""
+    """What a profile looks at in a plan: the uses of each pay plan, the levels of each factor, the two factors of each
+    table, the caps, its duties.
+    """
 
     uses: Mapping[str, frozenset[str]]
     factors: Mapping[str, Sequence[str]]
     behaviour_highest: Decimal
     duties: Mapping[str, str]
     smoothing_lowest: Decimal | None = None  # None: the plan does not smooth renewals
+    tables: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
 
 def breaches(profile: Profile, plan: PlanReads) -> Iterator[tuple[str, str]]:
@@ -66,10 +69,7 @@ def breaches(profile: Profile, plan: PlanReads) -> Iterator[tuple[str, str]]:
     for name, uses in plan.uses.items():
         for use in sorted(uses - profile.uses) if profile.uses is not None else ():
             yield f"pay_plans.{name}.uses", f"{profile.name} does not let a plan read {use}: {profile.because}"
-    for name, levels in plan.factors.items():
-        for refused in profile.refuses:
-            if is_characteristic(refused, name, levels):
-                yield f"factors.{name}", f"{profile.name} does not let a plan rate by {refused}"
+    yield from _refused_factors(profile, plan)
     if profile.behaviour_highest is not None and plan.behaviour_highest > profile.behaviour_highest:
         over = f"{plan.behaviour_highest} is over {profile.behaviour_highest}"
         yield "behaviour.highest", f"{over}, the most under {profile.name}: {profile.because}"
@@ -79,6 +79,17 @@ def breaches(profile: Profile, plan: PlanReads) -> Iterator[tuple[str, str]]:
     for duty, meaning in profile.duties.items():
         if not plan.duties.get(duty, "").strip():
             yield f"duties.{duty}", f"is missing: {profile.name} asks a plan to say {meaning}"
+
+
+def _refused_factors(profile: Profile, plan: PlanReads) -> Iterator[tuple[str, str]]:
+    """Each place where a factor, alone or as a side of a table, is what the profile refuses."""
+    places = {f"factors.{name}": name for name in plan.factors}
+    for name, keys in plan.tables.items():
+        places |= {f"tables.{name}.rows": keys[0], f"tables.{name}.columns": keys[1]}
+    for place, factor in places.items():
+        for refused in profile.refuses:
+            if is_characteristic(refused, factor, plan.factors[factor]):
+                yield place, f"{profile.name} does not let a plan rate by {refused}"
 
 
 def is_characteristic(characteristic: str, factor: str, levels: Sequence[str]) -> bool:

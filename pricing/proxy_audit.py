@@ -76,8 +76,8 @@ def poisson_interval(count: int, level: float = 0.95) -> tuple[float, float]:
 def _factors(
     compiled: CompiledPlan, book: RatingBook, names: NDArray[np.str_], group: NDArray[np.intp]
 ) -> Iterator[dict[str, Any]]:
-    read = [(factor.name, codes, compiled.relativities[place, codes]) for place, (factor, codes) in enumerate(
-        zip(compiled.plan.factors.values(), book.codes, strict=True))]  # fmt: skip
+    read = [(one.name, codes, compiled.relativities[place, codes]) for place, (one, codes) in enumerate(
+        zip(compiled.plan.multipliers, book.codes, strict=True))]  # fmt: skip
     behaviour = np.unique(book.relativity, return_inverse=True)[1] if len(book) else np.zeros(0, dtype=np.intp)
     # Of a continuous relativity only the tenth: a table of every value would be associated with anything.
     tenths = (behaviour * 10 // max(int(behaviour.max(initial=0)) + 1, 1)).astype(np.int16)

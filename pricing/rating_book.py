@@ -16,6 +16,7 @@ from pricing.money import MINOR_DIGITS
 from pricing.notices import Notices
 from pricing.plan import TIERS
 from pricing.rating_errors import BadRatingBook
+from pricing.table_of_two import TableOfTwo
 
 DECLARED_KM = "declared_km_per_year"
 FREQUENCY = "claims_per_100000_km"
@@ -209,7 +210,7 @@ class _Reader:
         self, pay_plan: NDArray[np.int16], declared_km: NDArray[np.int64]
     ) -> tuple[NDArray[np.int16], dict[str, NDArray[np.object_]]]:
         plan = self.compiled_plan.plan
-        codes = np.full((len(plan.factors), len(self.table)), NOT_READ, dtype=np.int16)
+        codes = np.full((len(plan.multipliers), len(self.table)), NOT_READ, dtype=np.int16)
         declared = {}
         for row, factor in enumerate(plan.factors.values()):
             if factor.name == "declared_km":
@@ -222,15 +223,31 @@ class _Reader:
                 values = self._whole(factor.name, 10**9)
                 codes[row] = self._bands(factor.name, factor, values, np.ones(len(values), dtype=bool))
                 declared[factor.name] = values.astype(object)
+        for row, table in enumerate(plan.tables.values(), start=len(plan.factors)):
+            codes[row] = self._cells(table, codes, declared_km)
         return codes, declared
+
+    def _cells(self, table: TableOfTwo, codes: NDArray[np.int16], declared_km: NDArray[np.int64]) -> NDArray[np.int16]:
+        """The cell of each row, of factors whose codes are read; NOT_READ where one of the two is not."""
+        names = list(self.compiled_plan.plan.factors)
+        sides, read = [], np.ones(len(self.table), dtype=bool)
+        for axis in (table.rows, table.columns):
+            code = codes[names.index(axis.factor)]
+            read &= code != NOT_READ
+            if axis.levels:
+                place = np.array([axis.places[level] for level in self.compiled_plan.plan.factors[axis.factor].levels])
+                sides.append(place[code])
+            else:
+                values = declared_km if axis.factor == "declared_km" else self._whole(axis.factor, 10**9)
+                sides.append(np.searchsorted(np.array(axis.begins), values, side="right") - 1)
+        return np.where(read, sides[0] * len(table.columns.names) + sides[1], NOT_READ).astype(np.int16)
 
     def _bands(
         self, field: str, factor: Factor, values: NDArray[np.int64], used: NDArray[np.bool_]
     ) -> NDArray[np.int16]:
         """The place of the band, or of the knot before, of each value."""
         place = np.searchsorted(np.array(factor.begins), values, side="right") - 1
-        last = factor.bands[-1].below - 1 if factor.bands else factor.knots[-1].at
-        self._refuse(used & ((place < 0) | (values > last)), field, f"is not within {factor.known[0]}")
+        self._refuse(used & ((place < 0) | (values >= factor.below)), field, f"is not within {factor.known[0]}")
         return place.astype(np.int16)
 
     def _interpolated(self, pay_plan: NDArray[np.int16]) -> dict[str, NDArray[np.float64]]:

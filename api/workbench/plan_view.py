@@ -77,13 +77,14 @@ def live_hashes(published: Sequence[RatePlan], today: date) -> set[str]:
 def plan_facts(plan: RatePlan) -> list[Fact]:
     """What a plan is, in a line of facts."""
     duties = profile_named(plan.jurisdiction).title if plan.jurisdiction else "none"
+    names = [one.name for one in plan.multipliers]
     return [
         Fact("Version", plan.version),
         Fact("In effect from", wording.long_day(plan.effective_from)),
         Fact("Currency", plan.currency),
         Fact("Covers", str(len(plan.covers))),
         Fact("Pay plans", str(len(plan.pay_plans))),
-        Fact("Factors", str(len(plan.factors)), ", ".join(wording.words(name).lower() for name in plan.factors)),
+        Fact("Factors", str(len(names)), ", ".join(wording.words(name).lower() for name in names)),
         Fact("Jurisdiction", duties),
     ]
 

@@ -1,5 +1,7 @@
 """The rules of docs/pricing.md once more, in whole numbers and fractions, without the code that prices."""
 
+import tomllib
+from decimal import Decimal
 from fractions import Fraction
 from math import floor
 from typing import Any
@@ -71,7 +73,29 @@ def _static(plan: RatePlan, given: Inputs) -> Fraction:
             share = Fraction(level - left.at, right.at - left.at) if right.at > left.at else Fraction(0)
             line = Fraction(left.relativity) + share * (Fraction(right.relativity) - Fraction(left.relativity))
             multiple *= rounded(line, factor.decimals)
+    return multiple * _tables(plan, given)
+
+
+def _tables(plan: RatePlan, given: Inputs) -> Fraction:
+    """From the file itself: which cell a row and a column cross at."""
+    terms, multiple = given.terms, Fraction(1)
+    content = tomllib.loads(plan.content, parse_float=Decimal)
+    for table in content.get("tables", {}).values():
+        sides = [table["rows"], table["columns"]]
+        reads_km = "declared_km" in plan.pay_plans[terms.pay_plan].uses
+        if not reads_km and "declared_km" in (side["factor"] for side in sides):
+            continue
+        declared = {**terms.factors, "declared_km": terms.declared_km_per_year}
+        row, column = (_place(side, declared[side["factor"]]) for side in sides)
+        multiple *= Fraction(table["relativities"][row][column])
     return multiple
+
+
+def _place(side: dict[str, Any], level: Any) -> int:
+    if "levels" in side:
+        return list(side["levels"]).index(level)
+    (found,) = (place for place, band in enumerate(side["bands"]) if band["from"] <= level < band["to"])
+    return found
 
 
 def _behaviour(plan: RatePlan, given: Inputs) -> Fraction:

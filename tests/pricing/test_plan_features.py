@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from typer.testing import CliRunner
 
+from api.worksheet_words import label_words
 from cli.main import app
 from pricing.book_rating import compile_plan
 from pricing.errors import BadPlan, UnknownLevel
@@ -30,12 +31,19 @@ from tests.pricing.test_rating import CELLS
 PATH = Path("docs/examples/rate-plan.toml")
 FULL = parse_plan(PATH.read_text(), PATH.name)
 FACTORS = {"vehicle_class": "suv", "vehicle_age": 4, "driver_age": 38}
-# The same plan by its other rules.
+KM_TABLE = """
+[tables.km_and_age]
+rows = { factor = "vehicle_age", bands = [{ from = 0, to = 5 }, { from = 5, to = 100 }] }
+columns = { factor = "declared_km", bands = [{ from = 0, to = 9000 }, { from = 9000, to = 1000000 }] }
+relativities = [["1.013", "0.97"], ["1.2", "0.9999"]]
+"""
+# The same plan by its other rules, and with a table that only some pay plans read.
 OTHER_RULES = parse_plan(
     PATH.read_text()
     .replace('gap_km = "standard_rate"', 'gap_km = "not_charged"')
     .replace('unmeasured_days = "declared_km"', 'unmeasured_days = "daily_rate_only"')
-    .replace('lowest = "0.80"', 'lowest = "0"'),
+    .replace('lowest = "0.80"', 'lowest = "0"')
+    + KM_TABLE,
     "other.toml",
 )
 
@@ -124,6 +132,68 @@ def test_between_two_knots_lies_a_straight_line_rounded_at_its_end() -> None:
     for age in (16, 120, -1, 18.5, True, "38"):
         with pytest.raises(UnknownLevel, match="17 to 119"):
             rate_period(FULL, asked(age=age))  # type: ignore[arg-type]
+
+
+def test_a_table_of_two_is_a_step_that_names_both_levels() -> None:
+    label, cell, running = next(
+        (one.label, one.rate, one.running) for one in rate_period(FULL, asked(age=17)).worksheet if " x " in one.label
+    )
+    assert label == "driver age x vehicle class: 17 to under 25, suv"
+    assert (cell, running) == (D("1.15"), 31 * D("0.42") * D("1.12") * D("1.75") * D("1.15"))
+    assert label_words(label) == "Driver age × vehicle class: 17 to under 25, suv"
+    found = {(name, one.label) for name in ("flat", "per_km") for one in
+             rate_period(OTHER_RULES, asked(name, km=8_999)).worksheet if "declared km:" in one.label}  # fmt: skip
+    assert ("flat", "vehicle age x declared km: 0 to under 5, 0 to under 9000") in found
+    assert {name for name, _ in found} == {"flat"}
+
+
+TABLE = FULL.content[FULL.content.index("[tables.age_and_class]") :]
+BANDS_2 = "{ from = 25, to = 75 }, { from = 75, to = 120 }"
+
+
+@pytest.mark.parametrize(
+    ("found", "instead", "place", "problem"),
+    [
+        ("{ from = 25, to = 75 }", "{ from = 26, to = 75 }", "rows.bands[1].from", "gap"),
+        ("{ from = 25, to = 75 }", "{ from = 24, to = 75 }", "rows.bands[1].from", "overlap"),
+        ("{ from = 25, to = 75 }", "{ from = 25, to = 25 }", "rows.bands[1].to", "not over"),
+        ("{ from = 17,", "{ from = 18,", "rows.bands[0].from", "18 is not 17, where driver_age begins"),
+        ("to = 120 }", "to = 121 }", "rows.bands[2].to", "121 is not 120, where driver_age ends"),
+        (BANDS_2, "{ from = 25, to = 120.5 }", "rows.bands[1].to", "whole number"),
+        ('bands = [{ from = 17, to = 25 }', 'levels = [{ from = 17, to = 25 }', "rows.levels", "bands in the plan"),
+        ('"driver_age"', '"colour"', "rows.factor", "'colour' is not a factor of the plan"),
+        ('"driver_age", bands', '"vehicle_class", bands', "rows.bands", "vehicle_class has levels in the plan"),
+        ('"vehicle_class", levels = ["small", "compact", "suv", "van"]',
+         '"driver_age", bands = [{ from = 17, to = 120 }]', "columns.factor", "that of the rows"),
+        ('"suv", "van"]', '"suv", "tank"]', "columns.levels[3]", "'tank' is no level of vehicle_class"),
+        ('"suv", "van"]', '"suv", "suv"]', "columns.levels[3]", "there before"),
+        ('"suv", "van"]', '"suv"]', "columns.levels", "lacks 'van'"),
+        ('levels = ["small", "compact", "suv", "van"]', 'levels = "small"', "columns.levels", "must be a list"),
+        (', "1.10"],', "],", "relativities[0][3]", "is missing"),
+        ('    ["1.00", "1.00", "1.08", "1.04"],\n', "", "relativities[2][0]", "is missing"),
+        ('"1.10"],', '"1.10", "1"],', "relativities[0]", "over the table's size of 3 rows and 4 columns"),
+        ("\n]", '\n    ["1", "1", "1", "1"],\n]', "relativities[3]", "over the table's size"),
+        ('"1.15"', '"NaN"', "relativities[0][2]", "not finite"),
+        ('"1.15"', '"0"', "relativities[0][2]", "over 0"),
+        ('"1.15"', '"-1.15"', "relativities[0][2]", "over 0"),
+        ('["0.95", "1.00", "1.15", "1.10"]', '"0.95"', "relativities", "list of lists"),
+        ("relativities = [", "by = 1\nrelativities = [", "by", "not known here"),
+    ],
+)  # fmt: skip
+def test_a_broken_table_names_its_place(found: str, instead: str, place: str, problem: str) -> None:
+    assert found in TABLE
+    with pytest.raises(BadPlan) as refused:
+        parse_plan(FULL.content.replace(TABLE, TABLE.replace(found, instead, 1)), "a.toml")
+    assert refused.value.place == f"tables.age_and_class.{place}", refused.value
+    assert problem in refused.value.problem
+
+
+def test_a_table_has_a_name_of_its_own_and_counts_as_a_factor() -> None:
+    for name, place in (("driver_age", "tables.driver_age.rows"), ("again", "factors")):
+        more = "".join(TABLE.replace("age_and_class", f"{name}{n or ''}") for n in range(1 if name != "again" else 30))
+        with pytest.raises(BadPlan) as refused:
+            parse_plan(FULL.content + more, "a.toml")
+        assert refused.value.place == place
 
 
 def test_a_rate_a_year_is_one_a_day_and_a_minute_is_one_of_driving() -> None:
@@ -262,6 +332,10 @@ def test_the_example_is_checked_and_compared_as_any_plan(tmp_path: Path) -> None
     ages = {row["level"]: row for row in json.loads(compared.stdout)["segments"]["driver_age"]}
     assert ages["from 17"]["change"] > 0
     assert ages["from 35"]["change"] == 0
+    cells = {row["level"]: row for row in json.loads(compared.stdout)["segments"]["age_and_class"]}
+    assert cells["17 to under 25, suv"]["change"] > 0
+    assert cells["25 to under 75, suv"]["change"] < ages["from 17"]["change"]
+    assert sum(row["policies"] for row in cells.values()) == 300
     out = tmp_path / "notices.parquet"
     told = run.invoke(app, ["plan", "notices", str(PATH), str(other), str(tmp_path / "book.parquet"), "-o", str(out)])
     assert told.exit_code == 0, told.output
@@ -270,3 +344,21 @@ def test_the_example_is_checked_and_compared_as_any_plan(tmp_path: Path) -> None
     assert all("driver_age" in one[0] for one in reasons)
     pack = run.invoke(app, ["plan", "filing", str(PATH), "-o", str(tmp_path / "pack.html")])
     assert pack.exit_code == 0, pack.output
+    said = (tmp_path / "pack.html").read_text()
+    assert "driver_age down, vehicle_class across" in said
+    for level in ("small", "van"):  # of the worked examples: first levels, highest levels
+        assert f"driver age x vehicle class: 17 to under 25, {level}" in said
+    dear = tmp_path / "dear.toml"  # the table alone rises
+    dear.write_text(FULL.content.replace('"0.95", "1.00", "1.15", "1.10"', '"0.95", "1.00", "1.25", "1.10"'))
+    differs = run.invoke(app, ["plan", "diff", str(PATH), str(dear)]).stdout
+    assert differs == "tables.age_and_class.relativities[0][2]: 1.15 -> 1.25\n"
+    told = run.invoke(app, ["plan", "notices", str(PATH), str(dear), str(tmp_path / "book.parquet"), "-o", str(out)])
+    assert told.exit_code == 0, told.output
+    reasons = pq.read_table(out).column("reasons").to_pylist()
+    assert reasons
+    assert {tuple(one) for one in reasons} == {
+        ("age_and_class: 17 to under 25, suv x 1.15 -> 17 to under 25, suv x 1.25",)
+    }
+    audited = run.invoke(app, ["plan", "audit", str(PATH), str(tmp_path / "book.parquet"), "--group", "vehicle_class",
+                               "--json"])  # fmt: skip
+    assert {row["factor"]: row["association"] for row in json.loads(audited.stdout)["factors"]}["age_and_class"] > 0.9

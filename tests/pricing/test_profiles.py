@@ -129,6 +129,12 @@ def test_every_breach_is_found_not_only_the_first() -> None:
     reads = PlanReads({"a": frozenset({"behaviour", "distance"})}, {"sex": ("m", "f")}, D(2), {})
     places = [place for place, _ in breaches(profile_named("california-miles-only"), reads)]
     assert places == ["pay_plans.a.uses", "factors.sex"]
+    ages = reads.factors | {"age": ()}  # type: ignore[operator]
+    for keys, side in ((("sex", "age"), "rows"), (("age", "sex"), "columns")):
+        crossed = PlanReads(reads.uses, ages, D(1), {}, tables={"t": keys})
+        for profile in ("uk", "eu-score-only"):
+            found = [place for place, _ in breaches(profile_named(profile), crossed)]
+            assert {"factors.sex", f"tables.t.{side}"} <= set(found)
 
 
 def test_a_renewal_costs_what_new_business_costs(database: Database) -> None:
