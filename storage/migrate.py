@@ -9,6 +9,7 @@ from yoyo.backends.core.postgresql import PostgresqlPsycopgBackend
 from yoyo.connections import DatabaseURI
 
 from storage.errors import MigrationFailed, SchemaIsNewer, StorageUnavailable
+from storage.pool import ANY_COMPRESSED_ROWS
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 _TABLE = "_yoyo_migration"
@@ -29,6 +30,7 @@ def migrate(dsn: str, folder: Path = MIGRATIONS) -> list[str]:
     with backend:
         # A lock of the session: unlike a row in a table it cannot outlive a killed process.
         backend.execute(f"select pg_advisory_lock({_LOCK})")
+        backend.execute(ANY_COMPRESSED_ROWS)
         return _apply_missing(backend, folder)
 
 

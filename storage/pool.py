@@ -19,6 +19,10 @@ type Conn = psycopg.Connection[tuple[object, ...]]
 MAX_CONNECTIONS = 12
 WAIT_S = 4.0
 
+# TimescaleDB refuses a statement that opens more than 100,000 compressed readings: late uploads of a fleet and an
+# erasure may. A server without the extension takes the name as a setting of nobody's.
+ANY_COMPRESSED_ROWS = "set timescaledb.max_tuples_decompressed_per_dml_transaction to 0"
+
 # The server answers, but not now: the same to a caller as one that does not answer. A deadlock is not among them.
 _NOT_NOW = (
     errors.AdminShutdown,
@@ -143,4 +147,5 @@ def _configure_reading(name: str, conn: Conn) -> None:
 def _configure(conn: Conn) -> None:
     """Times come back as UTC, whatever the server's zone."""
     conn.execute("set timezone to 'UTC'")
+    conn.execute(ANY_COMPRESSED_ROWS)
     conn.commit()

@@ -60,3 +60,17 @@ def test_expiry_drops_whole_chunks(timescale: Database) -> None:
         expire_partitions(conn, MONDAY + timedelta(weeks=2))
         left = conn.execute("select count(*) from telemetry.reading").fetchone()
     assert left == (1,)
+
+
+def test_a_statement_may_open_any_number_of_compressed_readings(timescale: Database) -> None:
+    """The extension's own limit is 100,000: a fleet's late uploads, an erasure and a migration open more."""
+    add_reading(timescale, MONDAY)
+    with timescale.role("owner") as conn:
+        conn.execute(
+            "insert into telemetry.reading (device_key, fix_time, content_hash, upload_id, flags) "
+            "select 1, %s + i * interval '1 second', i, 1, 0 from generate_series(1, 120000) as i",
+            (MONDAY,),
+        )
+        conn.execute("select compress_chunk(c) from show_chunks('telemetry.reading') c")
+    with timescale.role("owner") as conn:
+        assert conn.execute("update telemetry.reading set flags = 1 where content_hash > 0").rowcount == 120_000
