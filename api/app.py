@@ -5,6 +5,7 @@ from datetime import datetime
 
 from fastapi import FastAPI
 from fastapi.responses import FileResponse, PlainTextResponse
+from fastapi.routing import APIRoute
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.staticfiles import StaticFiles
 
@@ -42,6 +43,7 @@ from api.languages import ReadersLanguage
 from api.oidc import OidcSettings, Provider
 from api.problems import install_problems
 from api.rendering import STATIC, make_environment
+from api.routing import IndexedRouter
 from api.security import SecurityHeaders
 from api.strangers import StrangersQuotes
 from api.vendor import FILES, browser_files
@@ -68,8 +70,9 @@ def create_api(
         summary="Trips, scores, statements and the worksheets behind every premium.",
         docs_url=None,
         redoc_url=None,
-        generate_unique_id_function=lambda route: route.name,
+        generate_unique_id_function=_by_name,
     )
+    app.router = router = IndexedRouter(routes=app.routes, generate_unique_id_function=_by_name)
     describe(app)
     app.state.database = database
     app.state.clock = clock
@@ -81,7 +84,7 @@ def create_api(
     app.state.oidc = Provider(oidc) if oidc else None
     app.state.templates = make_environment()
     install_problems(app)
-    for routes in (
+    all_routes = (
         session_routes,
         oidc_routes,
         language_routes,
@@ -101,19 +104,23 @@ def create_api(
         planning_routes,
         privacy_routes,
         audit_routes,
-        workbench_routes,
+        *workbench_routes.ALL,
         book_routes,
         data_routes,
         device_routes,
         device_link_routes,
         quarantine_routes,
-    ):
-        app.include_router(routes.router)
+    )
+    router.include_each(routes.router for routes in all_routes)
     _serve_files(app)
     app.add_middleware(RequestBounds)
     app.add_middleware(SecurityHeaders)  # around the bounds: what is out of them gets the headers too
     app.add_middleware(ReadersLanguage)
     return app
+
+
+def _by_name(route: APIRoute) -> str:
+    return route.name
 
 
 def _serve_files(app: FastAPI) -> None:

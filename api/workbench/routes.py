@@ -1,7 +1,5 @@
 """Every page of the workbench, and what it is for programs."""
 
-from fastapi import APIRouter
-
 from api.workbench import (
     audit_pages,
     book_routes,
@@ -16,8 +14,7 @@ from api.workbench import (
     system_pages,
 )
 
-router = APIRouter()
-for routes in (
+ALL = (
     desk_routes,
     book_routes,
     quote_routes,
@@ -29,5 +26,4 @@ for routes in (
     quarantine_pages,
     system_pages,
     audit_pages,
-):
-    router.include_router(routes.router)
+)
