@@ -13,7 +13,8 @@ from pricing.plan import PayPlan, RatePlan
 from pricing.profile import profile_named
 from pricing.quote import Asked, Driving, quote_of
 from pricing.risk import glm
-from pricing.risk.artefact import RiskModel
+from pricing.risk.artefact import NAMED_DIGITS, RiskModel
+from pricing.risk.errors import NotThePlansModel
 from pricing.risk.judging import one_row
 from scoring.classes import EXPOSURE_CLASSES, HOUR_BANDS
 
@@ -32,8 +33,11 @@ def pack(
     audit: dict[str, Any] | None = None,
 ) -> list[Block]:
     """The pack. `model` with its hash, `evaluation` of `judging.evaluation`, `impact` of `plan_change.impact`, `audit`
-    of `proxy_audit.audit`: all of this plan and this model, where they are given.
+    of `proxy_audit.audit`: all of this plan and this model, where they are given. Raises NotThePlansModel where the
+    plan's basis does not name the model's hash.
     """
+    if model is not None and model[1][:NAMED_DIGITS] not in plan.basis:
+        raise NotThePlansModel(plan.name, plan.version, model[1])
     return [
         Heading(1, title_of(plan)),
         Text(

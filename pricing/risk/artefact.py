@@ -15,6 +15,7 @@ from pricing.risk.reference import Reference
 from pricing.risk.tables import Tariff
 
 FORMAT = "wayrate-risk-2"
+NAMED_DIGITS = 16  # of a model's hash, where the basis of a plan names it
 
 
 class Card(msgspec.Struct, frozen=True):

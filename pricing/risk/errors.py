@@ -43,6 +43,21 @@ class WrongArtefact(PricingError):
 
 
 @dataclass(eq=False)
+class NotThePlansModel(PricingError):
+    """A model beside a plan whose basis does not name it: the plan's relativities are not known to be its."""
+
+    plan: str
+    version: str
+    digest: str
+
+    def __str__(self) -> str:
+        return (
+            f"model {self.digest[:16]}: rate plan {self.plan} version {self.version} does not name it in its basis, as "
+            "`wayrate plan fitted` writes it: give the model that the plan was made from, or none"
+        )
+
+
+@dataclass(eq=False)
 class NoTable(PricingError):
     """A factor of a model that cannot be a table of the rate plan."""
 

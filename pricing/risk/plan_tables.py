@@ -17,7 +17,7 @@ import numpy as np
 
 from pricing.plan import RatePlan, parse_plan
 from pricing.plan_text import toml_text
-from pricing.risk.artefact import RiskModel
+from pricing.risk.artefact import NAMED_DIGITS, RiskModel
 from pricing.risk.columns import Book, Floats
 from pricing.risk.errors import NoTable
 from pricing.risk.glm import Glm
@@ -65,7 +65,7 @@ def fitted_plan(
     content["version"] = version
     content["effective_from"] = effective_from or base.effective_from
     content["basis"] = (
-        f"Relativities of {', '.join(fitted)}: model {digest[:16]}, fitted to {model.contract.name} (data "
+        f"Relativities of {', '.join(fitted)}: model {digest[:NAMED_DIGITS]}, fitted to {model.contract.name} (data "
         f"{model.card.data_digest[:16]}). Rates, rules and all else: {base.name} {base.version}. {base.basis}"
     )
     text = toml_text(content)

@@ -17,6 +17,7 @@ from pricing.plan import RatePlan, parse_plan
 from pricing.policies import packaged_plan
 from pricing.quote import quote_of
 from pricing.risk import fitting, glm
+from pricing.risk.errors import NotThePlansModel
 from tests.browser.browsing import CHROMIUM, PHONE, chromium
 from tests.pricing import risk_books
 from tests.pricing.rating_books import write_book
@@ -126,10 +127,15 @@ def test_the_command_with_change_and_audit(tmp_path: Path) -> None:
     assert read(Path(out).read_text())[0].startswith("From wayrate-2026 1 to wayrate-2026 1")
 
 
+def named_by(digest: str) -> RatePlan:
+    """The plan that ships, said to be made from a model."""
+    return parse_plan(SHIPPED.replace('basis = "', f'basis = "Relativities of model {digest[:16]}. '), "named")
+
+
 def test_the_model_stands_with_its_intervals(tmp_path: Path) -> None:
     book, contract = risk_books.book(tmp_path, rows=4000)
     model = fitting.fit(contract, book, 1, frozenset({"glm"}), lambda _: None)
-    words, _ = read(page(packaged_plan(), (model, "ab" * 32)))
+    words, _ = read(page(named_by("ab" * 32), (model, "ab" * 32)))
     assert "ab" * 32 in words
     assert model.glm is not None
     for row in glm.relativities(model.glm, book.take(np.zeros(1, dtype=np.intp))):
@@ -147,7 +153,9 @@ def test_the_lift_of_the_very_model_stands_in_the_pack(tmp_path: Path) -> None:
     assert run.invoke(app, [*fit, other, "--seed", "2"]).exit_code == 0
     judged = run.invoke(app, ["evaluate", model, str(tmp_path)])
     (tmp_path / "judged.json").write_text(judged.stdout)
-    words = ["plan", "filing", "wayrate-2026", "--evaluation", str(tmp_path / "judged.json"), "-o"]
+    plan = tmp_path / "plan.toml"
+    plan.write_text(named_by(json.loads(judged.stdout)["sha256"]).content)
+    words = ["plan", "filing", str(plan), "--evaluation", str(tmp_path / "judged.json"), "-o"]
     said = run.invoke(app, [*words, str(tmp_path / "pack.html"), "--model", model])
     assert said.exit_code == 0, said.exception
     page_words, _ = read((tmp_path / "pack.html").read_text())
@@ -157,6 +165,9 @@ def test_the_lift_of_the_very_model_stands_in_the_pack(tmp_path: Path) -> None:
         assert f"{group['ratio']:.3f} {group['low']:.3f} to {group['high']:.3f}" in page_words
     wrong = run.invoke(app, [*words, str(tmp_path / "pack.pdf"), "--model", other])
     assert "of another model" in str(wrong.exception)
+    only = run.invoke(app, ["plan", "filing", str(plan), "-o", str(tmp_path / "pack.pdf"), "--model", other])
+    assert isinstance(only.exception, NotThePlansModel)
+    assert not (tmp_path / "pack.pdf").exists()
     assert "must end with" in str(run.invoke(app, ["plan", "filing", "wayrate-2026", "-o", "pack.doc"]).exception)
 
 
