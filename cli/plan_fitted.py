@@ -26,6 +26,10 @@ def fitted(
     effective_from: Annotated[
         str | None, typer.Option("--effective-from", metavar="DATE", help="Default: the base plan's day.")
     ] = None,
+    tables: Annotated[
+        bool,
+        typer.Option("--tables", help="The tables distilled from the trees, of one and two factors, not the GLM's."),
+    ] = False,
     own_claims: Annotated[
         bool, typer.Option("--own-claims", help="Also a factor of the policy's own claims, by their credibility.")
     ] = False,
@@ -40,7 +44,9 @@ def fitted(
     from pricing.risk.score_weights import as_json, fitted_score_model
 
     loaded, digest = load(model)
-    found = fitted_plan(loaded, digest, plan_named(base), version, _day(effective_from), own_claims=own_claims)
+    found = fitted_plan(
+        loaded, digest, plan_named(base), version, _day(effective_from), own_claims=own_claims, surrogate=tables
+    )
     weights = None if score is None else fitted_score_model(loaded, digest)
     out.write_text(found.plan.content, "utf-8")
     kept = f"; still the base plan's: {', '.join(found.kept)}" if found.kept else ""

@@ -1,4 +1,4 @@
-"""A model's relativities as the tables of a rate plan, and its driving weights as a score model.
+"""A model's relativities as the tables of a rate plan, of one factor and of two.
 
 The plan is another plan's text with the factors replaced that the model knows too; rates, rules and bounds stay. Where
 there is a joint refit its relativities are taken, so that what a pay plan measures is not charged a second time by what
@@ -15,14 +15,13 @@ from typing import Any
 
 import numpy as np
 
+from pricing.factor import Factor
 from pricing.plan import RatePlan, parse_plan
 from pricing.plan_text import toml_text
 from pricing.risk.artefact import NAMED_DIGITS, RiskModel
-from pricing.risk.columns import Book, Floats
+from pricing.risk.columns import Floats
+from pricing.risk.effects import Effects
 from pricing.risk.errors import NoTable
-from pricing.risk.glm import Glm
-from pricing.risk.joint import DECLARED_KM
-from pricing.risk.terms import Term, columns
 
 DECIMALS = 4
 OWN_CLAIMS = "own_claims_percent"
@@ -31,11 +30,27 @@ PERCENT_BANDS = (*range(30, 100, 5), *range(100, 200, 10), *range(200, 301, 25))
 
 @dataclass(frozen=True, slots=True)
 class FittedPlan:
-    """The plan, and which factors are the model's and which still those of the plan that it began from."""
+    """The plan, and which factors and tables are the model's and which still those of the plan that it began from."""
 
     plan: RatePlan
     fitted: tuple[str, ...]
     kept: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """Where a factor's relativities stand in a plan: its levels or the ends of its bands; and a value in each, (n,)."""
+
+    factor: str
+    levels: tuple[str, ...]
+    ends: tuple[int, ...]
+    values: Floats
+
+    def as_content(self) -> dict[str, Any]:
+        """The side of a table of two."""
+        if self.levels:
+            return {"factor": self.factor, "levels": list(self.levels)}
+        return {"factor": self.factor, "bands": [{"from": low, "to": below} for low, below in pairwise(self.ends)]}
 
 
 def fitted_plan(
@@ -46,102 +61,99 @@ def fitted_plan(
     effective_from: date | None,
     *,
     own_claims: bool = False,
+    surrogate: bool = False,
 ) -> FittedPlan:
-    """The plan of these relativities; in effect from the base plan's day where no other is given.
+    """The plan of these relativities; in effect from the base plan's day where no other is given. `surrogate`: those of
+    the tables distilled from the trees in place of the GLM's.
 
     Raises NoTable where a factor cannot be one, BadPlan where the whole is none.
     """
     content = tomllib.loads(base.content, parse_float=Decimal)
     known = {factor.name for factor in model.contract.factors if not factor.driving}
-    fitted = [name for name in content["factors"] if name in known]
-    if not fitted:
+    factors = [name for name in content["factors"] if name in known]
+    if not factors:
         raise NoTable(model.contract.name, "no factor of the plan is one of the model's")
-    for name in fitted:
-        content["factors"][name] = _table(model, name, content["factors"][name])
+    effects = Effects(model, surrogate=surrogate)
+    pairs = effects.pairs(factors)
+    content["factors"] |= {name: _factor(effects, base.factors[name]) for name in factors}
+    # what two fitted factors said together before is said anew, or not at all
+    left = {name: table for name, table in content.pop("tables", {}).items() if not _is_of(table, factors)}
+    tables = {f"{one}_x_{two}": _table(effects, base.factors[one], base.factors[two]) for one, two in pairs}
+    content |= {"tables": left | tables} if left or tables else {}
+    fitted = [*factors, *tables]
     if own_claims:
         content["factors"][OWN_CLAIMS] = _own_claims(model)
         fitted.append(OWN_CLAIMS)
-    kept = tuple(name for name in content["factors"] if name not in fitted)
     content["version"] = version
     content["effective_from"] = effective_from or base.effective_from
     content["basis"] = (
         f"Relativities of {', '.join(fitted)}: model {digest[:NAMED_DIGITS]}, fitted to {model.contract.name} (data "
         f"{model.card.data_digest[:16]}). Rates, rules and all else: {base.name} {base.version}. {base.basis}"
     )
-    text = toml_text(content)
-    return FittedPlan(parse_plan(text, f"{base.name} {version}"), tuple(fitted), kept)
+    kept = tuple(name for name in [*content["factors"], *left] if name not in fitted)
+    return FittedPlan(parse_plan(toml_text(content), f"{base.name} {version}"), tuple(fitted), kept)
 
 
-def _table(model: RiskModel, name: str, base: dict[str, Any]) -> dict[str, Any]:
-    """The factor's table in the form that the plan has it in, at the plan's levels, bands or knots."""
-    if "levels" in base:
-        known = model.levels.get(name, ())
-        missing = sorted(set(base["levels"]) - set(known))
-        if missing:
-            raise NoTable(
-                name, f"the model knows {', '.join(known) or 'numbers'}, and the plan asks for {missing[0]!r}"
-            )
-        of = _relativities(model, name, np.array([float(known.index(level)) for level in base["levels"]]))
-        return {"levels": dict(zip(base["levels"], of, strict=True))}
-    if "knots" in base:
-        at = [row["at"] for row in base["knots"]]
-        of = _relativities(model, name, np.array(at, dtype=np.float64))
+def _is_of(table: dict[str, Any], factors: list[str]) -> bool:
+    return table["rows"]["factor"] in factors and table["columns"]["factor"] in factors
+
+
+def _factor(effects: Effects, base: Factor) -> dict[str, Any]:
+    """The factor's table: at the plan's levels, in bands, or at the plan's knots where the model has a curve."""
+    if base.knots and not effects.edges((base.name,), base.name):
+        at = [knot.at for knot in base.knots]
+        of = _text(effects.of((base.name,), (np.array(at, dtype=np.float64),)))
         return {"knots": [{"at": x, "relativity": r} for x, r in zip(at, of, strict=True)], "decimals": DECIMALS}
-    ends = _ends(model, name, [row["from"] for row in base["bands"]] + [base["bands"][-1]["to"]])
-    middle = np.array([(low + below - 1) / 2 for low, below in pairwise(ends)])
-    of = _relativities(model, name, middle)
+    side = _side(effects, base, (base.name,))
+    of = _text(effects.of((base.name,), (side.values,)))
+    if side.levels:
+        return {"levels": dict(zip(side.levels, of, strict=True))}
+    ends = pairwise(side.ends)
+    return {"bands": [{"from": low, "to": below, "relativity": r} for (low, below), r in zip(ends, of, strict=True)]}
+
+
+def _table(effects: Effects, one: Factor, two: Factor) -> dict[str, Any]:
+    """The table of two, at the levels and bands that they have together."""
+    pair = one.name, two.name
+    rows, columns = (_side(effects, base, pair) for base in (one, two))
+    across = len(columns.values)
+    of = _text(effects.of(pair, (np.repeat(rows.values, across), np.tile(columns.values, len(rows.values)))))
     return {
-        "bands": [
-            {"from": low, "to": below, "relativity": r} for (low, below), r in zip(pairwise(ends), of, strict=True)
-        ]
+        "rows": rows.as_content(),
+        "columns": columns.as_content(),
+        "relativities": [of[first : first + across] for first in range(0, len(of), across)],
     }
 
 
-def _ends(model: RiskModel, name: str, base: list[int]) -> list[int]:
-    """Ends of the bands: the model's own between the plan's outermost; the plan's where the model has a curve."""
-    bands = model.contract.factor(name).bands
-    if not bands:
-        return base
-    if any(edge != int(edge) or not base[0] < edge < base[-1] for edge in bands):
+def _side(effects: Effects, base: Factor, names: tuple[str, ...]) -> Side:
+    """The plan's levels; or the model's bands between the plan's outermost numbers, the plan's own for a curve.
+
+    A band's value is its middle.
+    """
+    known = effects.model.levels.get(base.name, ())
+    if base.levels:
+        missing = sorted(set(base.levels) - set(known))
+        if missing:
+            raise NoTable(
+                base.name, f"the model knows {', '.join(known) or 'numbers'}, and the plan asks for {missing[0]!r}"
+            )
+        return Side(base.name, tuple(base.levels), (), np.array([float(known.index(level)) for level in base.levels]))
+    if known:
+        raise NoTable(base.name, f"the model knows {', '.join(known)}, and the plan asks for numbers")
+    first, below = base.begins[0], base.below
+    edges = effects.edges(names, base.name)
+    inside = [edge for edge in edges if first < edge < below]
+    if len(inside) < len(edges) and not effects.surrogate:
         raise NoTable(
-            name, f"its bands must begin at whole numbers over {base[0]} and under {base[-1]}, as the plan's end"
+            base.name, f"its bands must begin at whole numbers over {first} and under {below}, as the plan's end"
         )
-    return [base[0], *map(int, bands), base[-1]]
+    ends = (first, *(inside if edges else base.begins[1:]), below)
+    return Side(base.name, (), ends, np.array([(low + high - 1) / 2 for low, high in pairwise(ends)]))
 
 
-def _relativities(model: RiskModel, name: str, values: Floats) -> list[str]:
-    """Frequency x severity of each value (n,), as the text of exact decimals."""
-    frequency = model.glm
-    if model.joint is not None:
-        frequency = model.joint.unmeasured if name == DECLARED_KM else model.joint.chosen
-    found = _effect(model, frequency, name, values) * _effect(model, model.severity, name, values)
-    return [f"{value:.{DECIMALS}f}" for value in np.maximum(found, 10.0**-DECIMALS)]
-
-
-def _effect(model: RiskModel, fitted: Glm | None, name: str, values: Floats) -> Floats:
-    """exp of the term's part at the values, against its base class or the mean; 1 where the model left it out."""
-    if fitted is None or name not in {term.name for term in fitted.terms}:
-        return np.ones(len(values))
-    if any(name in term.name.split(" x ") for term in fitted.terms if term.product):
-        raise NoTable(name, "it stands in an interaction, and a plan has tables of one factor")
-    one = values if not model.contract.factor(name).log else np.log(np.maximum(values, 1.0))
-    first = 0
-    for term in fitted.terms:
-        width = columns(term, _column(term, one[:1])).shape[1]
-        if term.name == name:
-            coefficients = np.array(fitted.coefficients[first : first + width])
-            at, centre = (columns(term, _column(term, x)) @ coefficients for x in (one, np.array([term.centre])))
-            return np.asarray(np.exp(at - (0.0 if term.classes else centre)))
-        first += width
-    raise AssertionError(name)
-
-
-def _column(term: Term, values: Floats) -> Book:
-    """A book of these values in every column that the term reads."""
-    names = [part.column for part in term.product] if term.product else [term.column]
-    ones = np.ones(len(values))
-    policy = np.zeros(len(values), dtype=np.int64)
-    return Book(policy, ones, ones, None, dict.fromkeys(names, values), {}, None, "")
+def _text(relativities: Floats) -> list[str]:
+    """As the text of exact decimals."""
+    return [f"{value:.{DECIMALS}f}" for value in np.maximum(relativities, 10.0**-DECIMALS)]
 
 
 def _own_claims(model: RiskModel) -> dict[str, Any]:

@@ -15,8 +15,10 @@ from pricing.plan import RatePlan, parse_plan
 from pricing.plan_text import toml_text
 from pricing.policies import packaged_plan
 from pricing.risk import artefact, fitting, glm
+from pricing.risk import tables as risk_tables
 from pricing.risk.artefact import RiskModel
-from pricing.risk.contract import Contract, Factor, read_contract
+from pricing.risk.columns import Book
+from pricing.risk.contract import Boosting, Contract, Factor, PolicyFile, Tables, read_contract
 from pricing.risk.errors import NoTable
 from pricing.risk.plan_tables import OWN_CLAIMS, fitted_plan
 from pricing.risk.terms import Term
@@ -147,6 +149,102 @@ def test_a_curve_is_read_at_the_plans_knots_and_severity_is_part_of_it(model: Ri
     found = fitted_plan(plain, "ab", parse_plan(base, "a"), "2", None).plan.factors["age"]
     told = [float(knot.relativity) for knot in found.knots]
     assert told == pytest.approx(list(np.exp(-0.008 * (np.array([20, 50, 80]) - 50))), abs=1e-4)
+
+
+def crossed_book(rows: int = 6000) -> Book:
+    """The young in town claim more than youth and town say; the value's logarithm and its noise say nothing."""
+    rng = np.random.default_rng(3)
+    age, town, value = rng.integers(17, 90, rows), rng.integers(0, 2, rows), rng.integers(1, 60, rows)
+    rate = 0.4 * np.where(age < 30, 1.5, 1.0) * np.where(town == 1, 1.3, 1.0) * np.where((age < 30) & (town == 1), 2, 1)
+    columns = {"age": age.astype(np.float64), "town": town.astype(np.float64), "value": np.log(value)}
+    ones = np.ones(rows)
+    claims = rng.poisson(rate).astype(np.float64)
+    return Book(np.arange(rows), ones, claims, None, columns, {"town": ("land", "city")}, None, "d")
+
+
+CROSSED = Contract(
+    "crossed",
+    PolicyFile("", "", "", ""),
+    (Factor("age", bands=(30.0, 60.0)), Factor("town", kind="categorical"), Factor("value", log=True, knots=1)),
+    interactions=(("town", "age"),),
+    boosting=Boosting(rounds=30, leaves=8, least_rows=100, folds=2, learning_rate=0.2),
+    tables=Tables(bands=12, pair_bands=6, pairs=2, prior_claims=1.0),
+)
+AGES = 'knots = [{ at = 17, relativity = "1" }, { at = 40, relativity = "1" }, { at = 89, relativity = "1" }]'
+VALUES = 'bands = [{ from = 1, to = 20, relativity = "1" }, { from = 20, to = 60, relativity = "1" }]'
+
+
+@pytest.fixture(scope="module")
+def crossed() -> RiskModel:
+    return fitting.fit(CROSSED, crossed_book(), 1, frozenset({"glm", "boosted", "tables"}), lambda _: None)
+
+
+def crossed_base() -> RatePlan:
+    head, rest = base_plan().content.split(f"[factors.town]\nlevels = {TOWN}")
+    factors = f"[factors.age]\n{AGES}\ndecimals = 4\n[factors.value]\n{VALUES}\n[factors.town]\nlevels = {TOWN}\n"
+    return parse_plan(head + factors + rest[rest.index(DECLARED) :], "crossed")
+
+
+def multiplied(plan: RatePlan, book: Book) -> np.ndarray:
+    """What the plan's factors and tables of two make of each row."""
+    found = []
+    for age, town, value in zip(*(book.values[name] for name in ("age", "town", "value")), strict=True):
+        declared = {"age": int(age), "town": ("land", "city")[int(town)], "value": round(float(np.exp(value)))}
+        steps = [plan.factors[name].step_of(level, "p")[1] for name, level in declared.items()]
+        steps += [one.step_of(*(declared[key] for key in one.keys), "p")[1] for one in plan.tables.values()]
+        found.append(float(np.prod([float(step) for step in steps])))
+    return np.array(found)
+
+
+def test_an_interaction_of_the_glm_is_a_table_of_two(crossed: RiskModel) -> None:
+    assert crossed.glm is not None
+    assert {term.name for term in crossed.glm.terms} == {"age", "town", "town x age"}
+    found = fitted_plan(crossed, "ab" * 32, crossed_base(), "2", None)
+    assert found.fitted == ("age", "value", "town", "age_x_town")
+    table = found.plan.tables["age_x_town"]
+    assert table.rows.begins == (17, 30, 60)  # the model's bands, where the plan before had knots
+    cells = {(age, town): float(table.step_of(age, town, "p")[1]) for age in (20, 70) for town in ("city", "land")}
+    crossing = cells[20, "city"] / cells[20, "land"] / (cells[70, "city"] / cells[70, "land"])
+    assert crossing == pytest.approx(2, abs=0.4)
+    book = crossed_book(300)
+    ratio = multiplied(found.plan, book) / glm.rate(crossed.glm, book)
+    assert ratio == pytest.approx(np.full(300, ratio[0]), rel=2e-4)
+    with pytest.raises(NoTable, match=r"town x age: .*the plan has no factor age, and what it says cannot be left out"):
+        fitted_plan(crossed, "ab", parse_plan(base_plan().content, "a"), "2", None)
+
+
+def test_the_tables_distilled_from_the_trees_are_a_plan_that_multiplies_out_to_them(
+    crossed: RiskModel, tmp_path: Path
+) -> None:
+    assert crossed.tariff is not None
+    artefact.save(crossed, tmp_path / "model")
+    (tmp_path / "base.toml").write_text(crossed_base().content)
+    words = ["plan", "fitted", str(tmp_path / "model"), "--base", str(tmp_path / "base.toml"), "--tables"]
+    answer = CliRunner().invoke(app, [*words, "--version", "2", "-o", str(tmp_path / "plan.toml")])
+    assert answer.exit_code == 0, answer.exception
+    plan = parse_plan((tmp_path / "plan.toml").read_text(), "plan.toml")
+    assert "age_x_town" in plan.tables
+    assert len(plan.tables) == 2
+    book = crossed_book(300)
+    ratio = multiplied(plan, book) / risk_tables.rate(crossed.tariff, book)
+    assert ratio == pytest.approx(np.full(300, ratio[0]), rel=5e-4)
+    # fitted again from what was fitted: tables of the plan before are said anew, not twice
+    again = fitted_plan(crossed, "cd", plan, "3", None, surrogate=True)
+    assert (again.plan.factors, again.plan.tables, again.kept) == (
+        plan.factors,
+        plan.tables,
+        ("vehicle_class", "declared_km"),
+    )
+    plain = fitted_plan(crossed, "cd", plan, "3", None)
+    assert set(plain.plan.tables) == {"age_x_town"}
+    with pytest.raises(NoTable, match="was fitted by --glm-only"):
+        fitted_plan(msgspec.structs.replace(crossed, tariff=None), "ab", plan, "2", None, surrogate=True)
+    with pytest.raises(NoTable, match="the plan has no factor age"):
+        fitted_plan(crossed, "ab", base_plan(), "2", None, surrogate=True)
+    age = msgspec.structs.replace(CROSSED.factors[0], driving=True)
+    driving = msgspec.structs.replace(CROSSED, factors=(age, *CROSSED.factors[1:]))
+    with pytest.raises(NoTable, match="age is a driving signal, which a plan reads through the score"):
+        fitted_plan(msgspec.structs.replace(crossed, contract=driving), "ab", plan, "2", None, surrogate=True)
 
 
 def test_a_plan_is_written_as_it_was_read() -> None:
