@@ -1,27 +1,25 @@
 """The customer card: everything somebody needs who picks up the phone, put together in a few short reads."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from uuid import UUID
 
-from api.customer_use import Judged, contact_to_try, judge, use_of, year_of
+from api.customer_use import Judged, judged_of, use_of, year_of
 from api.errors import NotFound
 from api.explain import feature_name
 from api.receipt import changes_of
 from api.wording import local
 from portfolio import customer_store
-from portfolio.board import to_try
-from portfolio.circumstance_store import Care, fetch_care, fetch_circumstances
+from portfolio.circumstance_store import Care, fetch_care
 from portfolio.consent_store import standings
 from portfolio.customer import Known, Step, next_step
-from portfolio.customer_store import HeldPolicy, Person, PostedMonth, ReportedClaim
+from portfolio.customer_store import HeldPolicy, Person, PostedMonth, ReportedClaim, Year
 from portfolio.household_store import Answer, Member, Share, fetch_answer, fetch_members, share_of_customer
 from portfolio.needs import MEASURED_FOR, Need, needs_of
-from portfolio.offer_store import fetch_offers
+from portfolio.offer_store import Offer, fetch_offers
 from portfolio.offers import GOING_OUT, not_wanted
-from portfolio.suppression import left_alone
 from portfolio.touchpoint_store import Touchpoint, fetch_touchpoints, open_complaint
 from pricing.periods import months_before
 from pricing.policies import packaged_plan
@@ -34,6 +32,7 @@ from storage.pool import Conn, Database
 
 MONTHS = 6
 TOUCHPOINTS = 100
+COACHING = "coaching"  # the purpose that lets driving be used for it
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,38 +88,68 @@ class CustomerCard:
     not_known: list[str]
 
 
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """What a card is put together from."""
+
+    person: Person
+    policies: list[HeldPolicy]
+    months: list[PostedMonth]
+    touchpoints: list[Touchpoint]
+    household: list[Member]
+    answer: Answer | None
+    agreed: set[str]
+    offers: list[Offer]
+    care: Care | None
+    claims: list[ReportedClaim]
+    year: Year | None
+    change: str | None  # what coaching would say, where they agreed to it
+    judged: Judged
+
+
+def _read(conn: Conn, text: str, now: datetime) -> _Read:
+    """Of the person with this policy number or e-mail address: a short read after the other. Raises NotFound."""
+    person_key = customer_store.find_person(conn, text)
+    found = None if person_key is None else customer_store.fetch_person(conn, person_key)
+    if found is None:
+        raise NotFound("customer", text)
+    person, policies = found
+    current, key = policies[0] if policies else None, person.person_key
+    agreed = {one.purpose.name for one in standings(conn, key) if one.granted}
+    return _Read(
+        person=person,
+        policies=policies,
+        months=customer_store.fetch_months(conn, current.policy_key, MONTHS) if current else [],
+        touchpoints=fetch_touchpoints(conn, key, TOUCHPOINTS),
+        household=fetch_members(conn, key, now),
+        answer=fetch_answer(conn, key),
+        agreed=agreed,
+        offers=fetch_offers(conn, key),
+        care=fetch_care(conn, key),
+        claims=customer_store.fetch_claims(conn, [policy.policy_key for policy in policies]),
+        year=year_of(conn, current, now) if current and MEASURED_FOR in agreed else None,
+        change=best_change(conn, current, now) if current and COACHING in agreed else None,
+        judged=judged_of(conn, key, current, agreed, now),
+    )
+
+
+def _read_linked(conn: Conn, policies: Sequence[HeldPolicy]) -> tuple[list[datetime], date | None]:
+    """Since when contests wait, the longest first, and the day of the latest trip."""
+    contests = customer_store.fetch_open_contests(conn, [policy.policy_key for policy in policies])
+    return contests, customer_store.fetch_last_day(conn, policies[0]) if policies else None
+
+
 def open_card(database: Database, text: str, now: datetime) -> CustomerCard:
     """The card of the person with this policy number or e-mail address. Raises NotFound."""
-    with database.role("policy") as conn:
-        person_key = customer_store.find_person(conn, text)
-        person = None if person_key is None else customer_store.fetch_person(conn, person_key)
-        if person is None:
-            raise NotFound("customer", text)
-        policies = customer_store.fetch_held_policies(conn, person.person_key)
-        current = policies[0] if policies else None
-        months = customer_store.fetch_months(conn, current.policy_key, MONTHS) if current else []
-        touchpoints = fetch_touchpoints(conn, person.person_key, TOUCHPOINTS)
-        household, answer = fetch_members(conn, person.person_key, now), fetch_answer(conn, person.person_key)
-        agreed = {one.purpose.name for one in standings(conn, person.person_key) if one.granted}
-        offers = fetch_offers(conn, person.person_key)
-        alone = left_alone(fetch_circumstances(conn, person.person_key, now))
-        care = fetch_care(conn, person.person_key)
-        owed = to_try(conn, person.person_key) if not alone else []
-        claims = customer_store.fetch_claims(conn, [policy.policy_key for policy in policies])
-        year = year_of(conn, current, now) if current else None
-        coaching = "coaching" in agreed
-        change = best_change(conn, current, now) if coaching and current else None
-        judged = judge(conn, current, year, touchpoints, claims, agreed, now)
-    with database.role("link") as conn:
-        contests = customer_store.fetch_open_contests(conn, [policy.policy_key for policy in policies])
-        last_day = customer_store.fetch_last_day(conn, current) if current else None
-    premium, scores = premium_change(months), score_points(months)
-    is_used = MEASURED_FOR in agreed
-    driven = driven_km_per_year_of(scores) if is_used else None
-    use = use_of(current, household, answer, year if is_used else None, driven)
+    read = database.read("policy", lambda conn: _read(conn, text, now))
+    contests, last_day = database.read("link", lambda conn: _read_linked(conn, read.policies))
+    current = read.policies[0] if read.policies else None
+    premium, scores = premium_change(read.months), score_points(read.months)
+    driven = driven_km_per_year_of(scores) if MEASURED_FOR in read.agreed else None
+    use = use_of(current, read.household, read.answer, read.year, driven)
     known = Known(
         today=local(now, current.time_zone).date() if current else now.date(),
-        complaint_since=open_complaint(touchpoints),
+        complaint_since=open_complaint(read.touchpoints),
         contest_since=contests[0] if contests else None,
         measured=current is not None and _measured(current),
         last_trip_on=last_day,
@@ -128,33 +157,33 @@ def open_card(database: Database, text: str, now: datetime) -> CustomerCard:
         largest_cause=premium.causes[0].name.lower() if premium and premium.causes else None,
         declared_km_per_year=current.declared_km_per_year if current else 0,
         driven_km_per_year=use.driven_km_per_year,
-        left_alone=alone,
-        coaching_consent=coaching,
-        coaching=change,
-        not_wanted=frozenset(not_wanted(offers, now)),
-        to_try=contact_to_try(owed, current, touchpoints, agreed, now),
-        litmus=judged.litmus_step(current, GOING_OUT in agreed, now),
+        left_alone=read.judged.left_alone,
+        coaching_consent=COACHING in read.agreed,
+        coaching=read.change,
+        not_wanted=frozenset(not_wanted(read.offers, now)),
+        to_try=read.judged.to_try,
+        litmus=read.judged.to_make,
     )
-    yearly = months[-1].amount * 12 if months else None
+    yearly = read.months[-1].amount * 12 if read.months else None
     return CustomerCard(
-        person=person,
-        household=household,
-        answer=answer,
-        share=share_of_customer(household, answer, yearly) if answer else None,
-        policies=policies,
+        person=read.person,
+        household=read.household,
+        answer=read.answer,
+        share=share_of_customer(read.household, read.answer, yearly) if read.answer else None,
+        policies=read.policies,
         scores=scores,
         premium=premium,
-        touchpoints=touchpoints,
-        served_cost=sum((one.cost for one in touchpoints), Decimal(0)).quantize(Decimal("0.01")),
+        touchpoints=read.touchpoints,
+        served_cost=sum((one.cost for one in read.touchpoints), Decimal(0)).quantize(Decimal("0.01")),
         open_contests=contests,
-        claims=claims,
-        care=care,
-        may_contact=GOING_OUT in agreed,
-        left_alone=alone,
+        claims=read.claims,
+        care=read.care,
+        may_contact=GOING_OUT in read.agreed,
+        left_alone=read.judged.left_alone,
         needs=needs_of(use),
-        judged=judged,
+        judged=read.judged,
         step=next_step(known),
-        not_known=[*_not_known(known, answer, household, months, agreed), *judged.missing],
+        not_known=[*_not_known(known, read), *read.judged.missing],
     )
 
 
@@ -218,20 +247,14 @@ def best_change(conn: Conn, policy: HeldPolicy, now: datetime) -> str | None:
     return f"{name[0].lower()}{name[1:]} ({changes[0].points:+.1f} points)"
 
 
-def _not_known(
-    known: Known,
-    answer: Answer | None,
-    household: Sequence[Member],
-    months: Sequence[PostedMonth],
-    agreed: Collection[str],
-) -> list[str]:
+def _not_known(known: Known, read: _Read) -> list[str]:
     """What a look at this card must not take for known."""
     missing = {
-        "What they drive, and when, for offers: they have not agreed to it": MEASURED_FOR not in agreed,
-        "What coaching would say: they have not agreed to it": "coaching" not in agreed,
-        "What the household has elsewhere: nobody asked yet": answer is None,
-        "Who else drives: no household is known": len(household) < 2,
-        "How the score moves: fewer than two months are priced": len(months) < 2,
+        "What they drive, and when, for offers: they have not agreed to it": MEASURED_FOR not in read.agreed,
+        "What coaching would say: they have not agreed to it": COACHING not in read.agreed,
+        "What the household has elsewhere: nobody asked yet": read.answer is None,
+        "Who else drives: no household is known": len(read.household) < 2,
+        "How the score moves: fewer than two months are priced": len(read.months) < 2,
         "When the car was last driven: no trip is known": known.measured and known.last_trip_on is None,
     }
     return [text for text, holds in missing.items() if holds]

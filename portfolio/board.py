@@ -18,6 +18,9 @@ from portfolio.consent_store import agreed
 from portfolio.errors import BadExperiment, ExperimentExists, NoExperiment, StepOutOfOrder, UnknownWord
 from portfolio.experiment_store import Experiment, StepRow
 from portfolio.experiments import ACTIONS, MEASURED_BY, Assessment, Plan, assess, is_treated
+from portfolio.standing_store import fetch_standings
+from portfolio.standings import told_by
+from portfolio.uplift import Uplift, fit_uplift
 from storage.pool import Conn
 
 NAME = re.compile(r"[a-z0-9-]{1,60}")
@@ -80,7 +83,9 @@ def take_step(conn: Conn, name: str, step: str, words: str, *, by: UUID, as_of: 
     if step != wanted:
         raise StepOutOfOrder(name, step, wanted)
     verdict = state(conn, experiment) if step == "assess" else None
-    if not store.insert_step(conn, name, step, words, by=by, as_of=as_of, verdict=verdict):
+    uplift = _uplift(conn, experiment) if step == "assess" else None
+    by_customer = None if uplift is None else uplift.as_json()
+    if not store.insert_step(conn, name, step, words, by=by, as_of=as_of, verdict=verdict, by_customer=by_customer):
         raise StepOutOfOrder(name, step, "what somebody else just did")
     return verdict
 
@@ -116,19 +121,6 @@ def held_out(conn: Conn, template: str, person_key: UUID) -> str | None:
     return next((one.name for one in running if not is_treated(one.planned, person_key)), None)
 
 
-def to_try(conn: Conn, person_key: UUID) -> list[tuple[Experiment, datetime]]:
-    """Contacts that running experiments owe this person by their lot, with when each was built: those not yet executed.
-
-    Whether one was made since is in the touchpoint log; who has not agreed to research is in no experiment.
-    """
-    running = [
-        (one, built_at)
-        for one, built_at in store.fetch_all_running(conn, executed=False)
-        if one.planned.action is not None and one.template is None and is_treated(one.planned, person_key)
-    ]
-    return running if running and agreed(conn, person_key, store.RESEARCH) else []
-
-
 def read_board(conn: Conn, as_of: datetime) -> Board:
     """Everything on the board."""
     steps = store.fetch_steps(conn)
@@ -156,6 +148,22 @@ def _card(conn: Conn, experiment: Experiment, steps: Sequence[StepRow], as_of: d
     last = steps[-1].step
     taught = steps[-1].words if last == "assess" else ""
     return Card(experiment, last, days, state(conn, experiment), taught)
+
+
+def _uplift(conn: Conn, experiment: Experiment) -> Uplift | None:
+    """How the effect of a contact before a renewal differs by what was known of its customers when it was built.
+
+    None for any other experiment, and where too few were in it.
+    """
+    plan = experiment.planned
+    if plan.action is None or plan.measured_by != "stays":
+        return None
+    built_at = next(one.done_at for one in store.fetch_steps(conn) if (one.name, one.step) == (plan.name, "build"))
+    outcome = {person: value for person, value, _ in store.fetch_outcomes(conn, plan.name)}
+    found = fetch_standings(conn, list(outcome), built_at)
+    treated = np.array([is_treated(plan, person) for person in found.people], dtype=np.bool_)
+    stays = np.array([outcome[person] for person in found.people], dtype=np.float64)
+    return fit_uplift(told_by(found.standings), treated, stays, plan.treated_share)
 
 
 def _known(conn: Conn, name: str) -> Experiment:

@@ -1,10 +1,11 @@
 """The SQL of who is left alone: open claims and complaints, care, contacts in the window. Role: policy."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from psycopg.rows import class_row
+from psycopg.rows import class_row, tuple_row
 
 from portfolio.errors import UnknownWord
 from portfolio.suppression import CONTACT_WINDOW_DAYS, Circumstances
@@ -16,9 +17,9 @@ from storage.pool import Conn
 REASONS = ("asked", "life_event", "money", "understanding")
 OVER = "no_longer"
 
-# Of everybody, or of one person: `everybody` is true or false.
+# Of everybody of `keys`.
 _CIRCUMSTANCES = """
-    select (select min(c.occurred_on) from policy.policy o join policy.claim c using (policy_key)
+    select p.person_key, (select min(c.occurred_on) from policy.policy o join policy.claim c using (policy_key)
              where o.person_key = p.person_key
                and not coalesce((select a.settled from policy.claim_assessment a where a.claim_id = c.claim_id
                                   order by a.claim_assessment_id desc limit 1), false)) as claim_since,
@@ -33,7 +34,7 @@ _CIRCUMSTANCES = """
            (select count(*) from policy.touchpoint t
              where t.person_key = p.person_key and t.outbound and t.kind = any(%(contacts)s)
                and t.occurred_at >= %(since)s) as contacts
-      from policy.person p where p.person_key = %(person_key)s
+      from policy.person p where p.person_key = any(%(keys)s)
 """
 _HISTORY = "select needs_care, reason, said_at from policy.care where person_key = %s order by care_id"
 _LATEST = "select needs_care, reason, said_at from policy.care where person_key = %s order by care_id desc limit 1"
@@ -51,13 +52,18 @@ class Care:
 
 def fetch_circumstances(conn: Conn, person_key: UUID, as_of: datetime) -> Circumstances:
     """What keeps us from offering this person anything now."""
+    return fetch_circumstances_of(conn, [person_key], as_of).get(person_key, Circumstances())
+
+
+def fetch_circumstances_of(conn: Conn, keys: Sequence[UUID], as_of: datetime) -> dict[UUID, Circumstances]:
+    """The same of many."""
     values = {
-        "person_key": person_key,
+        "keys": list(keys),
         "contacts": list(CONTACTS),
         "since": as_of - timedelta(days=CONTACT_WINDOW_DAYS),
     }
-    with conn.cursor(row_factory=class_row(Circumstances)) as cur:
-        return cur.execute(_CIRCUMSTANCES, values).fetchone() or Circumstances()
+    with conn.cursor(row_factory=tuple_row) as cur:
+        return {row[0]: Circumstances(*row[1:]) for row in cur.execute(_CIRCUMSTANCES, values).fetchall()}
 
 
 def fetch_care(conn: Conn, person_key: UUID) -> Care | None:

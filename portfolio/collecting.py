@@ -17,10 +17,10 @@ from storage.pool import Conn
 def collect_outcomes(conn: Conn, as_of: datetime) -> dict[str, int]:
     """Puts what is known by now into every running experiment that measures it: how many were new, by its name."""
     kept = {}
-    for experiment, built_at in store.fetch_all_running(conn):
-        found = _found(conn, experiment, built_at, as_of)
+    for running in store.fetch_all_running(conn):
+        found = _found(conn, running.experiment, running.built_at, as_of)
         if found:
-            kept[experiment.name] = store.insert_outcomes(conn, experiment.name, found, as_of)
+            kept[running.experiment.name] = store.insert_outcomes(conn, running.experiment.name, found, as_of)
     return {name: count for name, count in kept.items() if count}
 
 

@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from psycopg.rows import class_row, scalar_row
+from psycopg.rows import class_row, scalar_row, tuple_row
 
 from storage.pool import Conn
 
@@ -21,7 +21,12 @@ _FIND = """
         or p.person_key = (select person_key from policy.policy where policy_id = %(text)s)
      limit 1
 """
-_PERSON = "select person_key, name, email from policy.person where person_key = %s"
+_PERSON = """
+    select p.person_key, p.name, p.email, h.policy_key, h.policy_id, h.starts_on, h.ends_on, h.plan_name, h.pay_plan,
+           h.covers, h.factors, h.declared_km_per_year, h.sharing, h.time_zone
+      from policy.person p left join policy.policy h using (person_key)
+     where p.person_key = %s order by h.ends_on desc, h.policy_id
+"""
 _POLICIES = """
     select policy_key, policy_id, starts_on, ends_on, plan_name, pay_plan, covers, factors, declared_km_per_year,
            sharing, time_zone
@@ -39,17 +44,9 @@ _MONTHS = """
 """
 # Of each road class the first of four hour bands is the night.
 _YEAR = """
-    select coalesce(sum(charged_m), 0) / 1000.0 as km,
-           coalesce(sum((select sum(metres) from unnest(cells_m) metres)), 0) / 1000.0 as timed_km,
+    select coalesce(sum((select sum(metres) from unnest(cells_m) metres)), 0) / 1000.0,
            coalesce(sum((select sum(metres) from unnest(cells_m) with ordinality cell(metres, place)
-                          where (place - 1) %% 4 = 0)), 0) / 1000.0 as night_km,
-           sum(premium - tax) / nullif(sum(days) filter (where premium is not null), 0) * 365.25 as premium,
-           coalesce(greatest(ln(nullif(sum(premium - tax) filter (where period > %(half)s)
-                                       / nullif(sum(days) filter (where period > %(half)s), 0), 0)
-                                / nullif(sum(premium - tax) filter (where period <= %(half)s)
-                                         / nullif(sum(days) filter (where period <= %(half)s), 0), 0)), 0), 0)
-               as increase,
-           avg(score) filter (where period > %(half)s) - avg(score) filter (where period <= %(half)s) as score_gain
+                          where (place - 1) %% 4 = 0)), 0) / 1000.0
       from policy.book_month where policy_key = %(policy_key)s and period >= %(since)s
 """
 _LAST_DAY = """
@@ -97,16 +94,10 @@ class HeldPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Year:
-    """A year of posted months: kilometres, those whose hour is known and of them those at night; a year's premium
-    without tax; how the premium of a day rose (log) and the score moved from one half to the next. None: not known.
-    """
+    """A year of posted months: the kilometres whose hour is known, and of them those at night."""
 
-    km: float
     timed_km: float
     night_km: float
-    premium: float | None
-    increase: float
-    score_gain: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,10 +128,11 @@ def find_person(conn: Conn, text: str) -> UUID | None:
     return None if row is None else UUID(str(row[0]))
 
 
-def fetch_person(conn: Conn, person_key: UUID) -> Person | None:
-    """Who this is."""
-    with conn.cursor(row_factory=class_row(Person)) as cur:
-        return cur.execute(_PERSON, (person_key,)).fetchone()
+def fetch_person(conn: Conn, person_key: UUID) -> tuple[Person, list[HeldPolicy]] | None:
+    """Who this is, and their policies, the one that ends last first."""
+    with conn.cursor(row_factory=tuple_row) as cur:
+        rows = cur.execute(_PERSON, (person_key,)).fetchall()
+    return (Person(*rows[0][:3]), [HeldPolicy(*row[3:]) for row in rows if row[3] is not None]) if rows else None
 
 
 def fetch_held_policies(conn: Conn, person_key: UUID) -> list[HeldPolicy]:
@@ -155,17 +147,11 @@ def fetch_months(conn: Conn, policy_key: UUID, most: int) -> list[PostedMonth]:
         return cur.execute(_MONTHS, {"policy_key": policy_key, "most": most}).fetchall()
 
 
-def fetch_year(conn: Conn, policy_key: UUID, since_month: str, half_month: str) -> Year:
-    """The posted months since one, of which those up to `half_month` are the first half.
-
-    What was driven is used only of who agreed that it is.
-    """
-    values = {"policy_key": policy_key, "since": since_month, "half": half_month}
-    row = conn.execute(_YEAR, values).fetchone()
+def fetch_year(conn: Conn, policy_key: UUID, since_month: str) -> Year:
+    """The posted months since one. What was driven is used only of who agreed that it is."""
+    row = conn.execute(_YEAR, {"policy_key": policy_key, "since": since_month}).fetchone()
     assert row is not None, "a sum is always one row"
-    known = [None if value is None else float(str(value)) for value in row]
-    km, timed_km, night_km, premium, increase, score_gain = known
-    return Year(km or 0.0, timed_km or 0.0, night_km or 0.0, premium, increase or 0.0, score_gain)
+    return Year(float(str(row[0])), float(str(row[1])))
 
 
 def fetch_last_day(conn: Conn, policy: HeldPolicy) -> date | None:

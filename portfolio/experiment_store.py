@@ -43,10 +43,10 @@ _RUNNING = """
        and not exists (select 1 from policy.experiment_step s where s.name = e.name and s.step = 'assess')
 """
 _ALL_RUNNING = """
-    select e.name, e.template, e.plan, e.planned_by, e.planned_at, b.done_at
+    select e.name, e.template, e.plan, e.planned_by, e.planned_at, b.done_at,
+           exists (select 1 from policy.experiment_step s where s.name = e.name and s.step = 'execute')
       from policy.experiment e join policy.experiment_step b on b.name = e.name and b.step = 'build'
-     where not exists (select 1 from policy.experiment_step s where s.name = e.name
-                          and (s.step = 'assess' or (s.step = 'execute' and not %(executed)s)))
+     where not exists (select 1 from policy.experiment_step s where s.name = e.name and s.step = 'assess')
      order by b.done_at, e.name
 """
 # The latest finished one of each contact, where what is measured is whether people stay.
@@ -76,6 +76,15 @@ class Experiment:
 
 
 @dataclass(frozen=True, slots=True)
+class Running:
+    """An experiment that is built and not assessed; once it is executed nobody more is treated."""
+
+    experiment: Experiment
+    built_at: datetime
+    is_executed: bool
+
+
+@dataclass(frozen=True, slots=True)
 class StepRow:
     """A step that was done."""
 
@@ -93,10 +102,18 @@ def insert_experiment(conn: Conn, plan: Plan, template: str | None, by: UUID, as
 
 
 def insert_step(
-    conn: Conn, name: str, step: str, words: str, *, by: UUID, as_of: datetime, verdict: Assessment | None = None
+    conn: Conn,
+    name: str,
+    step: str,
+    words: str,
+    *,
+    by: UUID,
+    as_of: datetime,
+    verdict: Assessment | None = None,
+    by_customer: Mapping[str, Any] | None = None,
 ) -> bool:
-    """False where it was done before."""
-    kept = None if verdict is None else Jsonb(_finite(asdict(verdict)))
+    """False where it was done before. `by_customer`: how the effect differs by customer, kept with the verdict."""
+    kept = None if verdict is None else Jsonb(_finite(asdict(verdict)) | {"by_customer": by_customer})
     return conn.execute(_STEP, (name, step, words, by, as_of, kept)).rowcount == 1
 
 
@@ -118,11 +135,11 @@ def fetch_running(conn: Conn, template: str) -> list[Experiment]:
         return cur.execute(_RUNNING, (template,)).fetchall()
 
 
-def fetch_all_running(conn: Conn, *, executed: bool = True) -> list[tuple[Experiment, datetime]]:
-    """All that are built and not assessed, and since when; `executed` False: without those that treat nobody more."""
+def fetch_all_running(conn: Conn) -> list[Running]:
+    """All that are built and not assessed, in the order in which they were built."""
     with conn.cursor(row_factory=tuple_row) as cur:
-        rows = cur.execute(_ALL_RUNNING, {"executed": executed}).fetchall()
-    return [(Experiment(*row[:5]), row[5]) for row in rows]
+        rows = cur.execute(_ALL_RUNNING).fetchall()
+    return [Running(Experiment(*row[:5]), row[5], row[6]) for row in rows]
 
 
 def fetch_effects(conn: Conn) -> list[tuple[str, str, dict[str, Any]]]:

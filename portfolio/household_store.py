@@ -30,7 +30,8 @@ _MEMBERS = """
            (select coalesce(array_agg(distinct cover), '{}') from policy.policy o, unnest(o.covers) cover
              where o.person_key = m.person_key and o.starts_on <= %(day)s and o.ends_on > %(day)s) as covers
       from policy.household_member m join policy.person p using (person_key)
-     where m.household_key = %(household_key)s order by m.since, m.person_key
+     where m.household_key = (select household_key from policy.household_member where person_key = %(person_key)s)
+     order by m.since, m.person_key
 """
 _ANSWER = """
     insert into policy.household_answer (household_key, vehicles, km_per_year, covers, said_at, said_to)
@@ -38,7 +39,8 @@ _ANSWER = """
 """
 _LATEST_ANSWER = """
     select vehicles, km_per_year, covers, said_at from policy.household_answer
-     where household_key = %s order by household_answer_id desc limit 1
+     where household_key = (select household_key from policy.household_member where person_key = %s)
+     order by household_answer_id desc limit 1
 """
 
 
@@ -94,11 +96,8 @@ def join_household(conn: Conn, household_key: UUID, person_key: UUID, relation: 
 
 def fetch_members(conn: Conn, person_key: UUID, as_of: datetime) -> list[Member]:
     """Everybody of this person's household; [] where none is known."""
-    held = conn.execute(_HOUSEHOLD_OF, (person_key,)).fetchone()
-    if held is None:
-        return []
     with conn.cursor(row_factory=class_row(Member)) as cur:
-        return cur.execute(_MEMBERS, {"household_key": held[0], "day": as_of.date()}).fetchall()
+        return cur.execute(_MEMBERS, {"person_key": person_key, "day": as_of.date()}).fetchall()
 
 
 def say(conn: Conn, household_key: UUID, answer: Answer, said_to: UUID) -> None:
@@ -109,11 +108,8 @@ def say(conn: Conn, household_key: UUID, answer: Answer, said_to: UUID) -> None:
 
 def fetch_answer(conn: Conn, person_key: UUID) -> Answer | None:
     """What this person's household said last."""
-    held = conn.execute(_HOUSEHOLD_OF, (person_key,)).fetchone()
-    if held is None:
-        return None
     with conn.cursor(row_factory=class_row(Answer)) as cur:
-        return cur.execute(_LATEST_ANSWER, (held[0],)).fetchone()
+        return cur.execute(_LATEST_ANSWER, (person_key,)).fetchone()
 
 
 def share_of_customer(members: Sequence[Member], answer: Answer, premium_each: Decimal | None) -> Share:

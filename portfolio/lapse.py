@@ -25,6 +25,8 @@ RIDGE = 1.0
 SURE = 0.95
 DISCOUNT = 0.05
 DRAWS = 200
+SURE_ENDS = (100 * (1 - SURE) / 2, 100 * (1 + SURE) / 2)
+_BLOCK = 4096  # customers at a time: draws of them stay small
 
 NAMES = (
     "intercept", "price_against_market", "increase", "bad_service", "claim", "score_gain", "score_known", "log_years",
@@ -48,7 +50,7 @@ class Renewals:
     def __len__(self) -> int:
         return len(self.left)
 
-    def chosen(self, rows: NDArray[np.bool_]) -> "Renewals":
+    def chosen(self, rows: NDArray[np.bool_] | Codes) -> "Renewals":
         """Those rows."""
         return Renewals(**{name: getattr(self, name)[rows] for name in Renewals.__slots__})
 
@@ -112,51 +114,57 @@ def leaving_chance(model: LapseModel, renewals: Renewals, actions: tuple[str, ..
 
 
 @dataclass(frozen=True, slots=True)
-class Worth:
-    """Euro over the years looked at, with a 95 % interval for what lapse model and loss ratio may err."""
+class Worths:
+    """Euro over the years looked at, shape (n,), with 95 % intervals for what lapse model and loss ratio may err."""
 
-    mean: float
-    low: float
-    high: float
+    mean: Floats
+    low: Floats
+    high: Floats
 
 
-def worth_of(
+def worths_of(
     model: LapseModel,
-    one: Renewals,
-    premium: float,
-    loss_ratio: tuple[float, float, float],
-    cost: float,
+    known: Renewals,
+    premium: Floats,
+    loss_ratio: tuple[Floats, Floats, Floats],
+    cost: Floats,
     years: int,
     seed: int = 1,
-) -> Worth:
-    """What one customer is expected to bring over `years`: the first certain, each next one if still here.
+) -> Worths:
+    """What n customers are expected to bring over `years`: the first certain, each next one if still here.
 
-    `one` holds one renewal; premium and cost are a year's; `loss_ratio` is mean, low and high. Price and service are
-    taken to stay as they are, time with us grows.
+    `known` holds a renewal of each; premium and cost (n,) are a year's; `loss_ratio` is mean, low and high, (n,) each.
+    Price and service are taken to stay as they are, time with us grows. The draws are the same for everybody.
     """
     rng = np.random.default_rng(seed)
     drawn = rng.multivariate_normal(model.coefficients, model.covariance, DRAWS)
-    spread = (loss_ratio[2] - loss_ratio[1]) / (2 * norm.ppf((1 + SURE) / 2))
-    ratios = loss_ratio[0] + spread * rng.standard_normal(DRAWS)
-    tables = [_table(model, _older(one, ahead), ())[0] for ahead in range(years - 1)]
+    luck = rng.standard_normal(DRAWS)
+    best = model.coefficients[None, :]
+    means, ends = [np.empty(0)], [np.empty((2, 0))]
+    for start in range(0, len(known), _BLOCK):
+        part = np.arange(start, min(start + _BLOCK, len(known)))
+        ratio, least, most = (one[part] for one in loss_ratio)
+        spread = (most - least) / (2 * norm.ppf((1 + SURE) / 2))
+        tables = [_table(model, _older(known.chosen(part), ahead), ()) for ahead in range(years - 1)]
 
-    def value(coefficients: Floats, ratio: Floats) -> Floats:
-        """Of each row of coefficients (d, p) and loss ratio (d,), shape (d,)."""
-        margin = premium * (1.0 - ratio) - cost
-        here, total = np.ones(len(ratio)), margin.copy()
-        for ahead, table in enumerate(tables):
-            here = here * (1.0 - model.other_reason) * (1.0 - expit(coefficients @ table))
-            total += here * margin / (1.0 + DISCOUNT) ** (ahead + 1)
-        return np.asarray(total)
+        def value(coefficients: Floats, ratios: Floats, part: Codes = part, tables: list[Floats] = tables) -> Floats:
+            """Of rows of coefficients (d, p) and loss ratios (d, n), shape (d, n)."""
+            margin = premium[part] * (1.0 - ratios) - cost[part]
+            here, total = np.ones(margin.shape), margin.copy()
+            for ahead, table in enumerate(tables):
+                here *= (1.0 - model.other_reason) * expit(-(coefficients @ table.T))
+                total += here * margin / (1.0 + DISCOUNT) ** (ahead + 1)
+            return total
 
-    mean = float(value(model.coefficients[None, :], np.array([loss_ratio[0]]))[0])
-    low, high = np.percentile(value(drawn, ratios), [100 * (1 - SURE) / 2, 100 * (1 + SURE) / 2])
-    return Worth(mean, min(float(low), mean), max(float(high), mean))
+        means.append(value(best, ratio[None, :])[0])
+        ends.append(np.percentile(value(drawn, ratio + np.outer(luck, spread)), SURE_ENDS, axis=0))
+    mean, (low, high) = np.concatenate(means), np.concatenate(ends, axis=1)
+    return Worths(mean, np.minimum(low, mean), np.maximum(high, mean))
 
 
-def _older(one: Renewals, years: int) -> Renewals:
-    grown = {name: getattr(one, name) for name in Renewals.__slots__}
-    return Renewals(**grown | {"years_with_us": one.years_with_us + years})
+def _older(known: Renewals, years: int) -> Renewals:
+    grown = {name: getattr(known, name) for name in Renewals.__slots__}
+    return Renewals(**grown | {"years_with_us": known.years_with_us + years})
 
 
 def _table(model: LapseModel, renewals: Renewals, actions: tuple[str, ...]) -> Floats:

@@ -45,7 +45,12 @@ def next_steps(
     `added_stay` (n, actions) with 0 for NOTHING, `value` (n,) euro of a customer who stays, `cost` (actions,) euro,
     `use` (actions,) of the budget, `left_alone` (n,).
     """
-    gains = added_stay * value[:, None] - cost
+    return allot(added_stay * value[:, None] - cost, use, budget, left_alone)
+
+
+def allot(gains: Floats, use: Floats, budget: float, left_alone: Bools) -> NextSteps:
+    """The same by what each action gains each customer, euro, shape (n, actions); NOTHING gains 0."""
+    gains = gains.copy()
     gains[left_alone, 1:] = -np.inf
     free = gains.argmax(axis=1)
     price = _price(gains, use, budget)

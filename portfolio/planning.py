@@ -13,7 +13,7 @@ from portfolio.lapse import LapseModel, fit_lapse
 from portfolio.outlines import outlines_of, tiles
 from portfolio.planning_store import Result, fetch_result, keep_result
 from portfolio.renewals_store import read_renewals
-from portfolio.segments import Segmentation, offers_of_their_own, segment_customers, segment_of, traits_of
+from portfolio.segments import Segmentation, offers_of_their_own, segment_customers, segments_of, traits_of
 from portfolio.smallest_segment import Demand, chance_of_paying, paying_segments, smallest_size
 from pricing.policies import packaged_plan
 from storage.pool import Database
@@ -83,6 +83,5 @@ def _alike(book: Book, found: Segmentation, before: Result | None) -> float | No
     """How alike the version before would divide these customers, 0 to 1; None without one."""
     if before is None:
         return None
-    segments = before.found["segments"]
-    last = [segment_of(segments, traits) for traits in traits_of(book.customers)]
-    return float(adjusted_rand_score([-1 if one is None else one for one in last], found.labels))
+    last = segments_of(before.found["segments"], traits_of(book.customers))
+    return float(adjusted_rand_score(last, found.labels))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from psycopg.rows import class_row, scalar_row
+from psycopg.rows import args_row, class_row, scalar_row
 from psycopg.types.json import Jsonb
 
 from storage.pool import Conn
@@ -24,6 +24,12 @@ _LATEST = """
     select kind, version, made_at, found from policy.planning_result
      where kind = %(kind)s and version = coalesce(%(version)s, version) order by version desc limit 1
 """
+# What customers are judged by: the latest segments without their drawings, and the latest model of leaving.
+_JUDGED_BY = """
+    select (select found -> 'segments' from policy.planning_result
+             where kind = 'segments' order by version desc limit 1),
+           (select found from policy.planning_result where kind = 'leaving' order by version desc limit 1)
+"""
 _VERSIONS = "select version from policy.planning_result where kind = %s order by version desc limit 20"
 
 
@@ -35,6 +41,14 @@ class Result:
     version: int
     made_at: datetime
     found: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedBy:
+    """What customers are judged by; None: none is kept yet."""
+
+    segments: list[dict[str, Any]] | None
+    leaving: dict[str, Any] | None
 
 
 def keep_result(conn: Conn, kind: Kind, found: Mapping[str, Any], as_of: datetime) -> int:
@@ -49,6 +63,12 @@ def fetch_result(conn: Conn, kind: Kind, version: int | None = None) -> Result |
     """That version, or the latest."""
     with conn.cursor(row_factory=class_row(Result)) as cur:
         return cur.execute(_LATEST, {"kind": kind, "version": version}).fetchone()
+
+
+def fetch_judged_by(conn: Conn) -> JudgedBy:
+    """The latest of each."""
+    with conn.cursor(row_factory=args_row(JudgedBy)) as cur:
+        return cur.execute(_JUDGED_BY).fetchone() or JudgedBy(None, None)
 
 
 def fetch_versions(conn: Conn, kind: Kind) -> list[int]:

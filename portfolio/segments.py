@@ -111,21 +111,25 @@ def segment_customers(
     return Segmentation(found, territories, number[leaf], stability, reruns)
 
 
-def traits_of(customers: Customers) -> list[dict[str, float]]:
+def traits_of(customers: Customers) -> dict[str, Floats]:
     """What each customer is placed by."""
-    return [dict(zip(TRAITS, row, strict=True)) for row in _traits(customers).tolist()]
+    return dict(zip(TRAITS, _traits(customers).T, strict=True))
 
 
-def segment_of(segments: Sequence[Mapping[str, Any]], traits: Mapping[str, float]) -> int | None:
-    """The place of the segment (as kept) that these traits fall into; None where what it asks for is not known."""
-    for place, segment in enumerate(segments):
-        bounds = segment["bounds"]
-        if all(
-            name in traits and (low is None or traits[name] > low) and (high is None or traits[name] <= high)
-            for name, (low, high) in bounds.items()
-        ):
-            return place
-    return None
+def segments_of(segments: Sequence[Mapping[str, Any]], traits: Mapping[str, Floats]) -> Labels:
+    """The place of the segment (as kept) that each customer falls into, shape (n,); -1 where what it asks for is not
+    known (NaN).
+    """
+    found = np.full(len(next(iter(traits.values()))), -1, dtype=np.int64)
+    for place, segment in reversed(list(enumerate(segments))):
+        within = np.ones(len(found), dtype=np.bool_)
+        for name, (low, high) in segment["bounds"].items():
+            within &= np.isfinite(traits[name])
+            within &= (traits[name] > (-np.inf if low is None else low)) & (
+                traits[name] <= (np.inf if high is None else high)
+            )
+        found[within] = place
+    return found
 
 
 def offers_of_their_own(found: Segmentation, customers: Customers, cost: float) -> list[Segment]:

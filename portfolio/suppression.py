@@ -8,6 +8,7 @@ from datetime import date
 
 MOST_CONTACTS = 2  # that nobody asked for, within
 CONTACT_WINDOW_DAYS = 30
+RENEWAL_WITHIN_DAYS = 60  # of a policy's end, contacts that should keep somebody are made
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,3 +32,8 @@ def left_alone(found: Circumstances) -> tuple[str, ...]:
         ),
     }
     return tuple(words for words, holds in reasons.items() if holds)
+
+
+def renewal_is_near(ends_on: date, today: date) -> bool:
+    """Whether the term ends within the days in which contacts are made."""
+    return 0 <= (ends_on - today).days <= RENEWAL_WITHIN_DAYS

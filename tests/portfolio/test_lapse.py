@@ -9,12 +9,14 @@ import pytest
 from scipy.special import expit
 
 from portfolio.errors import BadBook, TooFewRows
-from portfolio.lapse import LapseModel, Renewals, Worth, fit_lapse, worth_of
+from portfolio.lapse import LapseModel, Renewals, fit_lapse, worths_of
 from portfolio.lapse_check import check_out_of_time
 from portfolio.planning import plan_leaving
 from portfolio.planning_store import fetch_result
 from portfolio.renewals_file import other_ends, read_renewals, true_chances
-from portfolio.worth import ACTION_COST, Effect, litmus_of
+from portfolio.standings import Standings
+from portfolio.uplift import Uplift
+from portfolio.worth import ACTION_COST, Effect, judge
 from simulator.book.behaviour import read_behaviour
 from simulator.book.files import write_book
 from simulator.book.formula import read_formula
@@ -79,37 +81,95 @@ def test_what_is_no_book_is_refused(tmp_path: Path) -> None:
         read_renewals(tmp_path)
 
 
+def worth_of(model: LapseModel, premium: float, loss_ratio: tuple[float, float, float]) -> tuple[float, float, float]:
+    """Of the first of two customers who are alike."""
+    ratios = [np.full(2, one) for one in loss_ratio]
+    found = worths_of(model, made(2, 1), np.full(2, premium), (ratios[0], ratios[1], ratios[2]), np.full(2, 20.0), 3)
+    assert found.mean[0] == found.mean[1]
+    return float(found.mean[0]), float(found.low[0]), float(found.high[0])
+
+
 def test_worth_is_margin_times_the_chance_of_being_here() -> None:
     model = LapseModel(("intercept",), np.array([0.0]), np.array([[1e-12]]), 1000, 0.1)
-    one = made(1, 1)
-    found = worth_of(model, one, 500.0, (0.6, 0.6, 0.6), 20.0, 3)
+    mean, low, high = worth_of(model, 500.0, (0.6, 0.6, 0.6))
     here = 0.9 * 0.5  # neither another end nor leaving
-    assert found.mean == pytest.approx(180 * (1 + here / 1.05 + here**2 / 1.05**2))
-    assert found.low == pytest.approx(found.high)
-    unsure = worth_of(replace(model, covariance=np.array([[0.04]])), one, 500.0, (0.6, 0.5, 0.7), 20.0, 3)
-    assert unsure.low < found.mean < unsure.high
-    assert worth_of(model, one, 500.0, (1.1, 1.1, 1.1), 20.0, 3).mean < 0  # who costs more than they bring
+    assert mean == pytest.approx(180 * (1 + here / 1.05 + here**2 / 1.05**2))
+    assert low == pytest.approx(high)
+    mean, low, high = worth_of(replace(model, covariance=np.array([[0.04]])), 500.0, (0.6, 0.5, 0.7))
+    assert low < mean < high
+    assert worth_of(model, 500.0, (1.1, 1.1, 1.1))[0] < 0  # who costs more than they bring
+
+
+SEGMENTS = [
+    {"bounds": {"declared_km_per_year": [None, 20_000.0]}, "credible_loss_ratio": 0.6, "credibility": 0.5,
+     "loss_ratio": {"value": 0.6, "low": 0.5, "high": 0.7}},
+]  # fmt: skip
+LEAVES = LapseModel(("intercept",), np.array([-2.0]), np.array([[1e-4]]), 1000, 0.05)
+CALL = Effect("call", "calls", 0.04, 0.02, 0.06, "better")
+LETTER = Effect("letter", "letters", 0.001, -0.001, 0.003, "no difference that matters")
+
+
+def standing(premium: list[float], km: float = 9000.0) -> Standings:
+    nothing = np.zeros(len(premium))
+    return Standings(
+        np.array(premium), nothing, nothing + km, nothing + 40.0, *(nothing for _ in range(5)), nothing + np.nan,
+        *(nothing for _ in range(3)),
+    )  # fmt: skip
 
 
 def test_the_litmus_takes_what_adds_most_over_its_cost_and_guesses_nothing() -> None:
-    worth = Worth(600.0, 400.0, 800.0)
-    call = Effect("call", "calls", 0.04, 0.02, 0.06, "better")
-    letter = Effect("letter", "letters", 0.001, -0.001, 0.003, "no difference that matters")
-    found = litmus_of([call, letter], worth)
+    judged = judge([CALL, LETTER], SEGMENTS, LEAVES, standing([500.0, 30.0, np.nan]))
+    worth, found = judged.worth_at(0), judged.answer(0)
+    assert worth is not None
     assert found is not None
     assert found.action == "call"
-    assert found.gain == pytest.approx(0.04 * 600 - ACTION_COST["call"])
-    assert found.low == pytest.approx(0.02 * 400 - ACTION_COST["call"])
+    assert found.gain == pytest.approx(0.04 * worth.mean - ACTION_COST["call"])
+    assert found.low == pytest.approx(0.02 * worth.low - ACTION_COST["call"])
     assert "experiment calls" in found.why
-    small = litmus_of([call, letter], Worth(50.0, 40.0, 60.0))
+    assert "on average" in found.why
+    small = judged.answer(1)
     assert small is not None
     assert small.action is None
     assert small.why.startswith("No contact pays: letter")
-    assert litmus_of([], worth) is None
-    assert litmus_of([replace(call, verdict="undecided")], worth) is None
-    harmful = litmus_of([replace(call, effect=-0.04, low=-0.06, high=-0.02, verdict="harmful")], worth)
+    assert judged.answer(2) is None  # nothing is posted to go by
+    barred = judged.without(np.array([[False, True, False]] * 3)).answer(0)
+    assert barred is not None
+    assert barred.action is None
+    everybody = judged.without(np.array([[False, True, True]] * 3)).answer(0)
+    assert everybody is not None
+    assert everybody.why.startswith("No contact is left")
+
+    def answer(*effects: Effect, km: float = 9000.0, model: LapseModel | None = LEAVES) -> object:
+        return judge(effects, SEGMENTS, model, standing([500.0], km)).answer(0)
+
+    assert answer() is None
+    assert answer(replace(CALL, verdict="undecided")) is None
+    assert answer(CALL, km=30_000.0) is None  # no segment is theirs
+    assert answer(CALL, model=None) is None
+    harmful = judge([replace(CALL, effect=-0.04, low=-0.06, high=-0.02, verdict="harmful")], SEGMENTS, LEAVES,
+                    standing([500.0])).answer(0)  # fmt: skip
     assert harmful is not None
     assert harmful.action is None
+
+
+def test_an_effect_by_customer_goes_as_far_as_it_is_believed() -> None:
+    """The one who pays more is moved more: believed by half, half of that counts, and the interval is wider for it."""
+    slope = Uplift(("log_premium",), np.array([6.0]), np.array([1.0]), np.array([1.0, 0.0, 0.2, 0.3]), 0.03, 0.5, 0.2,
+                   5000)  # fmt: skip
+    known = standing([500.0, 2000.0])
+    judged = judge([replace(CALL, uplift=slope)], SEGMENTS, LEAVES, known)
+    standard = np.log(known.premium) - 6.0
+    said = expit(1.0 + 0.2 + 0.3 * standard) - expit(1.0)
+    assert judged.added[:, 1] == pytest.approx(0.04 + 0.5 * (said - 0.03))
+    plain = judge([replace(CALL, uplift=replace(slope, believed=0.0, error=0.0))], SEGMENTS, LEAVES, known)
+    assert plain.added[:, 1] == pytest.approx([0.04, 0.04])
+    assert (judged.high - judged.low > 0.9 * (plain.high - plain.low))[:, 1].all()
+    by_customer, on_average = judged.answer(1), plain.answer(1)
+    assert by_customer is not None
+    assert "for customers like them" in by_customer.why
+    assert on_average is not None
+    assert "on average" in on_average.why
+    assert Uplift.from_json(slope.as_json()).as_json() == slope.as_json()
 
 
 def test_the_database_says_what_bad_service_does(database: Database) -> None:

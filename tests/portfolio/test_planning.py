@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from itertools import product
 from pathlib import Path
 from uuid import uuid4
 
@@ -16,7 +17,7 @@ from portfolio.errors import TooFewRows
 from portfolio.outlines import outlines_of, tiles
 from portfolio.planning import Wanted, plan_segments
 from portfolio.planning_store import fetch_result, fetch_versions
-from portfolio.segments import segment_of
+from portfolio.segments import segments_of
 from storage.pool import Conn, Database
 from tests.portfolio.book_in_database import key, put_book, simulated
 from tests.portfolio.people import add_people, agree, change
@@ -89,12 +90,10 @@ def test_versions_are_kept_and_every_customer_finds_their_segment(database: Data
     assert second.found["segments"] == first.found["segments"]
     segments = second.found["segments"]
     assert sum(one["customers"] for one in segments) == 1500
-    placed = [
-        segment_of(segments, {"declared_km_per_year": km, "age": age, "urban": urban})
-        for km in (3000.0, 12000.0, 40000.0) for age in (19.0, 45.0, 80.0) for urban in (0.0, 1.0)
-    ]  # fmt: skip
-    assert None not in placed
-    assert segment_of(segments, {}) is None
+    traits = ("declared_km_per_year", "age", "urban")
+    people = np.array(list(product((3000.0, 12000.0, 40000.0), (19.0, 45.0, 80.0), (0.0, 1.0))))
+    assert (segments_of(segments, dict(zip(traits, people.T, strict=True))) >= 0).all()
+    assert segments_of(segments, dict.fromkeys(traits, np.array([np.nan]))).tolist() == [-1]
     assert {one["name"] for one in second.found["territories"]} == {"urban", "suburban", "rural"}
     assert second.found["outlines"]["drawn"] is False
 
