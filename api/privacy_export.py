@@ -34,6 +34,7 @@ from api.store import Account, Trip, fetch_drives
 from api.zones import zones_of
 from portfolio.circumstance_store import fetch_care_history
 from portfolio.consent_store import history as consents_of
+from portfolio.contact_store import fetch_listed
 from portfolio.location_store import fetch_looks as fetch_location_looks
 from portfolio.offer_store import fetch_offers
 from portfolio.touchpoint_store import fetch_touchpoints
@@ -52,6 +53,7 @@ statements.json  every statement and adjustment with its lines, inputs and works
 contests.json    what you contested and what became of it
 consents.json    what you agreed to and withdrew, in order, with the hash of the words
 offers.json      what you were offered, in the words that you saw, and your answer
+lists.json       days on which we meant to contact you, how and why
 meetings.json    every meeting with us that is logged
 looks.json       who opened the evidence of your contests, and when
 trips.csv        each trip's numbers; label: what you said it was
@@ -181,17 +183,18 @@ def _trip_row(trip: Trip, reader: Account) -> list[object]:
 def _said(database: Database, reader: Account) -> dict[str, list[dict[str, Any]]]:
     """Consents, offers and meetings, in the words that are kept."""
     if reader.person_key is None:
-        return {"consents.json": [], "offers.json": [], "meetings.json": [], "care.json": []}
+        return {name: [] for name in ("consents.json", "offers.json", "lists.json", "meetings.json", "care.json")}
     with database.role("policy") as conn:
         consents, offers = consents_of(conn, reader.person_key), fetch_offers(conn, reader.person_key)
         meetings = fetch_touchpoints(conn, reader.person_key, EVERY_MEETING)
-        care = fetch_care_history(conn, reader.person_key)
+        care, lists = fetch_care_history(conn, reader.person_key), fetch_listed(conn, reader.person_key)
     hidden = {"made_by", "policy_key"}
     return {
         name: [{field: value for field, value in asdict(one).items() if field not in hidden} for one in rows]
         for name, rows in (
             ("consents.json", consents),
             ("offers.json", offers),
+            ("lists.json", lists),
             ("meetings.json", meetings),
             ("care.json", care),
         )

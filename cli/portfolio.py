@@ -270,6 +270,40 @@ def leaving(
         print_check(found)
 
 
+@portfolio.command("contacts")
+def contacts(
+    most: Annotated[int | None, typer.Option("--most", min=0, help="So many contacts at most. Default: all.")] = None,
+    minutes: Annotated[
+        float | None, typer.Option("--minutes", min=0, help="So many minutes of somebody's work at most instead.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Write a CSV: contacts, and why not of the others near a renewal.")
+    ] = None,
+    as_json: AsJson = False,
+    data_dir: DataDir = None,
+    as_of: AsOf = None,
+) -> None:
+    """Whom to contact before their renewal, within a budget: what pays, what experiments owe, and why not the others.
+
+    It is kept, and the page /contacts shows it until the next.
+    """
+    from cli.contacts_table import print_contacts, write_contacts
+    from portfolio.contacts import keep_contacts, list_contacts
+
+    if most is not None and minutes is not None:
+        raise typer.BadParameter("a budget counts contacts (--most) or minutes (--minutes), not both")
+    now = moment(as_of)
+    with database_of(data_dir) as database, database.role("policy") as conn:
+        found = list_contacts(conn, now, most=most, minutes=minutes)
+        keep_contacts(conn, found, now)
+    if out is not None:
+        write_contacts(found, out)
+    if as_json:
+        typer.echo(json.dumps(found.sums(), indent=2))
+    else:
+        print_contacts(found)
+
+
 def _say(found: dict[str, Any], as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps(found, indent=2))

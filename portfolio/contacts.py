@@ -8,10 +8,12 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 import numpy as np
 
 from portfolio.circumstance_store import fetch_circumstances_of
+from portfolio.contact_store import Due, KeptList, fetch_due, insert_list
 from portfolio.experiment_store import Experiment, fetch_all_running, fetch_effects
 from portfolio.experiments import is_treated
 from portfolio.lapse import LapseModel
@@ -93,22 +95,24 @@ class ContactList:
     customers: int
     why_not: dict[str, int]
     missing: tuple[str, ...]
+    budget: dict[str, float | None]  # most contacts, minutes; None: no limit
     why_each: dict[str, str] = field(repr=False)  # of who has a renewal near and is not contacted: by policy number
 
-    @property
-    def minutes(self) -> float:
-        """Of somebody's work that they take."""
-        return sum(one.minutes for one in self.contacts)
-
-    @property
-    def cost(self) -> float:
-        """Euro, of all of them."""
-        return sum(one.cost for one in self.contacts)
-
-    @property
-    def gain(self) -> float:
-        """Euro, expected of those that the litmus test chose."""
-        return sum(one.gain or 0.0 for one in self.contacts)
+    def sums(self) -> dict[str, Any]:
+        """Counts, minutes of somebody's work, and euro: of nobody by name."""
+        by_action = Counter(one.action for one in self.contacts)
+        return {
+            "customers": self.customers,
+            "contacts": len(self.contacts),
+            "by_action": dict(sorted(by_action.items())),
+            "for_experiments": sum(1 for one in self.contacts if one.experiment is not None),
+            "cost": sum(one.cost for one in self.contacts),
+            "gain": sum(one.gain or 0.0 for one in self.contacts),
+            "minutes": sum(one.minutes for one in self.contacts),
+            "budget": self.budget,
+            "why_not": self.why_not,
+            "missing": list(self.missing),
+        }
 
 
 def known_effects(conn: Conn) -> list[Effect]:
@@ -190,6 +194,7 @@ def list_contacts(conn: Conn, as_of: datetime, *, most: int | None = None, minut
         customers=customers,
         why_not={name: counts.get(name, 0) for name in WHY_NOT},
         missing=answers.missing,
+        budget={"contacts": most, "minutes": minutes},
         why_each=why,
     )
 
@@ -286,3 +291,20 @@ def _why_at(answers: Answers, steps: NextSteps, row: int, is_told: bool) -> str:
     if answers.owed[row] is not None or steps.reason[row] == BEYOND_BUDGET:
         return BUDGET_SPENT
     return DOES_NOT_PAY if is_told and answers.judged.effects else NOT_KNOWN
+
+
+def keep_contacts(conn: Conn, found: ContactList, as_of: datetime) -> None:
+    """Keeps the list for the page; nobody's reasons but those of who is to be contacted."""
+    rows = [
+        (one.near.person_key, one.near.policy_key, one.action, one.cost, one.gain, one.low, one.high, one.experiment,
+         one.why)
+        for one in found.contacts
+    ]  # fmt: skip
+    insert_list(conn, found.sums(), rows, as_of)
+
+
+def still_due(conn: Conn, kept: KeptList, as_of: datetime) -> list[Due]:
+    """Those of a kept list who may be gone to now: a consent withdrawn, a claim or a complaint since takes them off."""
+    due = fetch_due(conn, kept, as_of, RENEWAL_WITHIN_DAYS)
+    circumstances = fetch_circumstances_of(conn, [one.person_key for one in due], as_of)
+    return [one for one in due if one.is_done or not left_alone(circumstances.get(one.person_key, Circumstances()))]

@@ -159,6 +159,7 @@ _PERSON_GOES = (
     "delete from policy.touchpoint where person_key = %(person)s",
     "delete from policy.consent where person_key = %(person)s",
     "delete from policy.care where person_key = %(person)s",
+    "delete from policy.contact_due where person_key = %(person)s",
     "delete from policy.offer where person_key = %(person)s",
     "delete from policy.offer_refusal where person_key = %(person)s",
     "delete from policy.experiment_outcome where person_key = %(person)s",

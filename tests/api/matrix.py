@@ -159,6 +159,10 @@ ROW_OF = {
     "GET /strategies": _PORTFOLIO,
     "GET /api/v1/strategies": _PORTFOLIO,
     "GET /guard": _TOUCHPOINTS,
+    "GET /contacts": _TOUCHPOINTS,
+    "GET /contacts.csv": _TOUCHPOINTS,
+    "GET /api/v1/contacts": _TOUCHPOINTS,
+    "GET /api/v1/contact-sums": _TOUCHPOINTS,
     "GET /experiments": _PORTFOLIO,
     "POST /experiments": _PORTFOLIO,
     "POST /experiments/{name}": _PORTFOLIO,
@@ -182,7 +186,8 @@ ROW_OF = {
 # Routes for staff beside a person's own one to the same thing: not the whole row.
 _OF_STAFF = (
     "/book", "/contests", "/customers", "/api/v1/book", "/api/v1/contest-queue", "/api/v1/customers",
-    "/api/v1/touchpoint-costs", "/guard", "/api/v1/audit", "/audit",
+    "/api/v1/touchpoint-costs", "/guard", "/contacts", "/api/v1/contacts", "/api/v1/contact-sums",
+    "/api/v1/audit", "/audit",
     "/erasures", "/api/v1/erasure-queue", "/locations", "/api/v1/score-distribution", "/api/v1/statement-totals",
 )  # fmt: skip
 ONLY_STAFF = {operation for operation in ROW_OF if operation.split(" ")[1].startswith(_OF_STAFF)}

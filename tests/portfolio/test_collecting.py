@@ -5,11 +5,11 @@ from uuid import uuid4
 
 import pytest
 
-from portfolio.board import plan_experiment, take_step, to_try
+from portfolio.board import plan_experiment, take_step
 from portfolio.collecting import collect_outcomes
 from portfolio.errors import BadExperiment
 from portfolio.experiment_store import fetch_outcomes
-from portfolio.experiments import Plan, is_treated
+from portfolio.experiments import Plan
 from portfolio.offer_store import insert_answer, insert_offer, insert_refusal
 from storage.pool import Conn, Database
 from tests.portfolio.people import add_people, agree, change, key
@@ -86,23 +86,6 @@ def test_an_offer_is_held_against_what_people_do_unasked(database: Database) -> 
         assert collect_outcomes(conn, day + timedelta(days=31)) == {"kilometres": 3}
         found = {number: outcome for number, (outcome, _) in outcomes(conn, "kilometres").items()}
     assert found == {0: 1.0, 1: 0.0, 2: 0.0, 3: 1.0, 4: 0.0}  # 5 would not have got it anyway, 6 never came up
-
-
-def test_what_is_to_be_tried_is_owed_by_the_lot_and_ends_with_its_execution(database: Database) -> None:
-    plan = Plan("calls", "Calls keep.", "stays", 0.5, 2000, 0.01, measured_by="stays", action="call")
-    with database.role("policy") as conn:
-        add_people(conn, 12)
-        agree(conn, range(12), "research")
-        run(conn, plan)
-        owed = {number: [one.name for one, _ in to_try(conn, key(number))] for number in range(12)}
-        assert owed == {number: ["calls"] if is_treated(plan, key(number)) else [] for number in range(12)}
-        assert {len(one) for one in owed.values()} == {0, 1}
-        chosen = next(number for number, one in owed.items() if one)
-        agree(conn, [chosen], "research", granted=False)
-        assert to_try(conn, key(chosen)) == []
-        agree(conn, [chosen], "research")
-        take_step(conn, "calls", "execute", "Done.", by=WHO, as_of=BUILT)
-        assert to_try(conn, key(chosen)) == []
 
 
 @pytest.mark.parametrize(
