@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from http.cookies import CookieError, SimpleCookie
 from pathlib import Path
 
@@ -103,7 +103,7 @@ def catalogue(language: str) -> Catalogue:
 def reading_of(headers: Headers) -> Reading:
     """What the cookies say; where they say nothing, the first of Accept-Language that we speak."""
     cookies = _cookies(headers)
-    language, territory = _accepted(headers.get("accept-language", ""))
+    language, territory = _accepted(headers.get("accept-language", "")[:500])
     chosen = cookies.get(LANGUAGE_COOKIE)
     if chosen in LANGUAGES and chosen != language:
         language, territory = chosen, ""
@@ -114,16 +114,20 @@ def reading_of(headers: Headers) -> Reading:
 
 
 def _cookies(headers: Headers) -> dict[str, str]:
+    said = headers.get("cookie", "")
+    if LANGUAGE_COOKIE not in said and UNITS_COOKIE not in said:
+        return {}
     try:
-        return {name: morsel.value for name, morsel in SimpleCookie(headers.get("cookie", "")).items()}
+        return {name: morsel.value for name, morsel in SimpleCookie(said).items()}
     except CookieError:
         return {}
 
 
+@lru_cache(256)
 def _accepted(header: str) -> tuple[str, str]:
     """(language, territory) of the most wanted tag that we speak; English without a territory where there is none."""
     wanted = []
-    for place, part in enumerate(header[:500].split(",")):
+    for place, part in enumerate(header.split(",")):
         tag, _, weight = part.strip().partition(";q=")
         try:
             wanted.append((-float(weight or 1), place, tag))

@@ -1,6 +1,5 @@
 """Headers of every answer: a strict content security policy (nothing inline or from elsewhere), nothing in caches."""
 
-from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 CONTENT_SECURITY_POLICY = "; ".join(
@@ -27,11 +26,20 @@ SECURITY_HEADERS = {
     "Permissions-Policy": "geolocation=(), camera=(), microphone=()",
 }
 IMMUTABLE_PATHS = ("/vendor/", "/static/")
+NO_CACHE, PUBLIC_CACHE = (b"cache-control", b"no-store"), (b"cache-control", b"public, max-age=3600")
 
 
 def headers_of(scheme: str) -> dict[str, str]:
     """The headers of an answer that came by http or https."""
     return SECURITY_HEADERS | ({"Strict-Transport-Security": "max-age=31536000"} if scheme == "https" else {})
+
+
+# As they go over the wire: made once, for every answer carries them.
+_RAW = {
+    scheme: [(name.lower().encode(), value.encode()) for name, value in headers_of(scheme).items()]
+    for scheme in ("http", "https")
+}
+_NAMES = frozenset(name for name, _ in _RAW["https"])
 
 
 class SecurityHeaders:
@@ -45,14 +53,14 @@ class SecurityHeaders:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        cache = "public, max-age=3600" if scope["path"].startswith(IMMUTABLE_PATHS) else "no-store"
+        ours = _RAW["https" if scope["scheme"] == "https" else "http"]
+        cache = PUBLIC_CACHE if scope["path"].startswith(IMMUTABLE_PATHS) else NO_CACHE
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in headers_of(scope["scheme"]).items():
-                    headers[name] = value
-                headers.setdefault("Cache-Control", cache)
+                theirs = [one for one in message["headers"] if one[0] not in _NAMES]
+                cached = () if any(name == b"cache-control" for name, _ in theirs) else (cache,)
+                message["headers"] = [*theirs, *ours, *cached]
             await send(message)
 
         await self.app(scope, receive, send_with_headers)

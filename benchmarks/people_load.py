@@ -4,20 +4,21 @@ Run `uv run python -m benchmarks.people_load [--policies N] [--drivers N] [--sec
 
 Policies are copies of a real one (benchmarks/people_book.py); menus and scores are asked for who drives, at random,
 by the sessions of forty underwriters and of the drivers themselves. The bare read is one row by psycopg in the same
-application and run: no session, no transaction, no role. `--workers` processes serve one socket.
+application and run: no session, no transaction, no role. `--workers` processes serve, as `wayrate serve` runs them.
 """
 
 import argparse
 import os
 import re
-import signal
+import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
-from time import perf_counter, sleep
+from time import perf_counter
 from uuid import uuid4
 
 import httpx
@@ -27,7 +28,8 @@ from psycopg_pool import ConnectionPool
 from api import accounts, store
 from api.app import create_api
 from benchmarks.people_book import copy_book
-from cli.asgi import bind, server
+from cli.asgi import server
+from cli.workers import bind_each, running
 from pricing.kept_driving import inputs_of_month, month_of
 from storage.open import open_database
 from storage.pool import Database
@@ -80,34 +82,21 @@ def with_bare(app: FastAPI, dsn: str) -> FastAPI:
     return app
 
 
+def serve_with_bare(dsn: str, listener: socket.socket) -> None:
+    """What each process does."""
+    with Database(dsn) as database:
+        server(with_bare(create_api(database, None, lambda: NOW), dsn)).run(sockets=[listener])
+
+
 @contextmanager
 def serving(dsn: str, workers: int) -> Iterator[tuple[str, list[int]]]:
-    """So many processes on one socket."""
-    listener = bind("127.0.0.1", 0)
-    listener.set_inheritable(True)
-    children = []
-    for _ in range(workers):
-        if (child := os.fork()) == 0:
-            with Database(dsn) as database:
-                app = with_bare(create_api(database, None, lambda: NOW), dsn)
-                server(app).run(sockets=[listener])
-            os._exit(0)
-        children.append(child)
-    address = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    try:
-        for _ in range(200):
-            try:
-                if httpx.get(f"{address}/health").status_code == 200:
-                    break
-            except httpx.HTTPError:
-                sleep(0.2)
-        yield address, children
-    finally:
-        for child in children:
-            os.kill(child, signal.SIGTERM)
-        for child in children:
-            os.waitpid(child, 0)
-        listener.close()
+    """So many processes on one port, as `wayrate serve --workers` runs them."""
+    listeners = bind_each("127.0.0.1", 0, workers)
+    with running(listeners, partial(serve_with_bare, dsn)) as started:
+        address = f"http://127.0.0.1:{listeners[0].getsockname()[1]}"
+        for _ in range(8 * workers):  # each connection comes to one of them: all are there
+            httpx.get(f"{address}/health", timeout=60)
+        yield address, [process.pid for process in started.processes if process.pid]
 
 
 def cpu_s(processes: list[int]) -> float:

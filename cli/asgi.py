@@ -28,8 +28,18 @@ def combined(gateway: FastAPI, api: FastAPI) -> ASGIApp:
 
 def bind(host: str, port: int) -> socket.socket:
     """A listening socket; `PortInUse` when somebody else has it. Port 0 takes any free one."""
+    return _bound(host, port, socket.SO_REUSEADDR)
+
+
+def bind_beside(host: str, port: int) -> socket.socket:
+    """The same beside others of this kind on one port; each connection goes to one of them."""
+    return _bound(host, port, socket.SO_REUSEADDR, socket.SO_REUSEPORT)
+
+
+def _bound(host: str, port: int, *options: int) -> socket.socket:
     listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    for option in options:
+        listener.setsockopt(socket.SOL_SOCKET, option, 1)
     try:
         listener.bind((host, port))
         listener.listen(2048)

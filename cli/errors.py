@@ -32,6 +32,13 @@ class PortInUse(CliError):
         return f"port {self.port} on {self.host} is in use: stop what listens there, or choose another with --port"
 
 
+class WorkersWithGateway(CliError):
+    """The gateway joins what all devices send in one process."""
+
+    def __str__(self) -> str:
+        return "--workers is for the pages: give --only api too, and run the gateway beside it with --only gateway"
+
+
 @dataclass(eq=False)
 class NotFound(CliError):
     """A thing the user named does not exist."""

@@ -2,21 +2,28 @@
 
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.errors import WorkersWithGateway
 from cli.options import AsOf, DataDir, Part, Roads, data_folder, database_of, messages, running_clock
 
 if TYPE_CHECKING:
+    import socket
+
     from fastapi import FastAPI
     from starlette.types import ASGIApp
 
     from api.oidc import OidcSettings
     from storage.pool import Database
 
+
+MOST_WORKERS = 8
+CONNECTIONS = 24  # to the database, of all workers together and of each of four kinds: the embedded one takes 97
 
 TcpPort = Annotated[
     int | None, typer.Option("--tcp-port", help="Port for Teltonika devices over TCP; 0 takes any free one.")
@@ -51,6 +58,9 @@ ClientSecret = Annotated[
     Path | None,
     typer.Option("--oidc-secret", envvar="WAYRATE_OIDC_SECRET", help="File with our secret at the provider."),
 ]
+WorkerCount = Annotated[
+    int, typer.Option("--workers", min=1, max=MOST_WORKERS, help="Processes that serve the pages, with --only api.")
+]
 PublicUrl = Annotated[
     str | None,
     typer.Option("--public-url", envvar="WAYRATE_PUBLIC_URL", metavar="URL", help="Our address in browsers."),
@@ -61,6 +71,7 @@ def serve(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on; 0 takes any free one.")] = 8080,
     only: Annotated[Part, typer.Option(help="Serve the device gateway or the API with its pages alone.")] = "all",
+    workers: WorkerCount = 1,
     tcp_port: TcpPort = None,
     udp_port: UdpPort = None,
     mqtt: Broker = None,
@@ -86,14 +97,18 @@ def serve(
     from ingest.udp_gateway import serving_udp
 
     log_as_json()
-    listener = bind(host, port)
+    listeners = [bind(host, port)] if workers == 1 else _listeners(host, port, workers, only)
+    address = f"http://{host}:{listeners[0].getsockname()[1]}"
+    oidc = _oidc(oidc_issuer, oidc_client, oidc_secret, public_url or address)
+    if workers > 1:
+        _serve_by_workers(listeners, address, data_dir, roads, as_of, oidc)
+        return
     tcp_listener = None if tcp_port is None else bind(host, tcp_port)
     udp_socket = None if udp_port is None else bind_udp(host, udp_port)
     broker = None
     if mqtt is not None:
         secret = mqtt_secret or data_folder(data_dir) / "mosquitto" / SECRET_FILE
         broker = parse_broker(mqtt, read_secret(secret))
-    oidc = _oidc(oidc_issuer, oidc_client, oidc_secret, public_url or f"http://{host}:{listener.getsockname()[1]}")
     clock = running_clock(as_of)
     with database_of(data_dir, keep_running=True) as database, Coalescer(database) as coalescer, ExitStack() as running:
         gateway = create_gateway(database, clock, coalescer=coalescer)
@@ -103,7 +118,6 @@ def serve(
         if only != "gateway":
             api = _api(database, roads, clock, oidc)
             app = api if only == "api" else combined(gateway, api)
-        address = f"http://{host}:{listener.getsockname()[1]}"
         messages.print(f"Serving on {address} — devices post to {address}/v1/readings. Ctrl-C stops.")
         if tcp_listener is not None:
             running.enter_context(serving_tcp(database, clock, tcp_listener, coalescer))
@@ -114,7 +128,51 @@ def serve(
         if broker is not None:
             running.enter_context(serving_mqtt(database, coalescer, clock, broker))
             messages.print(f"Messages of devices are taken from the broker at {broker.host}, port {broker.port}.")
-        server(app).run(sockets=[listener])
+        server(app).run(sockets=listeners)
+
+
+@dataclass(frozen=True, slots=True)
+class PagesServer:
+    """The API with its pages, as one of several processes runs it, on a database that is open and migrated already."""
+
+    dsn: str
+    roads: Path | None
+    as_of: str | None
+    oidc: "OidcSettings | None"
+    connections: int  # at most, of each kind
+
+    def __call__(self, listener: "socket.socket") -> None:
+        """Serves on that socket until SIGTERM."""
+        from cli.asgi import server
+        from cli.logs import log_as_json
+        from storage.pool import Database
+
+        log_as_json()
+        with Database(self.dsn, max_connections=self.connections) as database:
+            server(_api(database, self.roads, running_clock(self.as_of), self.oidc)).run(sockets=[listener])
+
+
+def _listeners(host: str, port: int, workers: int, only: str) -> "list[socket.socket]":
+    from cli.workers import bind_each
+
+    if only != "api":
+        raise WorkersWithGateway
+    return bind_each(host, port, workers)
+
+
+def _serve_by_workers(
+    listeners: "list[socket.socket]",
+    address: str,
+    data_dir: Path | None,
+    roads: Path | None,
+    as_of: str | None,
+    oidc: "OidcSettings | None",
+) -> None:
+    from cli.workers import run_until_told
+
+    with database_of(data_dir, keep_running=True) as database:
+        messages.print(f"Serving on {address} by {len(listeners)} processes. Ctrl-C stops.")
+        run_until_told(listeners, PagesServer(database.dsn, roads, as_of, oidc, CONNECTIONS // len(listeners)))
 
 
 def _oidc(issuer: str | None, client: str, secret: Path | None, public_url: str) -> "OidcSettings | None":
