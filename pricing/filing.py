@@ -23,6 +23,7 @@ EXAMPLE_CELLS = (("residential", "morning", 120_000), ("primary", "day", 260_000
 EXAMPLE_GAP_M = 1_500
 EXAMPLE_FREQUENCY = Decimal("0.95")
 MOST_EXAMPLE_COVERS = 2
+MOST_COLUMNS = 8  # of a table of two beside each other: as many as a page of A4 has in letters that can be read
 
 
 def pack(
@@ -92,8 +93,10 @@ def _variables(plan: RatePlan) -> Iterator[Block]:
         yield Text(
             f"{table.rows.factor} down, {table.columns.factor} across: multiplied by beside those of each alone."
         )
-        lines = zip(table.rows.names, table.relativities, strict=True)
-        yield Rows(["", *table.columns.names], [[row, *map(str, cells)] for row, cells in lines])
+        for first in range(0, len(table.columns.names), MOST_COLUMNS):
+            part = slice(first, first + MOST_COLUMNS)
+            lines = zip(table.rows.names, table.relativities, strict=True)
+            yield Rows(["", *table.columns.names[part]], [[row, *map(str, cells[part])] for row, cells in lines])
 
 
 def _rates(plan: RatePlan) -> Iterator[Block]:
