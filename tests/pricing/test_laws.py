@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from itertools import count
@@ -23,8 +24,8 @@ from pricing.agreements import Asked, cancel, endorse
 from pricing.close import close_period, post_adjustments
 from pricing.contests import Dispute, contest, decide, look_at_evidence
 from pricing.month import Month, rate_month
-from pricing.plan import RatePlan
-from pricing.policies import plan_of_hash
+from pricing.plan import RatePlan, parse_plan
+from pricing.policies import packaged_plan, plan_of_hash
 from pricing.rating import recompute
 from pricing.statement import Posting
 from pricing.store import fetch_postings
@@ -92,20 +93,46 @@ def stop(database: Database) -> None:
     cancel(database, "P-1", date(2026, 10, 25), Asked(WHO, "cancel", LATER, may_backdate=True))
 
 
+@dataclass(frozen=True)
+class Form:
+    """How a policy is charged: a plan (None: the one that ships), what it declares, and the pay plan it changes to."""
+
+    plan: RatePlan | None
+    terms: dict[str, object]
+    then: str
+
+
+SHIPPED = Form(None, {}, "per_km")
+DISCOUNT_ONLY = parse_plan(
+    'jurisdiction = "discount-only"\n'
+    + packaged_plan().content.replace('highest = "1.30"', 'highest = "1"').replace('"wayrate-2026"', '"discount-only"'),
+    "discount-only",
+)
+OTHER_FORMS = {
+    "per km, then Autograph": Form(None, {"pay_plan": "per_km"}, "autograph"),
+    "flat, then Autograph": Form(None, {"pay_plan": "flat"}, "autograph"),
+    "discount-only, then flat": Form(DISCOUNT_ONLY, {"plan": DISCOUNT_ONLY.name}, "flat"),
+    "everything, then per km": Form(EVERYTHING, TERMS, "per_km"),
+}
+
 # Every fact of a history. What needs its trip to be there comes after it; else any order is allowed.
-FACTS: dict[str, tuple[Callable[[Database], object], tuple[str, ...]]] = {
-    **{f"trip {n}": (lambda database, n=n: drive(database, n), ()) for n in range(5)},  # type: ignore[misc]
-    "trip 1 cut anew": (lambda database: drive(database, 1, brakes=3), ("trip 1",)),
-    "trip 2 was a bus": (lambda database: say(database, 2, "bus"), ("trip 2",)),
-    "event of 1 upheld": (lambda database: uphold(database, 1, whole=False), ("trip 1",)),
-    "trip 3 upheld": (lambda database: uphold(database, 3, whole=True), ("trip 3",)),
+FACTS: dict[str, tuple[Callable[[Database, Form], object], tuple[str, ...]]] = {
+    **{f"trip {n}": (lambda database, _, n=n: drive(database, n), ()) for n in range(5)},  # type: ignore[misc]
+    "trip 1 cut anew": (lambda database, _: drive(database, 1, brakes=3), ("trip 1",)),
+    "trip 2 was a bus": (lambda database, _: say(database, 2, "bus"), ("trip 2",)),
+    "event of 1 upheld": (lambda database, _: uphold(database, 1, whole=False), ("trip 1",)),
+    "trip 3 upheld": (lambda database, _: uphold(database, 3, whole=True), ("trip 3",)),
     "van from 10 September": (
-        lambda database: agree(database, date(2026, 9, 10), {"factors": {"vehicle_class": "van"}}), (),
+        lambda database, _: agree(database, date(2026, 9, 10), {"factors": {"vehicle_class": "van"}}), (),
     ),
-    "per km from 15 October": (lambda database: agree(database, date(2026, 10, 15), {"pay_plan": "per_km"}), ()),
-    "cancelled on 25 October": (stop, ("per km from 15 October", "van from 10 September")),
-    "close 2026-09": (lambda database: close_period(database, "2026-09", CLOSED_AT), ()),
-    "close 2026-10": (lambda database: close_period(database, "2026-10", CLOSED_AT), ()),
+    "other pay plan from 15 October": (
+        lambda database, form: agree(database, date(2026, 10, 15), {"pay_plan": form.then}), (),
+    ),
+    "cancelled on 25 October": (
+        lambda database, _: stop(database), ("other pay plan from 15 October", "van from 10 September"),
+    ),
+    "close 2026-09": (lambda database, _: close_period(database, "2026-09", CLOSED_AT), ()),
+    "close 2026-10": (lambda database, _: close_period(database, "2026-10", CLOSED_AT), ()),
 }  # fmt: skip
 ON_TIME = [name for name in FACTS if not name.startswith("close")] + ["close 2026-09", "close 2026-10"]
 
@@ -143,22 +170,18 @@ def lines_of(postings: Sequence[Posting]) -> dict[tuple[str, str], Decimal]:
     return {key: amount for key, amount in sums.items() if amount}
 
 
-def live(
-    dsn: str, template: str, steps: Sequence[str], follow: Sequence[bool], plan: RatePlan | None = None
-) -> list[Posting]:
-    """A history in a database of its own, by the plan that ships or another; after a step that is followed, the worker
-    posts what it changed.
-    """
+def live(dsn: str, template: str, steps: Sequence[str], follow: Sequence[bool], form: Form = SHIPPED) -> list[Posting]:
+    """A history in a database of its own; after a step that is followed, the worker posts what it changed."""
     name = f"wayrate_laws_{os.getpid()}_{next(NUMBERS)}"
     with psycopg.connect(dsn, autocommit=True) as conn:
         conn.execute(sql.SQL("create database {} template {}").format(sql.Identifier(name), sql.Identifier(template)))
         try:
             with Database(conninfo.make_conninfo(dsn, dbname=name)) as database:
-                if plan is not None:
-                    put_into_the_book(database, plan)
-                add_with_device(database, **({} if plan is None else TERMS))
+                if form.plan is not None:
+                    put_into_the_book(database, form.plan)
+                add_with_device(database, **form.terms)
                 for step, followed in zip(steps, follow, strict=True):
-                    FACTS[step][0](database)
+                    FACTS[step][0](database, form)
                     if followed:
                         post_adjustments(database, LATER)
                 post_adjustments(database, LATER)
@@ -228,7 +251,7 @@ def test_p8_any_order_of_late_data_labels_contests_and_agreements_ends_at_the_on
 @pytest.fixture(scope="module")
 def lived_by_everything(server_dsn: str, _template: str) -> Life:
     """As `lived`, by the plan of every feature."""
-    return lambda steps, follow: live(server_dsn, _template, steps, follow, EVERYTHING)
+    return lambda steps, follow: live(server_dsn, _template, steps, follow, OTHER_FORMS["everything, then per km"])
 
 
 def test_p8_holds_by_a_plan_of_tiers_and_days_without_readings(lived_by_everything: Life) -> None:
@@ -245,6 +268,27 @@ def test_p8_holds_by_a_plan_of_tiers_and_days_without_readings(lived_by_everythi
 @ANY_HISTORY
 def test_p8_in_many_orders(lived: Life, on_time: Lines, wanted: list[str], follow: list[bool]) -> None:
     assert lines_of(lived(in_order(wanted), follow)) == on_time
+
+
+@pytest.fixture(scope="module", params=OTHER_FORMS)
+def lived_otherwise(request: pytest.FixtureRequest, server_dsn: str, _template: str) -> tuple[Life, Lines]:
+    """As `lived`, in another form; and what it costs on time."""
+    form = OTHER_FORMS[request.param]
+
+    def life(steps: Sequence[str], follow: Sequence[bool]) -> list[Posting]:
+        return live(server_dsn, _template, steps, follow, form)
+
+    return life, lines_of(life(in_order(ON_TIME), [False] * len(FACTS)))
+
+
+@pytest.mark.long
+@_histories(50)
+@ANY_HISTORY
+def test_p8_in_many_orders_of_every_form(
+    lived_otherwise: tuple[Life, Lines], wanted: list[str], follow: list[bool]
+) -> None:
+    life, on_time = lived_otherwise
+    assert lines_of(life(in_order(wanted), follow)) == on_time
 
 
 def test_p6_64_racing_posters_and_workers_make_one_row_of_each_revision(database_dsn: str) -> None:
