@@ -105,10 +105,25 @@ def main() -> None:
     print(f"{few:,} worksheets multiplied out: {wrong} differ from the book's amount")
     show_quotes("one pay plan, 15 factors", plan, [inputs_of(compiled, book, row) for row in range(few)])
     show_quotes("any pay plan, 15 factors, driving in 8 cells", plan, driven(compiled, few))
+    show_tables(rows)
     began = perf_counter()
     for row in range(min(rows, EXPLAINED)):
         quote_of_row(compiled, book, book.policy[row])
     print(f"with counterfactuals, as JSON: {(perf_counter() - began) / min(rows, EXPLAINED) * 1e6:.0f} µs each")
+
+
+def show_tables(rows: int) -> None:
+    """The same with four tables of two beside the factors."""
+    compiled = compile_plan(plan_of(15, tables=4))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "book.parquet"
+        write(path, compiled.plan, rows)
+        book = read_rating_book(path, compiled, Decimal(CLASS_MEAN))
+    rate_book(compiled, book)
+    clock, processor = best(lambda: rate_book(compiled, book))
+    print(f"and 4 tables of two: {rows / clock / 1e6:.2f} by the clock, {rows / processor / 1e6:.2f} of processor time")
+    show_quotes("one pay plan, 15 factors, 4 tables of two", compiled.plan,
+                [inputs_of(compiled, book, row) for row in range(min(rows, QUOTES))])  # fmt: skip
 
 
 def driven(compiled: CompiledPlan, count: int) -> list[Inputs]:

@@ -341,11 +341,10 @@ def _relativities(plan: RatePlan, pay_plan: PayPlan, inputs: Inputs) -> list[tup
         name = factor.name
         declared = terms.declared_km_per_year if name == "declared_km" else terms.factors.get(name)
         found.append(factor.step_of(declared, plan.name))
-    for table in plan.tables_of(pay_plan) if plan.tables else ():
-        row, column = (
-            terms.declared_km_per_year if name == "declared_km" else terms.factors.get(name) for name in table.keys
-        )
-        found.append(table.step_of(row, column, plan.name))
+    if plan.tables:
+        levels = {**terms.factors, "declared_km": terms.declared_km_per_year}
+        for table in plan.tables_of(pay_plan):
+            found.append(table.step_of(levels, plan.name))
     if "behaviour" in pay_plan.uses and inputs.behaviour is not None:
         frequency = f"{inputs.behaviour.claims_per_100000_km} / {inputs.behaviour.class_mean} claims per 100,000 km"
         found.append((f"behaviour: {frequency}", behaviour_relativity(plan, inputs.behaviour)))

@@ -35,13 +35,14 @@ class Axis:
         ends = pairwise([*self.begins, self.below])
         return self.levels or tuple(f"{low} to under {below}" for low, below in ends)
 
-    def place_of(self, declared: object) -> int | None:
-        """Which row or column a declared value is in; None: in none."""
-        if type(declared) is str:
-            return self.places.get(declared)
+    def place_of(self, levels: Mapping[str, object], plan: str) -> int:
+        """Which row or column what is declared of the factor is in. Raises UnknownLevel."""
+        declared = levels.get(self.factor)
+        if type(declared) is str and (place := self.places.get(declared)) is not None:
+            return place
         if type(declared) is int and self.begins and self.begins[0] <= declared < self.below:
             return bisect_right(self.begins, declared) - 1
-        return None
+        raise UnknownLevel(plan, self.factor, str(declared), self.names)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +78,9 @@ class TableOfTwo:
             for column, cell in zip(columns, cells, strict=True)
         )
 
-    def step_of(self, row: object, column: object, plan: str) -> tuple[str, Decimal]:
+    def step_of(self, levels: Mapping[str, object], plan: str) -> tuple[str, Decimal]:
         """The words and the relativity of what was declared of both factors. Raises UnknownLevel."""
-        places = self.rows.place_of(row), self.columns.place_of(column)
-        for place, axis, declared in zip(places, (self.rows, self.columns), (row, column), strict=True):
-            if place is None:
-                raise UnknownLevel(plan, axis.factor, str(declared), axis.names)
-        return self.steps[places[0] or 0][places[1] or 0]
+        return self.steps[self.rows.place_of(levels, plan)][self.columns.place_of(levels, plan)]
 
 
 def read_table(name: str, part: Reader, factors: Mapping[str, Factor]) -> TableOfTwo:

@@ -1,6 +1,7 @@
 """Plans and books for the columnar rating: plans of any number of factors, books with every pay plan."""
 
 from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -23,8 +24,12 @@ def plan_of(
     minimum: str = "3.00",
     tax: str = "0.24",
     seed: int = 1,
+    tables: int = 0,
 ) -> RatePlan:
-    """A plan of so many factors: named ones of four levels, age and declared km; covers as in the one that ships."""
+    """A plan of so many factors: named ones of four levels, age and declared km; covers as in the one that ships.
+
+    `tables` of two of them: age by the first named one, declared km by age, and on.
+    """
     shipped = Path("pricing/plans/wayrate-2026.toml").read_text()
     rng = np.random.default_rng(seed)
     rows = ""
@@ -33,8 +38,26 @@ def plan_of(
         rows += f"[factors.f{number}]\nlevels = {{ {levels} }}\n\n"
     head, rest = shipped.split("[factors.vehicle_class]")
     text = head + rows + rest[rest.index("[factors.driver_age]") :]
+    sides = ["driver_age", *(["f0"] if factors > 2 else []), "declared_km"]
+    pairs = [(sides[number % len(sides)], sides[(number + 1) % len(sides)]) for number in range(tables)]
+    text += "".join(_table(f"t{number}", pair, decimals, rng) for number, pair in enumerate(pairs))
     text = text.replace('minimum_premium = "3.00"', f'minimum_premium = "{minimum}"')
     return in_currency(text.replace('tax_rate = "0.24"', f'tax_rate = "{tax}"'), currency)
+
+
+def _table(name: str, pair: tuple[str, str], decimals: int, rng: np.random.Generator) -> str:
+    """A table of two in bands that begin anywhere, or at the four levels in an order of its own."""
+    sides, sizes = [], []
+    for factor in pair:
+        levels = ", ".join(f'"l{level}"' for level in rng.permutation(4))
+        low, below = {"driver_age": (17, 120), "declared_km": (0, 1_000_000)}.get(factor, (0, 0))
+        ends = sorted({low, below, *(int(end) for end in rng.integers(low, below, 3))}) if below else []
+        bands = ", ".join(f"{{ from = {one}, to = {two} }}" for one, two in pairwise(ends))
+        sides.append(f'{{ factor = "{factor}", ' + (f"bands = [{bands}] }}" if below else f"levels = [{levels}] }}"))
+        sizes.append(len(ends) - 1 if below else 4)
+    cells = [", ".join(f'"{one:.{decimals}f}"' for one in rng.uniform(0.7, 1.5, sizes[1])) for _ in range(sizes[0])]
+    rows = ", ".join(f"[{row}]" for row in cells)
+    return f"\n[tables.{name}]\nrows = {sides[0]}\ncolumns = {sides[1]}\nrelativities = [{rows}]\n"
 
 
 def write_book(path: Path, plan: RatePlan, rows: int, seed: int = 1, *, cells: int = 4) -> None:

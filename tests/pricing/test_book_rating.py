@@ -53,6 +53,7 @@ def differing(compiled: CompiledPlan, book: RatingBook, premiums: BookPremiums, 
     decimals=st.integers(1, 4),
     minimum=st.sampled_from(["0", "3.00", "25", "9000"]),
     tax=st.sampled_from(["0", "0.24", "0.175", "0.123456789"]),
+    tables=st.integers(0, 4),
     seed=st.integers(0, 10**6),
 )
 def test_any_plan_and_book_is_rated_to_the_cent_of_each_policy_alone(
@@ -62,10 +63,12 @@ def test_any_plan_and_book_is_rated_to_the_cent_of_each_policy_alone(
     decimals: int,
     minimum: str,
     tax: str,
+    tables: int,
     seed: int,
 ) -> None:
     path = tmp_path_factory.mktemp("book") / "book.parquet"
-    compiled = compile_plan(plan_of(factors, currency=currency, decimals=decimals, minimum=minimum, tax=tax, seed=seed))
+    plan = plan_of(factors, currency=currency, decimals=decimals, minimum=minimum, tax=tax, seed=seed, tables=tables)
+    compiled = compile_plan(plan)
     write_book(path, compiled.plan, 60, seed)
     book, premiums = rated(path, compiled)
     assert differing(compiled, book, premiums, np.arange(60)) == []

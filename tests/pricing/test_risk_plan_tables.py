@@ -191,7 +191,7 @@ def multiplied(plan: RatePlan, book: Book) -> np.ndarray:
     for age, town, value in zip(*(book.values[name] for name in ("age", "town", "value")), strict=True):
         declared = {"age": int(age), "town": ("land", "city")[int(town)], "value": round(float(np.exp(value)))}
         steps = [plan.factors[name].step_of(level, "p")[1] for name, level in declared.items()]
-        steps += [one.step_of(*(declared[key] for key in one.keys), "p")[1] for one in plan.tables.values()]
+        steps += [one.step_of(declared, "p")[1] for one in plan.tables.values()]
         found.append(float(np.prod([float(step) for step in steps])))
     return np.array(found)
 
@@ -203,7 +203,11 @@ def test_an_interaction_of_the_glm_is_a_table_of_two(crossed: RiskModel) -> None
     assert found.fitted == ("age", "value", "town", "age_x_town")
     table = found.plan.tables["age_x_town"]
     assert table.rows.begins == (17, 30, 60)  # the model's bands, where the plan before had knots
-    cells = {(age, town): float(table.step_of(age, town, "p")[1]) for age in (20, 70) for town in ("city", "land")}
+    cells = {
+        (age, town): float(table.step_of({"age": age, "town": town}, "p")[1])
+        for age in (20, 70)
+        for town in ("city", "land")
+    }
     crossing = cells[20, "city"] / cells[20, "land"] / (cells[70, "city"] / cells[70, "land"])
     assert crossing == pytest.approx(2, abs=0.4)
     book = crossed_book(300)
