@@ -22,7 +22,7 @@ from portfolio.offer_store import Offer, fetch_offers
 from portfolio.offers import GOING_OUT, not_wanted
 from portfolio.touchpoint_store import Touchpoint, fetch_touchpoints, open_complaint
 from pricing.periods import months_before
-from pricing.policies import packaged_plan
+from pricing.policies import packaged_plan, plan_of_hash, plan_on
 from pricing.rating import recompute
 from pricing.store import fetch_trips
 from scoring.coaching import coach
@@ -95,6 +95,7 @@ class _Read:
     person: Person
     policies: list[HeldPolicy]
     months: list[PostedMonth]
+    scores: list[ScorePoint]
     touchpoints: list[Touchpoint]
     household: list[Member]
     answer: Answer | None
@@ -116,10 +117,12 @@ def _read(conn: Conn, text: str, now: datetime) -> _Read:
     person, policies = found
     current, key = policies[0] if policies else None, person.person_key
     agreed = {one.purpose.name for one in standings(conn, key) if one.granted}
+    months = customer_store.fetch_months(conn, current.policy_key, MONTHS) if current else []
     return _Read(
         person=person,
         policies=policies,
-        months=customer_store.fetch_months(conn, current.policy_key, MONTHS) if current else [],
+        months=months,
+        scores=score_points(conn, months),
         touchpoints=fetch_touchpoints(conn, key, TOUCHPOINTS),
         household=fetch_members(conn, key, now),
         answer=fetch_answer(conn, key),
@@ -144,8 +147,8 @@ def open_card(database: Database, text: str, now: datetime) -> CustomerCard:
     read = database.read("policy", lambda conn: _read(conn, text, now))
     contests, last_day = database.read("link", lambda conn: _read_linked(conn, read.policies))
     current = read.policies[0] if read.policies else None
-    premium, scores = premium_change(read.months), score_points(read.months)
-    driven = driven_km_per_year_of(scores) if MEASURED_FOR in read.agreed else None
+    premium = premium_change(read.months)
+    driven = driven_km_per_year_of(read.scores) if MEASURED_FOR in read.agreed else None
     use = use_of(current, read.household, read.answer, read.year, driven)
     known = Known(
         today=local(now, current.time_zone).date() if current else now.date(),
@@ -171,7 +174,7 @@ def open_card(database: Database, text: str, now: datetime) -> CustomerCard:
         answer=read.answer,
         share=share_of_customer(read.household, read.answer, yearly) if read.answer else None,
         policies=read.policies,
-        scores=scores,
+        scores=read.scores,
         premium=premium,
         touchpoints=read.touchpoints,
         served_cost=sum((one.cost for one in read.touchpoints), Decimal(0)).quantize(Decimal("0.01")),
@@ -209,12 +212,13 @@ def _steps(month: PostedMonth) -> list[Moved]:
     return [*steps, Moved("Adjustment", rest)] if rest else steps
 
 
-def score_points(months: Sequence[PostedMonth]) -> list[ScorePoint]:
+def score_points(conn: Conn, months: Sequence[PostedMonth]) -> list[ScorePoint]:
     """The score that each month was priced with; months without a driving signal have none."""
+    models = {one.plan_hash: plan_of_hash(conn, one.plan_hash).score_model for one in months}
     return [
         ScorePoint(
             month.period,
-            score_of_frequency(float(month.behaviour["claims_per_100000_km"])),
+            score_of_frequency(float(month.behaviour["claims_per_100000_km"]), models[month.plan_hash]),
             float(month.behaviour["km"]),
         )
         for month in months
@@ -237,10 +241,11 @@ def driven_km_per_year_of(scores: Sequence[ScorePoint]) -> float | None:
 
 def best_change(conn: Conn, policy: HeldPolicy, now: datetime) -> str | None:
     """What change of driving would be worth most, in words, over the months that the score looks back on."""
-    month = f"{local(now, policy.time_zone):%Y-%m}"
-    first = months_before(month, packaged_plan().behaviour.window_months)
-    trips = fetch_trips(conn, policy.policy_key, first, month)
-    changes = coach(sum_totals(trip.totals for trip in trips if trip.excluded is None))
+    today = local(now, policy.time_zone).date()
+    plan = plan_on(conn, policy.plan_name, max(today, policy.starts_on))
+    month = f"{today:%Y-%m}"
+    trips = fetch_trips(conn, policy.policy_key, months_before(month, plan.behaviour.window_months), month)
+    changes = coach(sum_totals(trip.totals for trip in trips if trip.excluded is None), plan.score_model)
     if not changes:
         return None
     name = feature_name(changes[0].feature)

@@ -165,8 +165,8 @@ def read_customer_statements(
     with database.role("policy") as conn:
         policy = any_policy(conn, policy_id)
         months = fetch_months(conn, policy.policy_key, EVERYTHING)
+        points = {point.period: point for point in score_points(conn, months)}
     looked(database, reader, "card_opened", now, policy_key=policy.policy_key)
-    points = {point.period: point for point in score_points(months)}
     return [
         PostedMonthOut(
             period=one.period,

@@ -82,7 +82,9 @@ class TripOut(BaseModel):
     quality: dict[str, Any]
     not_measurable: list[str]
     features: dict[str, float | None]
-    score: dict[str, Any] | None
+    score: dict[str, Any] | None = Field(
+        description="Of the trip alone, by the stated priors (`model` names them); your policy's is by its rate plan"
+    )
     versions: dict[str, Any]
     label: str | None = Field(description="What you said it was; null: nothing, or it was taken back")
     contests: list[UUID] = Field(description="Upheld: the trip does not count, or counts without the contested events")

@@ -1,5 +1,6 @@
 """Drivers of a household: who may drive under a policy, whose a trip was, and the drives of somebody else's car."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated
 from uuid import UUID, uuid4
@@ -14,7 +15,7 @@ from api.data_routes import TripOut
 from api.errors import NotFound
 from api.forms import check_session_form
 from api.paging import EVERYTHING, Page, by
-from api.policy_file import own_policy
+from api.policy_file import any_policy, own_policy
 from api.problems import PROBLEMS
 from api.rendering import page
 from api.roles import Now, Policyholder, Store
@@ -23,8 +24,9 @@ from api.store import Account, Trip, fetch_drives
 from api.trip_file import known_trip
 from portfolio.consent_store import purpose_named
 from portfolio.driver_store import MAP, claim, fetch_drivers, name_driver
+from pricing.policies import plan_of_month
 from scoring.features import sum_totals
-from scoring.score import score_totals
+from scoring.score import Score, score_totals
 from storage.pool import Database
 
 router = APIRouter()
@@ -61,15 +63,15 @@ def show_drives(request: Request, reader: Policyholder, database: Store) -> Resp
     """The trips that this person drove under others' policies, and those that nobody has claimed."""
     trips = _drives(database, reader, DRIVES)
     own = [trip for trip in trips if trip.driver is not None]
-    counted = [trip.totals for trip in own if trip.excluded is None and trip.grade != "uncertified"]
-    score = score_totals(sum_totals(counted)) if counted else None
+    counted = [trip for trip in own if trip.excluded is None and trip.grade != "uncertified"]
+    score = _score_of(database, counted) if counted else None
     return page(
         request,
         "drives.html",
         reader,
         own=trip_view.trip_groups(own, {}, reader.person_key),
         unclaimed=[trip_view.trip_row(trip, sight=Sight.NUMBERS) for trip in trips if trip.driver is None],
-        km=wording.km(sum(metres["distance_m"] for metres in counted)),
+        km=wording.km(sum(trip.totals["distance_m"] for trip in counted)),
         score=None if score is None else wording.number(score.value),
     )
 
@@ -132,6 +134,13 @@ def claim_by_form(
     check_session_form(reader, form_token)
     _claim(database, reader, trip_id, mine, now)
     return RedirectResponse(f"/trips/{trip_id}", status_code=303)
+
+
+def _score_of(database: Database, trips: Sequence[Trip]) -> Score:
+    """By the model that prices the latest of them."""
+    with database.role("policy") as conn:
+        plan = plan_of_month(conn, any_policy(conn, trips[0].policy_id), trips[0].local_month)
+    return score_totals(sum_totals(trip.totals for trip in trips), plan.score_model)
 
 
 def _drives(database: Database, reader: Account, limit: int) -> list[Trip]:

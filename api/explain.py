@@ -10,8 +10,6 @@ from api.languages import say, say_count
 from scoring.features import BY_NAME
 from scoring.score import PRIOR_MODEL, Reason, Score, score_of_frequency
 
-_BETAS = {weight.feature: weight.beta for weight in PRIOR_MODEL.weights}
-
 
 @dataclass(frozen=True, slots=True)
 class ReasonView:
@@ -44,7 +42,7 @@ class ScoreView:
 def score_view(score: Score, trips: int) -> ScoreView:
     """The score in words and charts."""
     ranked = sorted((reason for reason in score.reasons if reason.value is not None), key=lambda one: -abs(one.effect))
-    typical = score_of_frequency(PRIOR_MODEL.base_claims_per_100000_km)
+    typical = score_of_frequency(score.model.base_claims_per_100000_km, score.model)
     points = points_that_add_up(score, ranked)
     largest = max((abs(point) for point in points), default=0.0)
     unknown = [wording.inside(feature_name(reason.feature)) for reason in score.reasons if reason.value is None]
@@ -70,25 +68,34 @@ def score_view(score: Score, trips: int) -> ScoreView:
         if unknown
         else "",
         outlook=outlook(score),
-        model=say(
+        model=_about(score),
+    )  # fmt: skip
+
+
+def _about(score: Score) -> str:
+    """What the score is a view of, and whose the weights are."""
+    claims, low, high = (wording.number(one, 2) for one in (score.claims_per_100000_km, *score.interval))
+    if score.model == PRIOR_MODEL:
+        return say(
             "The score shows the predicted claim frequency: {claims} claims per 100,000 km ({low}–{high}). The weights "
             "are stated priors, not yet fitted to claims. Model {model}.",
-            claims=wording.number(score.claims_per_100000_km, 2),
-            low=wording.number(score.interval[0], 2),
-            high=wording.number(score.interval[1], 2),
-            model=score.model,
-        ),
+            claims=claims, low=low, high=high, model=score.model.version,
+        )  # fmt: skip
+    return say(
+        "The score shows the predicted claim frequency: {claims} claims per 100,000 km ({low}–{high}). The weights "
+        "are those of your rate plan. Model {model}.",
+        claims=claims, low=low, high=high, model=score.model.version,
     )  # fmt: skip
 
 
 def points_that_add_up(score: Score, reasons: list[Reason]) -> list[float]:
     """The points of each reason in turn, to 0.1: from a typical driver's score, reason by reason, to this one."""
-    base = PRIOR_MODEL.base_claims_per_100000_km
-    level, effect = score_of_frequency(base), 0.0
+    base = score.model.base_claims_per_100000_km
+    level, effect = score_of_frequency(base, score.model), 0.0
     points = []
     for reason in reasons:
         effect += reason.effect
-        reached = score.value if reason is reasons[-1] else score_of_frequency(base * math.exp(effect))
+        reached = score.value if reason is reasons[-1] else score_of_frequency(base * math.exp(effect), score.model)
         points.append(round(reached - level, 1))
         level = reached
     return points
@@ -176,7 +183,7 @@ def feature_amount(feature: str, value: float) -> str:
 
 def _points_gained(score: Score, reason: Reason) -> float:
     """Points more if this feature were 0: its effect falls by beta x Z x value."""
-    beta = _BETAS.get(reason.feature, 0.0)
+    beta = next(weight.beta for weight in score.model.weights if weight.feature == reason.feature)
     gained = score.value * math.expm1(beta * reason.credibility * (reason.value or 0.0))
     return min(gained, 100.0 - score.value)
 

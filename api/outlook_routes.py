@@ -8,12 +8,13 @@ from fastapi.responses import HTMLResponse, Response
 from api.home_view import policy_view, whole_month
 from api.languages import current
 from api.meetings import QUOTE, met_today
-from api.policy_file import open_file, own_policy, plan_of
+from api.policy_file import open_file, own_policy
 from api.rendering import page
 from api.roles import Now, Policyholder, Store
 from api.score_page import score_page
 from api.what_if_view import Asked, what_if
 from api.wording import METRES, local, month
+from pricing.policies import plan_of_month
 from pricing.what_if import Driving, driving_until
 
 router = APIRouter(include_in_schema=False)
@@ -58,7 +59,7 @@ def show_what_if(
     met_today(database, reader, policy.policy_key, QUOTE, now)
     period = whole_month(file.trips, local(now, policy.time_zone).date())
     with database.role("policy") as conn:
-        plan = plan_of(conn, policy, period)
+        plan = plan_of_month(conn, policy, period)
         driving = driving_until(conn, policy, plan, period)
     return page(
         request,

@@ -23,7 +23,7 @@ from api.home_view import greeting, month_view, policy_view
 from api.labelling import label_view
 from api.languages import say
 from api.meetings import VISIT, met_today
-from api.policy_file import PolicyFile, any_policy, open_file, own_policies, own_policy, plan_of, posted_plan, preview
+from api.policy_file import PolicyFile, any_policy, open_file, own_policies, own_policy, posted_plan, preview
 from api.receipt import Receipt, changes_of, receipt, receipt_of
 from api.rendering import page
 from api.roles import Now, Policyholder, Store
@@ -37,6 +37,7 @@ from portfolio.driver_store import is_named_driver
 from portfolio.offer_store import Offer
 from portfolio.offers import still_allowed
 from pricing.contests import CONTEST_DAYS, REASONS
+from pricing.policies import plan_of_month
 from pricing.statement import PeriodStatement
 from pricing.store import Policy, fetch_statement_of_period
 from scoring.classes import OVER_LIMIT_BANDS
@@ -133,7 +134,7 @@ def show_trip(request: Request, trip_id: UUID, reader: Policyholder, database: S
     pays, acts = trip.policyholder == reader.person_key, reader.person_key in (trip.policyholder, trip.driver)
     with database.role("policy") as conn:
         policy = any_policy(conn, trip.policy_id)
-        plan = plan_of(conn, policy, trip.local_month)
+        plan = plan_of_month(conn, policy, trip.local_month)
         statement = fetch_statement_of_period(conn, policy.policy_id, trip.local_month)
     markers = trip_view.markers(trip, file.events)
     disputes = [one for one in contests_of_policies(database, [policy.policy_key]) if within_trip(one, trip)]

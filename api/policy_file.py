@@ -14,9 +14,9 @@ from api.wording import local
 from pricing.driving import inputs_of, not_charged, policy_score
 from pricing.kept_driving_store import fetch_latest_month
 from pricing.month import Month, rate_month
-from pricing.periods import month_bounds, months_before
+from pricing.periods import months_before
 from pricing.plan import RatePlan, parse_plan
-from pricing.policies import plan_on
+from pricing.policies import plan_of_month
 from pricing.rating import Premium
 from pricing.statement import PeriodStatement
 from pricing.store import Policy, fetch_plan_by_hash, fetch_policies, fetch_policy, fetch_postings
@@ -83,9 +83,11 @@ def score_of(conn: Conn, policy: Policy, now: datetime) -> tuple[Score | None, i
     """The score that the shown month's premium is made with, the trips that count in it, its first and last month."""
     this = f"{local(now, policy.time_zone):%Y-%m}"
     period = min(this, fetch_latest_month(conn, policy.policy_key) or this)
-    score_from = months_before(period, plan_of(conn, policy, period).behaviour.window_months - 1)
+    plan = plan_of_month(conn, policy, period)
+    score_from = months_before(period, plan.behaviour.window_months - 1)
     priced = fetch_priced_trips(conn, policy.policy_key, score_from, period)
-    return policy_score(priced, policy), sum(not_charged(row, policy) is None for row in priced), score_from, period
+    score = policy_score(priced, policy, plan.score_model)
+    return score, sum(not_charged(row, policy) is None for row in priced), score_from, period
 
 
 def open_file(database: Database, policy: Policy, now: datetime) -> PolicyFile:
@@ -93,7 +95,7 @@ def open_file(database: Database, policy: Policy, now: datetime) -> PolicyFile:
     with database.role("policy") as conn:
         trips = store.fetch_trips(conn, policy.policy_key)
         period = shown_month(trips, local(now, policy.time_zone).date())
-        plan = plan_of(conn, policy, period)
+        plan = plan_of_month(conn, policy, period)
         score_from = months_before(period, plan.behaviour.window_months - 1)
         priced = fetch_priced_trips(conn, policy.policy_key, score_from, period)
         postings = fetch_postings(conn, policy.policy_key)
@@ -106,22 +108,17 @@ def open_file(database: Database, policy: Policy, now: datetime) -> PolicyFile:
         plan=plan,
         period=period,
         trips=trips,
-        score=policy_score(priced, policy),
+        score=policy_score(priced, policy, plan.score_model),
         score_trips=sum(1 for row in priced if not_charged(row, policy) is None),
         score_from=score_from,
         statements=statements[::-1],
     )
 
 
-def plan_of(conn: Conn, policy: Policy, period: str) -> RatePlan:
-    """The plan in effect for a month of the policy."""
-    return plan_on(conn, policy.plan_name, max(month_bounds(period)[0], policy.starts_on))
-
-
 def preview(database: Database, policy: Policy, period: str) -> tuple[RatePlan, Month, Premium]:
     """The premium of a month as its trips so far lead to it: what a trip does before it counts."""
     with database.role("policy") as conn:
-        plan = plan_of(conn, policy, period)
+        plan = plan_of_month(conn, policy, period)
         inputs, _ = inputs_of(conn, policy, plan, period)
     return plan, inputs, rate_month(plan, inputs)
 

@@ -10,6 +10,7 @@ from api.languages import say
 from pricing.driving import not_charged, policy_score
 from pricing.periods import months_before
 from pricing.plan import RatePlan
+from pricing.policies import plan_of_month
 from pricing.store import Policy, TripRow, fetch_trips
 from pricing.what_if import Driving, amount_at, outcome
 from scoring.coaching import coach
@@ -53,23 +54,24 @@ class ScorePage:
 
 
 def score_page(conn: Conn, policy: Policy, plan: RatePlan, period: str, driving: Driving) -> ScorePage:
-    """The page as of a month (policy role)."""
-    window = plan.behaviour.window_months
-    first = months_before(period, MONTHS_SHOWN - 1 + window - 1)
-    rows = fetch_trips(conn, policy.policy_key, first, period)
+    """The page as of a month (policy role); each month by the plan that prices it."""
+    months = [months_before(period, back) for back in range(MONTHS_SHOWN)]
+    plans = {month: plan_of_month(conn, policy, month) for month in months if month >= f"{policy.starts_on:%Y-%m}"}
+    longest = max(one.behaviour.window_months for one in (plan, *plans.values()))
+    rows = fetch_trips(conn, policy.policy_key, months_before(period, MONTHS_SHOWN - 1 + longest - 1), period)
     found = [
         (month, score, members)
-        for month in (months_before(period, back) for back in range(MONTHS_SHOWN))
+        for month, then in plans.items()
         if any(row.local_month == month for row in rows)
-        and (members := _window(rows, policy, months_before(month, window - 1), month))
-        and (score := policy_score(members, policy))
+        and (members := _window(rows, policy, months_before(month, then.behaviour.window_months - 1), month))
+        and (score := policy_score(members, policy, then.score_model))
     ]
     reads_score = "behaviour" in plan.pay_plan(policy.pay_plan).uses
     return ScorePage(
         score=score_view(found[0][1], len(found[0][2])) if found else None,
         trend=_trend(found) if len(found) > 1 else Markup(""),
         months=[_month_score(month, score, len(members)) for month, score, members in found],
-        window_months=window,
+        window_months=plan.behaviour.window_months,
         advice=_advice(plan, driving, reads_score=reads_score),
         counts_for_money=reads_score,
     )
@@ -102,7 +104,7 @@ def _advice(plan: RatePlan, driving: Driving, *, reads_score: bool) -> list[Advi
     if now.score is None:
         return []
     advice = []
-    for change in (one for one in coach(driving.totals) if one.points >= LEAST_POINTS):
+    for change in (one for one in coach(driving.totals, plan.score_model) if one.points >= LEAST_POINTS):
         claims = now.score.claims_per_100000_km - change.claims_saved_per_100000_km
         difference = amount_at(plan, driving, claims) - now.premium.amount
         advice.append(

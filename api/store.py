@@ -15,7 +15,7 @@ from api.sight import Sight
 from portfolio.consent_store import purpose_named
 from portfolio.driver_store import MAP
 from scoring.features import features_of
-from scoring.score import score_totals
+from scoring.score import PRIOR_MODEL, score_totals
 from storage.pool import Conn
 
 ACCOUNT_BY_EMAIL = """
@@ -262,8 +262,11 @@ def _map_words() -> dict[str, str]:
 
 
 def _rescored(trip: Trip) -> Trip:
-    """With the features and the score of the totals that are left, where a contest of an event was upheld."""
+    """With the features and the score of the totals that are left, where a contest of an event was upheld.
+
+    A trip's own score is scoring's, by the stated priors; a policy's is by its plan's model.
+    """
     if not trip.contests:
         return trip
-    score = score_totals(trip.totals).as_json() if trip.score else None
+    score = score_totals(trip.totals, PRIOR_MODEL).as_json() if trip.score else None
     return replace(trip, features=features_of(trip.totals), score=score)

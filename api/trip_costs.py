@@ -6,9 +6,10 @@ from decimal import Decimal
 
 from api import wording
 from api.languages import say
-from api.policy_file import PolicyFile, plan_of, posted_plan, preview
+from api.policy_file import PolicyFile, posted_plan, preview
 from api.store import Trip
 from pricing.plan import RatePlan
+from pricing.policies import plan_of_month
 from pricing.statement import PeriodStatement
 from pricing.store import Policy
 from pricing.what_if import with_and_without
@@ -75,4 +76,4 @@ def _plan(database: Database, policy: Policy, trip: Trip, statement: PeriodState
     if statement is not None:
         return posted_plan(database, policy, statement.postings[0].plan_hash)
     with database.role("policy") as conn:
-        return plan_of(conn, policy, trip.local_month)
+        return plan_of_month(conn, policy, trip.local_month)

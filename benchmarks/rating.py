@@ -24,7 +24,7 @@ from pricing.book_rating import CompiledPlan, RatingBook, compile_plan, inputs_o
 from pricing.quote import quote_of_row
 from pricing.rating import Inputs, rate_period, recompute
 from pricing.rating_book import read_rating_book
-from tests.pricing.rating_books import CLASS_MEAN, plan_of, write_book
+from tests.pricing.rating_books import plan_of, write_book
 
 ROUNDS = 15
 QUOTES = 10_000
@@ -67,7 +67,7 @@ def main() -> None:
         path = Path(folder) / "book.parquet"
         write(path, plan, rows)
         began = perf_counter()
-        book = read_rating_book(path, compiled, Decimal(CLASS_MEAN))
+        book = read_rating_book(path, compiled)
         read_s = perf_counter() - began
     premiums = rate_book(compiled, book)  # compiles
     tables, per_day = compiled.relativities, compiled.per_day[book.pay_plan[0]]
@@ -131,7 +131,7 @@ def driven(compiled: CompiledPlan, count: int) -> list[Inputs]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "driven.parquet"
         write_book(path, compiled.plan, count, cells=8)
-        book: RatingBook = read_rating_book(path, compiled, Decimal(CLASS_MEAN))
+        book: RatingBook = read_rating_book(path, compiled)
     return [inputs_of(compiled, book, row) for row in range(count)]
 
 

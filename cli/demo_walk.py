@@ -24,7 +24,7 @@ from ingest.errors import DeviceExists
 from ingest.gateway import create_gateway
 from pricing.close import close_period
 from pricing.driving import policy_score
-from pricing.policies import PolicyDocument, add_policy, assign_device
+from pricing.policies import PolicyDocument, add_policy, assign_device, plan_of_month
 from pricing.store import fetch_policy, fetch_statement_of_period, fetch_trips
 from scoring.extract import demo_extract, read_road_map
 from scoring.match import HiddenMarkovMatcher
@@ -165,7 +165,7 @@ def _print_statements(database: Database) -> None:
             assert policy is not None
             assert statement is not None
             trips = fetch_trips(conn, policy.policy_key, world.PERIOD, world.PERIOD)
-            score = policy_score(trips, policy)
+            score = policy_score(trips, policy, plan_of_month(conn, policy, world.PERIOD).score_model)
             adjusted = statement.total - statement.postings[0].amount
             table.add_row(
                 policy.policy_id,

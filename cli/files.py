@@ -10,6 +10,7 @@ import typer
 from cli.layers import Accidents, AccidentsColumns, AccidentsCrs, Territory, TerritoryField, read_layers
 from cli.options import AsOf, DataDir, Mapping, Roads, database_of, messages, moment
 from cli.progress import progress_bar
+from cli.rate import plan_named
 from ingest.decoded import Rejected
 from ingest.rejection import Rejection
 
@@ -61,11 +62,15 @@ def score(
     accidents: Accidents = None,
     accidents_crs: AccidentsCrs = None,
     accidents_columns: AccidentsColumns = None,
+    plan: Annotated[
+        str | None, typer.Option("--plan", help="A rate plan's TOML file, or one that ships: score by its model.")
+    ] = None,
     as_of: AsOf = None,
 ) -> None:
     """Score files without a database: one JSON object a trip on standard output, messages on standard error."""
     from ingest.files.mapping import find_mapping
     from scoring.files import score_files
+    from scoring.score import PRIOR_MODEL
 
     refused: Counter[str] = Counter()
     first: dict[str, str] = {}
@@ -76,6 +81,7 @@ def score(
         first.setdefault(reason, f"{path}, record {(row.record_index or 0) + 1}: {row.detail}")
 
     columns = find_mapping(mapping) if mapping else None
+    model = PRIOR_MODEL if plan is None else plan_named(plan).score_model
     trips = unmatched = 0
     scored = score_files(
         files,
@@ -87,6 +93,7 @@ def score(
         layers_on=lambda road_map: read_layers(
             road_map, territory, territory_field, accidents, accidents_crs, accidents_columns
         ),
+        model=model,
     )
     for trip in scored:
         typer.echo(json.dumps(trip, ensure_ascii=False))

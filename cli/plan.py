@@ -5,12 +5,13 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 
 from cli import plan_fitted, publishing
 from cli.documents import read_evaluation, write_document
 from cli.errors import NotFound, NothingChosen
 from cli.options import messages
-from cli.rate import class_mean, plan_named
+from cli.rate import plan_named
 
 plans = typer.Typer(help="Rate plans as files.", no_args_is_help=True)
 Named = Annotated[str, typer.Argument(metavar="PLAN", help="A TOML file, or the name of a plan that ships.")]
@@ -34,6 +35,7 @@ def check(
     ] = None,
 ) -> None:
     """Refuse a plan that is not whole or breaks its profile, naming the place; else say what it holds and its hash."""
+    from pricing.counted_twice import warnings_of
     from pricing.plan import check_profile
 
     found = plan_named(plan)
@@ -42,8 +44,11 @@ def check(
     messages.print(
         f"{found.name} version {found.version}, from {found.effective_from}, {found.currency}: "
         f"{len(found.covers)} covers, {len(found.pay_plans)} pay plans, {len(found.factors)} factors, "
-        f"{len(found.tables)} tables of two; jurisdiction {profile or found.jurisdiction or 'none'}. Its hash:"
+        f"{len(found.tables)} tables of two; jurisdiction {profile or found.jurisdiction or 'none'}; score model "
+        f"{found.score_model.version}, of {len(found.score_model.weights)} weights. Its hash:"
     )
+    for warning in warnings_of(found):
+        messages.print(f"[bold]Look at[/] {escape(warning)}.")
     typer.echo(found.plan_hash)
 
 
@@ -96,7 +101,7 @@ def _impact(old: str, new: str, book: Path) -> dict[str, Any]:
     from pricing.rating_book import read_rating_book
 
     compiled = [compile_plan(plan_named(name)) for name in (old, new)]
-    books = [read_rating_book(book, plan, class_mean()) for plan in compiled]
+    books = [read_rating_book(book, plan) for plan in compiled]
     return impact_of(compiled[0], books[0], compiled[1], books[1])
 
 
@@ -153,7 +158,7 @@ def notices(
     from pricing.rating_book import read_rating_book, write_notices
 
     compiled = [compile_plan(plan_named(name)) for name in (old, new)]
-    books = [read_rating_book(book, plan, class_mean()) for plan in compiled]
+    books = [read_rating_book(book, plan) for plan in compiled]
     found = notices_of(compiled[0], books[0], compiled[1], books[1])
     write_notices(out, compiled[1], books[1], found)
     by = f"; send them by {found.send_by}" if found.send_by else "; its profile names no number of days"
@@ -177,7 +182,7 @@ def audit(
 
     compiled = compile_plan(plan_named(plan))
     labels, counts = read_groups(book, group), None if claims is None else read_claims(book, claims)
-    found = audit_of(compiled, read_rating_book(book, compiled, class_mean()), labels, counts)
+    found = audit_of(compiled, read_rating_book(book, compiled), labels, counts)
     if as_json:
         typer.echo(json.dumps(found, indent=2))
     else:

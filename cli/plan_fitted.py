@@ -8,7 +8,7 @@ import typer
 
 from cli.errors import BadTime
 from cli.options import messages
-from cli.rate import class_mean, plan_named
+from cli.rate import plan_named
 
 Out = Annotated[Path, typer.Option("-o", "--out", metavar="OUT.toml", help="The plan to write.", dir_okay=False)]
 Version = Annotated[str, typer.Option("--version", help="The plan's version.")]
@@ -34,27 +34,32 @@ def fitted(
         bool, typer.Option("--own-claims", help="Also a factor of the policy's own claims, by their credibility.")
     ] = False,
     score: Annotated[
-        Path | None,
-        typer.Option("--score", metavar="SCORE.json", help="Also write the driving weights.", dir_okay=False),
-    ] = None,
+        bool, typer.Option("--score", help="Also the weights and credibility of driving, as the plan's score model.")
+    ] = False,
 ) -> None:
-    """Write a model's relativities as a rate plan, and the weights and credibility of driving as a score model."""
+    """Write a model's relativities as a rate plan, and with them the score model that it prices driving by."""
+    from pricing.counted_twice import charged_by_rates
     from pricing.risk.artefact import load
     from pricing.risk.plan_tables import fitted_plan
-    from pricing.risk.score_weights import as_json, fitted_score_model
+    from pricing.risk.score_weights import fitted_score_model
 
     loaded, digest = load(model)
+    begun = plan_named(base)
+    charged = charged_by_rates(begun)
+    weights = fitted_score_model(loaded, digest, charged) if score else None
     found = fitted_plan(
-        loaded, digest, plan_named(base), version, _day(effective_from), own_claims=own_claims, surrogate=tables
-    )
-    weights = None if score is None else fitted_score_model(loaded, digest)
+        loaded, digest, begun, version, _day(effective_from), own_claims=own_claims, surrogate=tables,
+        score_model=weights,
+    )  # fmt: skip
     out.write_text(found.plan.content, "utf-8")
     kept = f"; still the base plan's: {', '.join(found.kept)}" if found.kept else ""
     messages.print(f"Fitted: {', '.join(found.fitted)}{kept}. Rates are not fitted: `wayrate plan balance`. The hash:")
-    if score is not None and weights is not None:
-        score.write_bytes(as_json(weights))
-        names = ", ".join(f"{one.feature} (K {one.credibility_km:,.0f} km)" for one in weights.weights)
-        messages.print(f"Driving weights of {names}: {score}.")
+    if weights is not None:
+        written = found.plan.score_model
+        names = ", ".join(f"{one.feature} (K {one.credibility_km:,.0f} km)" for one in written.weights)
+        messages.print(f"Score model {written.version}: {names}.")
+        if left_out := sorted(charged & set(loaded.joint.signals if loaded.joint else ())):
+            messages.print(f"Not in it, for the rates a km charge it already: {', '.join(left_out)}.")
     typer.echo(found.plan.plan_hash)
 
 
@@ -79,9 +84,7 @@ def balance(
     from pricing.balance import balanced
     from pricing.rating_book import read_rating_book
 
-    found = balanced(
-        plan_named(old), plan_named(plan), lambda compiled: read_rating_book(book, compiled, class_mean()), version
-    )
+    found = balanced(plan_named(old), plan_named(plan), lambda compiled: read_rating_book(book, compiled), version)
     out.write_text(found.plan.content, "utf-8")
     messages.print(f"Rates times {found.scale:.6f}; off-balance {found.off_balance:.6f}. The hash:")
     typer.echo(found.plan.plan_hash)

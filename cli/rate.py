@@ -31,7 +31,7 @@ def rate(
     if out.resolve() == book.resolve():
         raise NothingChosen("rate", "--out names the book itself, which would be overwritten: name another file")
     compiled = compile_plan(plan_named(plan))
-    read = read_rating_book(book, compiled, class_mean())
+    read = read_rating_book(book, compiled)
     premiums = rate_book(compiled, read)
     write_premiums(out, compiled, read, premiums)
     messages.print(
@@ -63,7 +63,7 @@ def quote(
         found = quote_of(plan_named(plan), read_asked(policy))
     else:
         compiled = compile_plan(plan_named(plan))
-        found = quote_of_row(compiled, read_rating_book(policy, compiled, class_mean()), policy_id)
+        found = quote_of_row(compiled, read_rating_book(policy, compiled), policy_id)
     if as_json:
         typer.echo(json.dumps(found, indent=2))
     else:
@@ -96,10 +96,3 @@ def plan_named(name: str) -> "RatePlan":
         return parse_plan(path.read_text("utf-8"), name)
     except (OSError, UnicodeDecodeError) as error:
         raise BadPlan(name, "file", f"cannot be read as text: {error}") from None
-
-
-def class_mean() -> Decimal:
-    """The class mean that predicted frequencies are held against."""
-    from scoring.score import PRIOR_MODEL
-
-    return Decimal(str(PRIOR_MODEL.base_claims_per_100000_km))

@@ -33,7 +33,7 @@ _POLICIES = """
       from policy.policy where person_key = %s order by ends_on desc, policy_id
 """
 _MONTHS = """
-    select s.period, sum(s.amount) as amount, min(s.currency) as currency,
+    select s.period, sum(s.amount) as amount, min(s.currency) as currency, min(s.plan_hash) as plan_hash,
            (array_agg(s.worksheet order by s.revision desc))[1] as worksheet,
            (array_agg(s.inputs -> 'behaviour' order by s.revision desc))[1] as behaviour
       from policy.statement s
@@ -107,6 +107,7 @@ class PostedMonth:
     period: str
     amount: Decimal
     currency: str
+    plan_hash: str
     worksheet: list[dict[str, str]]
     behaviour: Mapping[str, str] | None
 

@@ -1,41 +1,54 @@
 """The SQL of the book by month: one row a policy and month, written whole each time. Role: policy."""
 
 from dataclasses import asdict, dataclass
+from decimal import Decimal
 from uuid import UUID
 
 from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
 
+from pricing.periods import months_before
 from storage.pool import Conn
 
 # What is posted is read from the statements themselves: the row is never a second account of money.
 _KEEP = """
     insert into policy.book_month (policy_key, period, days, trips, driven_m, charged_m, relabelled_m, gap_m, cells_m,
-                                   claims_per_100000_km, score, expected_claims, premium, adjusted, tax, currency)
+                                   claims_per_100000_km, class_mean, score, expected_claims, totals, tier, minutes,
+                                   unmeasured_days, premium, adjusted, tax, currency)
     select %(policy_key)s, %(period)s, %(days)s, %(trips)s, %(driven_m)s, %(charged_m)s, %(relabelled_m)s, %(gap_m)s,
-           %(cells_m)s, %(claims_per_100000_km)s, %(score)s, %(expected_claims)s, sum(s.amount),
+           %(cells_m)s, %(claims_per_100000_km)s, %(class_mean)s, %(score)s, %(expected_claims)s, %(totals)s, %(tier)s,
+           %(minutes)s, %(unmeasured_days)s, sum(s.amount),
            coalesce(sum(s.amount) filter (where s.kind = 'adjustment'), 0),
            coalesce(sum((select sum((line ->> 'amount')::numeric) from jsonb_array_elements(s.lines) line
                           where line ->> 'name' = %(tax_name)s)), 0), min(s.currency)
       from policy.statement s where s.policy_key = %(policy_key)s and s.period = %(period)s
     on conflict (period, policy_key) do update
-       set (days, trips, driven_m, charged_m, relabelled_m, gap_m, cells_m, claims_per_100000_km, score,
-            expected_claims, premium, adjusted, tax, currency)
+       set (days, trips, driven_m, charged_m, relabelled_m, gap_m, cells_m, claims_per_100000_km, class_mean, score,
+            expected_claims, totals, tier, minutes, unmeasured_days, premium, adjusted, tax, currency)
          = (excluded.days, excluded.trips, excluded.driven_m, excluded.charged_m, excluded.relabelled_m,
-            excluded.gap_m, excluded.cells_m, excluded.claims_per_100000_km, excluded.score,
-            excluded.expected_claims, excluded.premium, excluded.adjusted, excluded.tax, excluded.currency)
+            excluded.gap_m, excluded.cells_m, excluded.claims_per_100000_km, excluded.class_mean, excluded.score,
+            excluded.expected_claims, excluded.totals, excluded.tier, excluded.minutes, excluded.unmeasured_days,
+            excluded.premium, excluded.adjusted, excluded.tax, excluded.currency)
 """
 _RATED = """
     select p.policy_id, p.pay_plan, p.covers, p.factors, p.declared_km_per_year, m.days, m.charged_m, m.gap_m,
-           m.cells_m, m.claims_per_100000_km
+           m.cells_m, m.minutes, m.unmeasured_days, w.totals, w.tiers
       from policy.book_month m join policy.policy p using (policy_key)
-     where m.period = %s and p.plan_name = %s and m.days > 0 and m.premium is not null
+      cross join lateral (select coalesce(jsonb_agg(b.totals), '[]') as totals,
+                                 coalesce(array_agg(b.tier) filter (where b.tier <> ''), '{}') as tiers
+                            from policy.book_month b
+                           where b.policy_key = m.policy_key and b.period between %(from_month)s and %(period)s) w
+     where m.period = %(period)s and p.plan_name = %(plan)s and m.days > 0 and m.premium is not null
      order by p.policy_id
 """
 
 
 @dataclass(frozen=True, slots=True)
 class BookMonth:
-    """A policy's month as driven: whole metres. `cells_m` in the order of road classes, within each of hour bands."""
+    """A policy's month as driven: whole metres. `cells_m` in the order of road classes, within each of hour bands.
+
+    `totals` and the weakest `tier` are of its counted trips, `minutes` of its charged ones: what any plan would price.
+    """
 
     policy_key: UUID
     period: str
@@ -47,13 +60,18 @@ class BookMonth:
     gap_m: int
     cells_m: list[int]
     claims_per_100000_km: str | None
+    class_mean: Decimal
     score: float | None
     expected_claims: float
+    totals: dict[str, int]
+    tier: str
+    minutes: int
+    unmeasured_days: int | None
 
 
 @dataclass(frozen=True, slots=True)
 class RatedMonth:
-    """Everything that a policy's month would be rated by."""
+    """Everything that a policy's month would be rated by; `totals` and `tiers` of each month of a score's window."""
 
     policy_id: str
     pay_plan: str
@@ -64,15 +82,19 @@ class RatedMonth:
     charged_m: int
     gap_m: int
     cells_m: list[int]
-    claims_per_100000_km: object
+    minutes: int
+    unmeasured_days: int | None
+    totals: list[dict[str, int]]
+    tiers: list[str]
 
 
 def keep_month(conn: Conn, month: BookMonth, tax_name: str) -> None:
     """The month's row, with what is posted of it by now."""
-    conn.execute(_KEEP, asdict(month) | {"tax_name": tax_name})
+    conn.execute(_KEEP, asdict(month) | {"totals": Jsonb(month.totals), "tax_name": tax_name})
 
 
-def fetch_rated_months(conn: Conn, period: str, plan_name: str) -> list[RatedMonth]:
-    """The posted months of a period of the policies of a plan, by policy."""
+def fetch_rated_months(conn: Conn, period: str, plan_name: str, window_months: int) -> list[RatedMonth]:
+    """The posted months of a period of the policies of a plan, by policy, with the window of their score."""
+    values = {"period": period, "from_month": months_before(period, window_months - 1), "plan": plan_name}
     with conn.cursor(row_factory=class_row(RatedMonth)) as cursor:
-        return cursor.execute(_RATED, (period, plan_name)).fetchall()
+        return cursor.execute(_RATED, values).fetchall()

@@ -17,7 +17,7 @@ from ingest.compiled import compiled
 from pricing.money import MINOR_DIGITS, to_minor_unit
 from pricing.plan import DAYS_OF_A_YEAR, RatePlan
 from pricing.rating import BehaviourInput, DrivenTrip, Inputs, Premium, Terms, behaviour_relativity, rate_period
-from pricing.rating_errors import AmountTooLarge
+from pricing.rating_errors import AmountTooLarge, BadRatingBook
 
 type Floats = NDArray[np.float64]
 type Ints = NDArray[np.int64]
@@ -61,6 +61,7 @@ class RatingBook:
     hour band). `frequency` is claims per 100,000 km as decimal text. `relativity` is what follows from it, 1 without,
     times the relativities between knots, which stand in `interpolated` by factor. `expiring` holds decimals by cover,
     None where there is none, and is empty where no row is a renewal; `interval` the ends of the frequency's.
+    `is_predicted`: the frequencies are those of the plan's own model, and not taken over from the file.
     """
 
     policy: tuple[str, ...]
@@ -74,7 +75,6 @@ class RatingBook:
     gap_m: Ints
     cell_m: Mapping[tuple[str, str], Ints]
     frequency: tuple[str | None, ...]
-    class_mean: Decimal
     tier: tuple[str, ...]
     relativity: Floats
     interpolated: Mapping[str, Floats]
@@ -82,6 +82,7 @@ class RatingBook:
     unmeasured_days: Ints
     expiring: Mapping[str, Sequence[Any]]
     interval: tuple[Sequence[Any], Sequence[Any]] | None
+    is_predicted: bool
 
     def __len__(self) -> int:
         return len(self.days)
@@ -160,6 +161,18 @@ def rate_book(compiled_plan: CompiledPlan, book: RatingBook) -> BookPremiums:
     return found
 
 
+def check_predicted(old: CompiledPlan, old_book: RatingBook, new: CompiledPlan, new_book: RatingBook) -> None:
+    """Raises BadRatingBook where a frequency of the book cannot be that of both plans' models."""
+    models = [plan.plan.score_model.version for plan in (old, new)]
+    given = any(any(book.frequency) and not book.is_predicted for book in (old_book, new_book))
+    if models[0] != models[1] and given:
+        problem = (
+            f"one column cannot hold what {models[0]} and {models[1]} predict: give each policy's `totals`, and each "
+            "plan's own model predicts from them"
+        )
+        raise BadRatingBook("the book", None, "", "claims_per_100000_km", problem)
+
+
 def rate_row(compiled_plan: CompiledPlan, book: RatingBook, row: int) -> Premium:
     """One policy of the book with its worksheet, by the same plan. Raises UnknownLevel."""
     return rate_period(compiled_plan.plan, inputs_of(compiled_plan, book, row))
@@ -184,20 +197,20 @@ def inputs_of(compiled_plan: CompiledPlan, book: RatingBook, row: int) -> Inputs
         trips=(
             DrivenTrip("all", int(book.distance_m[row]), int(book.gap_m[row]), None, cells, int(book.minutes[row])),
         ),
-        behaviour=None if frequency is None else behaviour_of(frequency, book.class_mean, book.tier[row]),
+        behaviour=None if frequency is None else behaviour_of(plan, frequency, book.tier[row]),
         unmeasured_days=int(book.unmeasured_days[row]),
         expiring={name: value for name, value in expiring.items() if value is not None},
     )
 
 
-def relativity_of(plan: RatePlan, frequency: str, class_mean: Decimal, tier: str) -> float:
+def relativity_of(plan: RatePlan, frequency: str, tier: str) -> float:
     """The behaviour relativity of a predicted frequency, by the plan's own rounding and bounds."""
-    return float(behaviour_relativity(plan, behaviour_of(frequency, class_mean, tier)))
+    return float(behaviour_relativity(plan, behaviour_of(plan, frequency, tier)))
 
 
-def behaviour_of(frequency: str, class_mean: Decimal, tier: str) -> BehaviourInput:
+def behaviour_of(plan: RatePlan, frequency: str, tier: str) -> BehaviourInput:
     """A row's predicted frequency; which trips it comes of stands nowhere in a book."""
-    return BehaviourInput(Decimal(frequency), class_mean, "", "", "", Decimal(0), tier)
+    return BehaviourInput(Decimal(frequency), plan.class_mean, "", "", "", Decimal(0), tier)
 
 
 def _way_rates(compiled_plan: CompiledPlan, book: RatingBook) -> Floats:

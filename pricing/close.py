@@ -9,17 +9,28 @@ from zoneinfo import ZoneInfo
 
 from pricing import store
 from pricing.book_month_store import BookMonth, keep_month
-from pricing.driving import Versions, month_of, not_charged, policy_score, window_of
+from pricing.driving import (
+    Versions,
+    counted_trips,
+    counts_days,
+    minutes_of,
+    month_of,
+    not_charged,
+    policy_score,
+    weakest_tier,
+    window_of,
+)
 from pricing.errors import PeriodNotOver
 from pricing.month import Month, rate_month
 from pricing.periods import ended_at, month_bounds, months_before
-from pricing.policies import plan_of_hash, plan_on, publish_packaged_plan
+from pricing.plan import RatePlan
+from pricing.policies import plan_of_month, publish_packaged_plan
 from pricing.rating import Line, Premium, Terms
 from pricing.statement import Posting, difference
 from pricing.store import Change, Policy, TripRow
 from scoring.classes import EXPOSURE_CLASSES, HOUR_BANDS
+from scoring.features import sum_totals
 from scoring.labels import EXCLUSION
-from scoring.score import PRIOR_MODEL
 from storage.pool import Conn, Database
 
 CONTESTED = "contested"  # the reason for which a trip does not count after its contest was upheld
@@ -79,30 +90,30 @@ def adjust(conn: Conn, policy_key: UUID, from_month: str, as_of: datetime) -> li
     periods = store.fetch_posted_periods(conn, policy_key, from_month)
     adjustments = [_adjustment(conn, policy, period, as_of) for period in periods]
     for period in _open_months(policy, from_month, periods, as_of):
-        plan = plan_on(conn, policy.plan_name, max(month_bounds(period)[0], policy.starts_on))
+        plan = plan_of_month(conn, policy, period)
         rows = window_of(conn, policy, plan, period)
         inputs, _ = month_of(conn, policy, plan, period, rows)
-        keep_month(conn, _book_month(policy, period, inputs.days, rows), plan.tax_name)
+        keep_month(conn, _book_month(policy, plan, inputs, rows), plan.tax_name)
     return [adjustment for adjustment in adjustments if adjustment]
 
 
 def _first_posting(conn: Conn, policy: Policy, period: str, as_of: datetime) -> Posting | None:
     if store.fetch_postings(conn, policy.policy_key, period):
         return None
-    plan = plan_on(conn, policy.plan_name, max(month_bounds(period)[0], policy.starts_on))
+    plan = plan_of_month(conn, policy, period)
     rows = window_of(conn, policy, plan, period)
     inputs, versions = month_of(conn, policy, plan, period, rows, is_over=True)
     premium = rate_month(plan, inputs)
     posting = _posting(policy, period, 0, premium, premium.lines, inputs, versions, "the month's statement", as_of)
     is_posted = store.insert_posting(conn, posting)
-    keep_month(conn, _book_month(policy, period, inputs.days, rows), plan.tax_name)
+    keep_month(conn, _book_month(policy, plan, inputs, rows), plan.tax_name)
     return posting if is_posted else None
 
 
 def _adjustment(conn: Conn, policy: Policy, period: str, as_of: datetime) -> Posting | None:
     """New total minus posted sum, by the plan of the statement; None where they agree."""
     posted = store.fetch_postings(conn, policy.policy_key, period)
-    plan = plan_of_hash(conn, posted[0].plan_hash)
+    plan = plan_of_month(conn, policy, period)
     rows = window_of(conn, policy, plan, period)
     inputs, versions = month_of(conn, policy, plan, period, rows, is_over=True)
     premium = rate_month(plan, inputs)
@@ -112,7 +123,7 @@ def _adjustment(conn: Conn, policy: Policy, period: str, as_of: datetime) -> Pos
         reason = _what_changed(posted[-1], inputs, versions)
         adjustment = _posting(policy, period, len(posted), premium, lines, inputs, versions, reason, as_of)
     is_posted = adjustment is not None and store.insert_posting(conn, adjustment)
-    keep_month(conn, _book_month(policy, period, inputs.days, rows), plan.tax_name)
+    keep_month(conn, _book_month(policy, plan, inputs, rows), plan.tax_name)
     return adjustment if is_posted else None
 
 
@@ -125,27 +136,29 @@ def _open_months(policy: Policy, from_month: str, posted: Collection[str], as_of
     return [period for period in (months_before(last, back) for back in range(count, -1, -1)) if period not in posted]
 
 
-def _book_month(policy: Policy, period: str, days: int, window: Sequence[TripRow]) -> BookMonth:
+def _book_month(policy: Policy, plan: RatePlan, month: Month, window: Sequence[TripRow]) -> BookMonth:
     """The month in one row, of the trips of its score's window.
 
     Claims are expected at the predicted frequency, without a score at the class mean's, over the charged km; where
     none were measured over the declared km of those days.
     """
+    period = month.parts[0].inputs.period
     rows = [row for row in window if row.local_month == period]
     charged = [row for row in rows if not_charged(row, policy) is None]
+    counted = counted_trips(rows, policy)
     cells = {(road, hour): place for place, (road, hour) in enumerate(product(EXPOSURE_CLASSES, HOUR_BANDS))}
     cells_m = [0] * len(cells)
     for row in charged:
         for road, hour, metres in row.cells:
             cells_m[cells[road, hour]] += metres
-    score = policy_score(window, policy)
+    score = policy_score(window, policy, plan.score_model)
     charged_m = sum(row.distance_m for row in charged)
-    frequency = score.claims_per_100000_km if score else PRIOR_MODEL.base_claims_per_100000_km
-    km = charged_m / 1000 or policy.declared_km_per_year * days / 365
+    frequency = score.claims_per_100000_km if score else plan.score_model.base_claims_per_100000_km
+    km = charged_m / 1000 or policy.declared_km_per_year * month.days / 365
     return BookMonth(
         policy_key=policy.policy_key,
         period=period,
-        days=days,
+        days=month.days,
         trips=len(rows),
         driven_m=sum(row.distance_m for row in rows),
         charged_m=charged_m,
@@ -153,8 +166,13 @@ def _book_month(policy: Policy, period: str, days: int, window: Sequence[TripRow
         gap_m=sum(row.gap_m for row in charged),
         cells_m=cells_m,
         claims_per_100000_km=str(score.claims_per_100000_km) if score else None,
+        class_mean=plan.class_mean,
         score=score.value if score else None,
         expected_claims=frequency * km / 100_000,
+        totals=sum_totals(row.totals for row in counted),
+        tier=weakest_tier(counted),
+        minutes=sum(minutes_of(row) for row in charged),
+        unmeasured_days=sum(part.inputs.unmeasured_days for part in month.parts) if counts_days(plan) else None,
     )
 
 

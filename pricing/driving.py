@@ -17,7 +17,7 @@ from pricing.rating import BehaviourInput, DrivenTrip, Inputs, Terms
 from pricing.store import Policy, TripRow
 from pricing.terms import SHARING, Span, in_month, spans_of
 from scoring.features import sum_totals
-from scoring.score import PRIOR_MODEL, Score, score_totals
+from scoring.score import Score, ScoreModel, score_totals
 from storage.pool import Conn
 
 type Versions = dict[str, object]
@@ -45,7 +45,7 @@ def month_of(
     spans = in_month(spans_of(change_store.fetch_changes(conn, policy.policy_key)), period) or _no_days(policy, period)
     driven = _by_span([row for row in rows if row.local_month == period], spans, policy, plan)
     behaviour = _behaviour(rows, policy, plan, period)
-    measured = store.keep_measured_days(conn, policy, *month_bounds(period)) if is_over and _counts_days(plan) else None
+    measured = store.keep_measured_days(conn, policy, *month_bounds(period)) if is_over and counts_days(plan) else None
     before = terms_before(conn, policy, plan, period)
     parts = []
     for span, trips in zip(spans, driven, strict=True):
@@ -63,8 +63,8 @@ def month_of(
     scored = [row for row in rows if row.versions]
     made_by = {
         name: sorted({str(row.versions[name]) for row in scored if row.versions.get(name)})
-        for name in ("map", "thresholds", "settings", "model")
-    }
+        for name in ("map", "thresholds", "settings")
+    } | {"model": [plan.score_model.version] if scored else []}
     contests = sorted({str(contest) for row in rows for contest in row.contests})
     versions: Versions = {"plan": plan.plan_hash, **made_by}
     return Month(tuple(parts)), versions | ({"contests": contests} if contests else {})
@@ -81,10 +81,13 @@ def driving_of(conn: Conn, policy: Policy, plan: RatePlan, period: str) -> Input
     return Inputs(str(policy.policy_key), period, (after - first).days, terms, trips, behaviour)
 
 
-def policy_score(trips: Iterable[TripRow], policy: Policy) -> Score | None:
-    """The score of the driving that may be charged for and that was promised to be whole; None without any."""
-    counted = _counted(trips, policy)
-    return score_totals(sum_totals(row.totals for row in counted)) if counted else None
+def policy_score(trips: Iterable[TripRow], policy: Policy, model: ScoreModel) -> Score | None:
+    """The score of the driving that may be charged for and that was promised to be whole; None without any.
+
+    By the model of the plan that prices it.
+    """
+    counted = counted_trips(trips, policy)
+    return score_totals(sum_totals(row.totals for row in counted), model) if counted else None
 
 
 def not_charged(row: TripRow, policy: Policy) -> str | None:
@@ -96,7 +99,8 @@ def not_charged(row: TripRow, policy: Policy) -> str | None:
     return "uncertified" if row.grade == "uncertified" else None
 
 
-def _counted(rows: Iterable[TripRow], policy: Policy) -> list[TripRow]:
+def counted_trips(rows: Iterable[TripRow], policy: Policy) -> list[TripRow]:
+    """The trips whose driving counts for the score."""
     return [row for row in rows if not_charged(row, policy) is None and not row.is_unacked]
 
 
@@ -130,7 +134,7 @@ def _driven(row: TripRow, policy: Policy, span: Span, asked: Iterable[PayPlan]) 
         gap_m=row.gap_m,
         not_charged=not_charged(row, policy),
         cells=tuple(sorted((road_class, hour_band, metres) for road_class, hour_band, metres in cells)),
-        minutes=(row.duration_s + 30) // 60 if any("minutes" in one.uses for one in asked) else 0,
+        minutes=minutes_of(row) if any("minutes" in one.uses for one in asked) else 0,
     )
 
 
@@ -139,22 +143,32 @@ def _day(row: TripRow, policy: Policy) -> date:
 
 
 def _behaviour(rows: list[TripRow], policy: Policy, plan: RatePlan, period: str) -> BehaviourInput | None:
-    score = policy_score(rows, policy)
+    score = policy_score(rows, policy, plan.score_model)
     if score is None:
         return None
-    tiers = [row.tier for row in _counted(rows, policy)]
     return BehaviourInput(
         claims_per_100000_km=Decimal(str(score.claims_per_100000_km)),
-        class_mean=Decimal(str(PRIOR_MODEL.base_claims_per_100000_km)),
-        model=score.model,
+        class_mean=plan.class_mean,
+        model=score.model.version,
         from_month=months_before(period, plan.behaviour.window_months - 1),
         to_month=period,
         km=Decimal(str(score.km)),
-        tier=min(tiers, key=TIERS.index) if plan.behaviour.lowest_by_tier else "",
+        tier=weakest_tier(counted_trips(rows, policy)) if plan.behaviour.lowest_by_tier else "",
     )
 
 
-def _counts_days(plan: RatePlan) -> bool:
+def weakest_tier(counted: Sequence[TripRow]) -> str:
+    """What all of the trips prove at least, one of TIERS; of none \"\"."""
+    return min((row.tier for row in counted), key=TIERS.index, default="")
+
+
+def minutes_of(row: TripRow) -> int:
+    """How long a trip took, to the minute."""
+    return (row.duration_s + 30) // 60
+
+
+def counts_days(plan: RatePlan) -> bool:
+    """Whether the plan charges km for days without readings."""
     return plan.rules["unmeasured_days"] == "declared_km"
 
 

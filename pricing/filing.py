@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
+from pricing.counted_twice import warnings_of
 from pricing.document import Block, Heading, Points, Rows, Text
 from pricing.plan import PayPlan, RatePlan
 from pricing.profile import profile_named
@@ -17,11 +18,12 @@ from pricing.risk.artefact import NAMED_DIGITS, RiskModel
 from pricing.risk.errors import NotThePlansModel
 from pricing.risk.judging import one_row
 from scoring.classes import EXPOSURE_CLASSES, HOUR_BANDS
+from scoring.score import PRIOR_MODEL
 
 EXAMPLE_DAYS = 31
 EXAMPLE_CELLS = (("residential", "morning", 120_000), ("primary", "day", 260_000), ("motorway", "evening", 400_000))
 EXAMPLE_GAP_M = 1_500
-EXAMPLE_FREQUENCY = Decimal("0.95")
+EXAMPLE_RATIO = Decimal("1.1875")  # of predicted claims to the class mean's
 MOST_EXAMPLE_COVERS = 2
 MOST_COLUMNS = 8  # of a table of two beside each other: as many as a page of A4 has in letters that can be read
 
@@ -50,6 +52,7 @@ def pack(
         *_variables(plan),
         *_rates(plan),
         *_rules(plan),
+        *_score_model(plan),
         *_examples(plan),
         *(_model(*model) if model else [Heading(2, "Model"), Text("No model is given with this pack.")]),
         *(_lift(evaluation) if evaluation else []),
@@ -129,12 +132,35 @@ def _rules(plan: RatePlan) -> Iterator[Block]:
     yield Rows(["Rule", "Value"], rows)
 
 
+def _score_model(plan: RatePlan) -> Iterator[Block]:
+    model = plan.score_model
+    yield Heading(2, "Score model")
+    stated = (
+        "The plan names none, so these are the stated priors, not fitted to claims. " if model == PRIOR_MODEL else ""
+    )
+    yield Text(
+        f"{stated}{model.version}: {model.base_claims_per_100000_km} claims per 100,000 km for the class mean, times "
+        "exp(beta x Z x (the feature, at most its cap, less the mean)) of each weight, Z = km / (km + K)."
+    )
+    rows = [
+        [one.feature, f"{one.beta:.6g}", " to ".join(f"{end:.6g}" for end in one.beta_interval), f"{one.reference:.6g}",
+         f"{one.cap:.6g}", f"{one.credibility_km:,.0f} km of {one.exposure}", one.source]
+        for one in model.weights
+    ]  # fmt: skip
+    yield Rows(["Feature", "Beta", "90 %", "Mean", "Cap", "K", "Source"], rows)
+    yield Points(tuple(f"{one}." for one in warnings_of(plan)))
+
+
+def _example_frequency(plan: RatePlan) -> Decimal:
+    return round(plan.class_mean * EXAMPLE_RATIO, 4).normalize()
+
+
 def _examples(plan: RatePlan) -> Iterator[Block]:
     yield Heading(2, "Worked examples")
     yield Text(
         f"{EXAMPLE_DAYS} days; where driving is read "
         + ", ".join(f"{metres / 1000:g} km on {road} roads in the {hour}" for road, hour, metres in EXAMPLE_CELLS)
-        + f", {EXAMPLE_GAP_M / 1000:g} km across gaps, {EXAMPLE_FREQUENCY} predicted claims per 100,000 km."
+        + f", {EXAMPLE_GAP_M / 1000:g} km across gaps, {_example_frequency(plan)} predicted claims per 100,000 km."
     )
     for who, highest in (("each factor's first level", False), ("each factor's highest level", True)):
         for pay_plan in plan.pay_plans.values():
@@ -159,7 +185,7 @@ def _asked(plan: RatePlan, pay_plan: PayPlan, *, highest: bool) -> Asked:
         distance_m=sum(metres for *_, metres in cells),
         gap_m=EXAMPLE_GAP_M if measured else 0,
         cells=cells,
-        claims_per_100000_km=EXAMPLE_FREQUENCY if "behaviour" in pay_plan.uses else None,
+        claims_per_100000_km=_example_frequency(plan) if "behaviour" in pay_plan.uses else None,
     )
     covers = tuple(plan.covers)[:MOST_EXAMPLE_COVERS]
     return Asked("example", EXAMPLE_DAYS, pay_plan.name, covers, factors, int(declared), driving)

@@ -6,7 +6,7 @@ from datetime import date, timedelta
 import numpy as np
 from numpy.typing import NDArray
 
-from pricing.book_rating import CompiledPlan, RatingBook, rate_book
+from pricing.book_rating import CompiledPlan, RatingBook, check_predicted, rate_book, relativity_of
 from pricing.profile import profile_named
 
 type Ints = NDArray[np.int64]
@@ -24,7 +24,11 @@ class Notices:
 
 
 def notices(old: CompiledPlan, old_book: RatingBook, new: CompiledPlan, new_book: RatingBook) -> Notices:
-    """The notices of a change of plan. The book was read by each plan, for their levels may differ."""
+    """The notices of a change of plan. The book was read by each plan, for their levels may differ.
+
+    Raises BadRatingBook where the plans predict by two models and the book holds what one of them, or neither, did.
+    """
+    check_predicted(old, old_book, new, new_book)
     before, after = (rate_book(plan, book).amount for plan, book in ((old, old_book), (new, new_book)))
     rows = np.flatnonzero(after > before)
     profile = None if new.plan.jurisdiction is None else profile_named(new.plan.jurisdiction)
@@ -49,8 +53,21 @@ def _reasons(
         for place in np.flatnonzero(now > was).tolist():
             step = f"{was_level[place]} x {was[place]:g} -> {now_level[place]} x {now[place]:g}"
             found[place].append((now[place] / was[place], f"{name}: {step}"))
+    driven = ((old, old_book), (new, new_book))
+    for place, row in enumerate(rows.tolist()):
+        before, after = (_behaviour(plan, book, row) for plan, book in driven)
+        if after > before:
+            found[place].append((after / before, f"behaviour: x {before:g} -> x {after:g}"))
     common = tuple(_raised_for_everybody(old, new))
     return tuple(tuple(text for _, text in sorted(one, reverse=True)) + common for one in found)
+
+
+def _behaviour(plan: CompiledPlan, book: RatingBook, row: int) -> float:
+    """The behaviour relativity of a row; 1 where its pay plan does not read it, or nothing was driven."""
+    pay_plan, frequency = list(plan.plan.pay_plans.values())[book.pay_plan[row]], book.frequency[row]
+    if frequency is None or "behaviour" not in pay_plan.uses:
+        return 1.0
+    return relativity_of(plan.plan, frequency, book.tier[row])
 
 
 def _relativities(

@@ -15,8 +15,10 @@ from pricing.factor import Factor, read_factor
 from pricing.money import MINOR_DIGITS, ratio, to_minor_unit
 from pricing.plan_reader import Reader
 from pricing.profile import PlanReads, breaches, profile_named, profile_names
+from pricing.score_model import read_score_model
 from pricing.table_of_two import TableOfTwo, read_table
 from scoring.classes import EXPOSURE_CLASSES, HOUR_BANDS
+from scoring.score import PRIOR_MODEL, ScoreModel
 
 FLAT, PER_KM, AUTOGRAPH = "flat", "per_km", "autograph"
 RULES = {
@@ -91,6 +93,7 @@ class RatePlan:
     rules: Mapping[str, str]
     behaviour: Behaviour
     smoothing: Smoothing | None
+    score_model: ScoreModel  # predicts the claims that behaviour is priced by
     pay_plans: Mapping[str, PayPlan]
     covers: Mapping[str, Cover]
     factors: Mapping[str, Factor]
@@ -99,6 +102,11 @@ class RatePlan:
     duties: Mapping[str, str]  # how it meets what the profile asks for
     plan_hash: str
     content: str
+
+    @property
+    def class_mean(self) -> Decimal:
+        """The claims per 100,000 km that predicted ones are held against."""
+        return Decimal(str(self.score_model.base_claims_per_100000_km))
 
     def pay_plan(self, name: str) -> PayPlan:
         """The pay plan of that name. Raises UnknownLevel."""
@@ -148,6 +156,7 @@ def parse_plan(content: str, source: str) -> RatePlan:
         rules={rule: reader.table("rules").one_of(rule, allowed) for rule, allowed in RULES.items()},
         behaviour=_behaviour(reader.table("behaviour")),
         smoothing=_smoothing(reader.table("smoothing")) if "smoothing" in table else None,
+        score_model=read_score_model(reader.table("score_model")) if "score_model" in table else PRIOR_MODEL,
         pay_plans={name: _pay_plan(name, part) for name, part in reader.tables("pay_plans")},
         covers={name: _cover(name, part) for name, part in reader.tables("covers")},
         factors=factors,
@@ -162,6 +171,7 @@ def parse_plan(content: str, source: str) -> RatePlan:
     reader.refuse_others(
         "name", "version", "effective_from", "currency", "basis", "minimum_premium", "fee", "tax_rate", "tax_name",
         "rules", "behaviour", "smoothing", "pay_plans", "covers", "factors", "tables", "jurisdiction", "duties",
+        "score_model",
     )  # fmt: skip
     reader.table("rules").refuse_others(*RULES)
     _check_whole(plan, reader)

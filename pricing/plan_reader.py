@@ -66,8 +66,8 @@ class Reader:
             raise self.refuse(key, f"{value!r} is not one of {', '.join(allowed)}")
         return str(value)
 
-    def number(self, key: str, *, positive: bool = False) -> Decimal:
-        """An exact number of 0 or more, or over 0."""
+    def number(self, key: str, *, positive: bool = False, signed: bool = False) -> Decimal:
+        """An exact number of 0 or more, over 0, or of any sign."""
         value = self.get(key)
         try:
             number = Decimal(value) if isinstance(value, str | Decimal | int) and not isinstance(value, bool) else None
@@ -77,7 +77,7 @@ class Reader:
             raise self.refuse(key, f"{value!r} is not a number")
         if not number.is_finite():
             raise self.refuse(key, f"{value!r} is not finite")
-        if number < 0 or (positive and number == 0):
+        if (number < 0 and not signed) or (positive and number == 0):
             raise self.refuse(key, f"{value} must be {'over 0' if positive else '0 or more'}")
         if number.adjusted() >= DIGITS or int(number.as_tuple().exponent) < -DIGITS:
             raise self.refuse(key, f"{value} has more than {DIGITS} digits before or after the point")

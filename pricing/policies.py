@@ -25,6 +25,7 @@ from pricing.errors import (
     UnknownPolicy,
 )
 from pricing.factor import Factor
+from pricing.periods import month_bounds
 from pricing.plan import RatePlan, parse_plan
 from pricing.products import check_choices
 from pricing.rating import Terms
@@ -110,6 +111,16 @@ def plan_on(conn: Conn, name: str, day: date) -> RatePlan:
     if found is None:
         raise NoPlan(name, day.isoformat())
     return _as_published(*found)
+
+
+def plan_of_month(conn: Conn, policy: Policy, period: str) -> RatePlan:
+    """What prices and scores a policy's month: the plan that its statement was posted with, else the one in effect when
+    the month, or the cover, begins. Raises NoPlan, AlteredPlan.
+    """
+    posted = store.fetch_plan_posted_with(conn, policy.policy_key, period)
+    if posted is not None:
+        return _as_published(*posted)
+    return plan_on(conn, policy.plan_name, max(month_bounds(period)[0], policy.starts_on))
 
 
 def published_plans(conn: Conn) -> list[RatePlan]:

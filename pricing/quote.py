@@ -16,7 +16,7 @@ from pricing.rating_errors import BadQuote
 from scoring.classes import EXPOSURE_CLASSES, HOUR_BANDS
 from scoring.events import KINDS
 from scoring.features import FEATURES, Feature
-from scoring.score import PRIOR_MODEL, Score, score_totals
+from scoring.score import Score, ScoreModel, score_totals
 
 TOTALS = {name for one in FEATURES if isinstance(one, Feature) for name in (*one.numerator, *one.denominator)}
 
@@ -85,10 +85,13 @@ def quote_of(plan: RatePlan, asked: Asked) -> dict[str, Any]:
     """The quote as JSON. Raises UnknownLevel, and BadQuote where another plan was asked for."""
     if asked.plan_hash and asked.plan_hash != plan.plan_hash:
         raise BadQuote(asked.policy, f"plan_hash: {asked.plan_hash} is asked for, and this plan is {plan.plan_hash}")
-    driving = asked.driving
-    score = score_totals(driving.totals) if driving.totals else None
+    driving, model = asked.driving, plan.score_model
+    if driving.model not in ("", model.version):
+        problem = f"driving.model: {driving.model} predicted it, and this plan's model is {model.version}"
+        raise BadQuote(asked.policy, problem)
+    score = score_totals(driving.totals, model) if driving.totals else None
     ends = driving.interval if score is None else _ends(score)
-    return _quote(plan, inputs_of(asked), ends, dict(_without_events(driving)))
+    return _quote(plan, inputs_of(plan, asked), ends, dict(_without_events(driving, model)))
 
 
 def quote_of_row(compiled_plan: CompiledPlan, book: RatingBook, policy: str) -> dict[str, Any]:
@@ -101,12 +104,12 @@ def quote_of_row(compiled_plan: CompiledPlan, book: RatingBook, policy: str) -> 
     return _quote(compiled_plan.plan, inputs_of_row(compiled_plan, book, row), ends, {})
 
 
-def inputs_of(asked: Asked) -> Inputs:
+def inputs_of(plan: RatePlan, asked: Asked) -> Inputs:
     """What the premium is a function of."""
     driving = asked.driving
     frequency = driving.claims_per_100000_km
     if driving.totals:
-        frequency = _claims(driving.totals)
+        frequency = _claims(driving.totals, plan.score_model)
     trip = DrivenTrip("all", driving.distance_m, driving.gap_m, None, driving.cells, driving.minutes)
     return Inputs(
         policy=asked.policy,
@@ -114,19 +117,19 @@ def inputs_of(asked: Asked) -> Inputs:
         days=asked.days,
         terms=Terms(asked.pay_plan, asked.covers, asked.factors, asked.declared_km_per_year),
         trips=(trip,),
-        behaviour=None if frequency is None else _behaviour(frequency, driving),
+        behaviour=None if frequency is None else _behaviour(plan, frequency, driving),
         unmeasured_days=asked.unmeasured_days,
         expiring=asked.expiring,
     )
 
 
-def _behaviour(frequency: Decimal, driving: Driving) -> BehaviourInput:
-    mean, km = Decimal(str(PRIOR_MODEL.base_claims_per_100000_km)), Decimal(driving.distance_m).scaleb(-3)
-    return BehaviourInput(frequency, mean, PRIOR_MODEL.version, "", "", km, driving.tier)
+def _behaviour(plan: RatePlan, frequency: Decimal, driving: Driving) -> BehaviourInput:
+    km = Decimal(driving.distance_m).scaleb(-3)
+    return BehaviourInput(frequency, plan.class_mean, plan.score_model.version, "", "", km, driving.tier)
 
 
-def _claims(totals: Mapping[str, int]) -> Decimal:
-    return Decimal(str(score_totals(totals).claims_per_100000_km))
+def _claims(totals: Mapping[str, int], model: ScoreModel) -> Decimal:
+    return Decimal(str(score_totals(totals, model).claims_per_100000_km))
 
 
 def _ends(score: Score) -> Ends:
@@ -145,7 +148,7 @@ def _quote(plan: RatePlan, inputs: Inputs, ends: Ends | None, without: Mapping[s
         "lines": [{"name": line.name, "amount": str(line.amount)} for line in premium.lines],
         "worksheet": [step.as_json() for step in premium.worksheet],
         "plan": {"name": plan.name, "version": plan.version, "hash": premium.plan_hash},
-        "model": None if driven is None else PRIOR_MODEL.version,
+        "model": None if driven is None else plan.score_model.version,
         "inputs_digest": premium.inputs_digest,
         "interval": None
         if driven is None or ends is None
@@ -176,16 +179,16 @@ def _counterfactuals(
             yield f"pay plan {name}", rate_period(plan, other).amount
 
 
-def _without_events(driving: Driving) -> Iterator[tuple[str, Decimal]]:
+def _without_events(driving: Driving, model: ScoreModel) -> Iterator[tuple[str, Decimal]]:
     """The predicted frequency without the events of each kind, and without all where there are several kinds."""
     kinds = dict.fromkeys(event.kind for event in driving.events)
     for kind in kinds:
         events = [event for event in driving.events if event.kind == kind]
         words = kind.replace("_", " ")
         what = f"this {words}" if len(events) == 1 else f"these {len(events)} {words}s"
-        yield f"without {what}", _claims(_less(driving.totals, events))
+        yield f"without {what}", _claims(_less(driving.totals, events), model)
     if len(kinds) > 1:
-        yield f"without all {len(driving.events)} events", _claims(_less(driving.totals, driving.events))
+        yield f"without all {len(driving.events)} events", _claims(_less(driving.totals, driving.events), model)
 
 
 def _less(totals: Mapping[str, int], events: tuple[DrivingEvent, ...] | list[DrivingEvent]) -> dict[str, int]:
@@ -235,7 +238,5 @@ def _driving_problem(driving: Driving) -> str | None:
         )
         or any(one < 0 for totals in added for one in totals.values()),
         f"driving.tier: must be one of {', '.join(TIERS)}": driving.tier not in ("", *TIERS),
-        f"driving.model: {driving.model} predicted it, and this model is {PRIOR_MODEL.version}": driving.model
-        not in ("", PRIOR_MODEL.version),
     }
     return next((problem for problem, holds in broken.items() if holds), None)

@@ -1,6 +1,5 @@
 """A book to be rated, from Parquet: every policy's terms and driving of one period, refused by row and field."""
 
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -17,31 +16,33 @@ from pricing.notices import Notices
 from pricing.plan import TIERS
 from pricing.rating_errors import BadRatingBook
 from pricing.table_of_two import TableOfTwo
+from scoring.score import score_totals
 
 DECLARED_KM = "declared_km_per_year"
 FREQUENCY = "claims_per_100000_km"
+TOTALS = "totals"
 ENDS = (f"{FREQUENCY}_low", f"{FREQUENCY}_high")
 EXPIRING = "expiring_"  # and the name of a cover
 MAY_BE_NULL = (FREQUENCY, *ENDS, EXPIRING)
 MOST_DAYS, MOST_METRES, MOST_MINUTES = 3660, 10**11, 10**7
 
 
-def read_rating_book(path: Path, compiled_plan: CompiledPlan, class_mean: Decimal) -> RatingBook:
+def read_rating_book(path: Path, compiled_plan: CompiledPlan) -> RatingBook:
     """The book of a Parquet file. Columns: `policy`, `pay_plan`, `days`, `covers` (a list), a column a factor,
     `declared_km_per_year`, and where driving is charged `distance_m`, `gap_m`, `m_ROADCLASS_HOURBAND`, `minutes`,
-    `unmeasured_days`, `claims_per_100000_km` with `_low` and `_high`, `tier`; of renewals `expiring_COVER`. Raises
-    BadRatingBook.
+    `unmeasured_days`, `claims_per_100000_km` with `_low` and `_high`, or the `totals` from which the plan's own model
+    predicts them, `tier`; of renewals `expiring_COVER`. Raises BadRatingBook.
     """
     try:
         table = pq.read_table(path)
     except (pa.ArrowInvalid, OSError) as error:
         raise BadRatingBook(path.name, None, "", "file", f"cannot be read as Parquet: {error}") from None
-    return rating_book_of(table, path.name, compiled_plan, class_mean)
+    return rating_book_of(table, path.name, compiled_plan)
 
 
-def rating_book_of(table: pa.Table, name: str, compiled_plan: CompiledPlan, class_mean: Decimal) -> RatingBook:
+def rating_book_of(table: pa.Table, name: str, compiled_plan: CompiledPlan) -> RatingBook:
     """The book of a table with those columns. Raises BadRatingBook, which names the table so."""
-    return _Reader(name, table, compiled_plan).book(class_mean)
+    return _Reader(name, table, compiled_plan).book()
 
 
 def read_groups(path: Path, column: str) -> NDArray[np.object_]:
@@ -125,7 +126,7 @@ class _Reader:
             again[np.unique(np.array(self.policy), return_index=True)[1]] = False
             self._refuse(again, "policy", f"{self.policy[int(np.argmax(again))]!r} has a row before: one row a policy")
 
-    def book(self, class_mean: Decimal) -> RatingBook:
+    def book(self) -> RatingBook:
         """All columns; the first that breaks a rule is refused with its row."""
         plan = self.compiled_plan.plan
         pay_plan = self._places("pay_plan", tuple(plan.pay_plans))
@@ -133,11 +134,13 @@ class _Reader:
         codes, declared = self._codes(pay_plan, declared_km)
         behaves = np.array(["behaviour" in one.uses for one in plan.pay_plans.values()])[pay_plan]
         reads_minutes = any("minutes" in one.uses for one in plan.pay_plans.values())
-        frequency, tier = self._frequencies(), self._tiers()
+        predicted = TOTALS in self.table.column_names
+        frequency, ends = self._predicted() if predicted else (self._frequencies(), self._interval())
+        tier = self._tiers()
         relativity = np.ones(len(self.table))
-        if FREQUENCY in self.table.column_names:
+        if any(frequency):
             asked = list(zip(frequency, tier, strict=True))
-            known = {one: relativity_of(plan, one[0], class_mean, one[1]) for one in set(asked) if one[0] is not None}
+            known = {one: relativity_of(plan, one[0], one[1]) for one in set(asked) if one[0] is not None}
             relativity = np.where(behaves, [known.get(one, 1.0) for one in asked], 1.0)
         interpolated = self._interpolated(pay_plan)
         for values in interpolated.values():
@@ -158,14 +161,14 @@ class _Reader:
                 if f"m_{cell[0]}_{cell[1]}" in self.table.column_names
             },
             frequency=frequency,
-            class_mean=class_mean,
             tier=tier,
             relativity=relativity,
             interpolated=interpolated,
             minutes=self._whole("minutes", MOST_MINUTES, needed=reads_minutes),
             unmeasured_days=self._unmeasured_days(),
             expiring=self._expiring(),
-            interval=self._interval(),
+            interval=ends,
+            is_predicted=predicted,
         )
 
     def _column(self, field: str) -> Any:
@@ -296,6 +299,23 @@ class _Reader:
             return None
         low, high = (self._frequencies(name) for name in ENDS)
         return low, high
+
+    def _predicted(self) -> tuple[tuple[str | None, ...], tuple[Any, Any]]:
+        """What the plan's model predicts from each row's totals, and its interval; None where nothing was driven."""
+        both = sorted({FREQUENCY, *ENDS} & set(self.table.column_names))
+        if both:
+            problem = f"the model predicts from {TOTALS}: leave one of them out"
+            raise BadRatingBook(self.name, None, "", both[0], problem)
+        column = self._column(TOTALS)
+        if not (pa.types.is_map(column.type) or pa.types.is_struct(column.type)):
+            raise BadRatingBook(self.name, None, "", TOTALS, f"must hold counters by name, not {column.type}")
+        model = self.compiled_plan.plan.score_model
+        rows = [{name: count for name, count in dict(one).items() if count is not None} for one in column.to_pylist()]
+        whole = [all(isinstance(count, int) and count >= 0 for count in one.values()) for one in rows]
+        self._refuse(~np.array(whole, dtype=bool), TOTALS, "must be whole numbers of 0 or more")
+        scores = [score_totals(one, model) if any(one.values()) else None for one in rows]
+        low, high = ([None if one is None else str(one.interval[end]) for one in scores] for end in (0, 1))
+        return tuple(None if one is None else str(one.claims_per_100000_km) for one in scores), (low, high)
 
     def _covers(self, known: tuple[str, ...]) -> NDArray[np.bool_]:
         column = self._column("covers")

@@ -20,6 +20,10 @@ PLAN_ON = """
     select plan_hash, content from policy.rate_plan where name = %s and effective_from <= %s
      order by effective_from desc, published_at desc, plan_hash limit 1
 """
+PLAN_POSTED_WITH = """
+    select plan_hash, content from policy.rate_plan
+     where plan_hash = (select plan_hash from policy.statement where policy_key = %s and period = %s and revision = 0)
+"""
 PLANS = "select plan_hash, content from policy.rate_plan order by effective_from desc, name, published_at desc"
 PLAN_BY_HASH = "select content from policy.rate_plan where plan_hash = %s"
 
@@ -165,6 +169,12 @@ def publish_plan(
 def fetch_plan_content(conn: Conn, name: str, day: date) -> tuple[str, str] | None:
     """Hash and text of the plan of that name in effect on a day."""
     row = conn.execute(PLAN_ON, (name, day)).fetchone()
+    return None if row is None else (str(row[0]), str(row[1]))
+
+
+def fetch_plan_posted_with(conn: Conn, policy_key: UUID, period: str) -> tuple[str, str] | None:
+    """Hash and text of the plan by which a month's statement was posted; None: it has none yet."""
+    row = conn.execute(PLAN_POSTED_WITH, (policy_key, period)).fetchone()
     return None if row is None else (str(row[0]), str(row[1]))
 
 

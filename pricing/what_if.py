@@ -85,7 +85,7 @@ def driving_until(conn: Conn, policy: Policy, plan: RatePlan, period: str) -> Dr
 def outcome(plan: RatePlan, driving: Driving, wish: Wish = Wish()) -> Outcome:
     """The premium and the score of the driving as wished. Raises UnknownLevel."""
     totals = _totals(driving.totals, wish)
-    score = score_totals(totals) if driving.inputs.behaviour is not None else None
+    score = score_totals(totals, plan.score_model) if driving.inputs.behaviour is not None else None
     inputs = replace(
         driving.inputs,
         trips=_trips(driving, wish),
@@ -113,7 +113,7 @@ def with_and_without(
     if not any(trip.trip_id == trip_id for trip in month.trips):
         return None
     rows = [row for row in _window(conn, policy, plan, period) if str(row.trip_id) != trip_id]
-    score = policy_score(rows, policy)
+    score = policy_score(rows, policy, plan.score_model)
     parts = []
     for part in month.parts:
         trips = tuple(trip for trip in part.inputs.trips if trip.trip_id != trip_id)

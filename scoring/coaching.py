@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 
 from scoring.features import Totals
-from scoring.score import PRIOR_MODEL, ScoreModel, score_totals
+from scoring.score import ScoreModel, score_totals
 
 STEP = 0.5  # a driver who is worse than the class mean is shown the mean; who is better, half of what is left
 
@@ -30,7 +30,7 @@ class Change:
         }
 
 
-def coach(totals: Totals, model: ScoreModel = PRIOR_MODEL) -> tuple[Change, ...]:
+def coach(totals: Totals, model: ScoreModel) -> tuple[Change, ...]:
     """Every change that would lower the predicted claims, the largest first.
 
     The worth is of the same km driven otherwise, so it carries the credibility that the feature has now: on few km

@@ -18,6 +18,7 @@ from scoring.layers import NO_LAYERS, Layers
 from scoring.match import HiddenMarkovMatcher, Matcher
 from scoring.path import ScoredTrip, score_readings
 from scoring.roads import RoadMap
+from scoring.score import PRIOR_MODEL, ScoreModel, score_totals
 from scoring.settings import THRESHOLDS, Settings, settings_for
 
 
@@ -40,13 +41,14 @@ def score_files(
     as_of: datetime,
     on_refused: Callable[[Path, Rejected], None],
     layers_on: Callable[[RoadMap | None], Layers] = lambda _: NO_LAYERS,
+    model: ScoreModel = PRIOR_MODEL,
 ) -> Iterator[dict[str, object]]:
     """The trips of each device in the files, in order of start, as JSON-able objects.
 
     A device's readings of all files are scored together. `on_refused` is told of each row that is not: the rules are
-    those of ingest, but that nothing is too old. `layers_on` makes what is laid over the road map. Raises
-    `UnknownVehicleClass`, errors of the files, of the road extract and of the layers. Without `roads_path` nothing is
-    matched and speeding is not measurable.
+    those of ingest, but that nothing is too old. `layers_on` makes what is laid over the road map; `model` is a rate
+    plan's. Raises `UnknownVehicleClass`, errors of the files, of the road extract and of the layers. Without
+    `roads_path` nothing is matched and speeding is not measurable.
     """
     if vehicle_class not in THRESHOLDS:
         raise UnknownVehicleClass(vehicle_class)
@@ -56,7 +58,7 @@ def score_files(
     settings = settings_for(vehicle_class)
     for name, (readings, refused) in device_readings(paths, mapping, as_of=as_of, on_refused=on_refused).items():
         yield from score_file_readings(
-            readings, matcher, roads, settings, device_id=name, quarantined=refused, layers=layers
+            readings, matcher, roads, settings, device_id=name, quarantined=refused, layers=layers, model=model
         )
 
 
@@ -90,15 +92,16 @@ def score_file_readings(
     device_id: str,
     quarantined: int,
     layers: Layers = NO_LAYERS,
+    model: ScoreModel = PRIOR_MODEL,
 ) -> Iterator[dict[str, object]]:
     """The trips of one device as JSON-able objects; `quarantined` of its records were refused."""
     for trip in score_readings(
         readings, matcher, roads, settings, device=device_id, layers=layers, with_yardstick=True
     ):
-        yield {"device_id": device_id, **trip_json(trip), "quarantined": quarantined}
+        yield {"device_id": device_id, **trip_json(trip, model), "quarantined": quarantined}
 
 
-def trip_json(trip: ScoredTrip) -> dict[str, object]:
+def trip_json(trip: ScoredTrip, model: ScoreModel) -> dict[str, object]:
     """A scored trip for people and programs; `distance_km` is measured, `gap_km` is estimated beside it."""
     return {
         "trip_id": str(trip.trip_id),
@@ -117,10 +120,10 @@ def trip_json(trip: ScoredTrip) -> dict[str, object]:
         "features": trip.features,
         "exposure": [asdict(cell) for cell in trip.exposure],
         "totals": trip.totals,
-        "score": trip.score,
-        "coaching": [change.as_json() for change in coach(trip.totals)] if trip.score else [],
+        "score": score_totals(trip.totals, model).as_json() if trip.score else None,
+        "coaching": [change.as_json() for change in coach(trip.totals, model)] if trip.score else [],
         "yardstick": trip.yardstick,
-        "versions": trip.versions,
+        "versions": trip.versions | {"model": model.version},
     }
 
 

@@ -130,7 +130,7 @@ def score_trip(
     laid = layers.totals(trip, driven)
     totals = measured.totals_of(number) | laid
     quality = certify(trip, driven, settings, findings.flags)
-    score = None if quality.excluded else score_totals(totals)
+    score = None if quality.excluded else score_totals(totals, PRIOR_MODEL)
     zone = measured.times.zones[number]
     started_us, ended_us = int(trip.readings.fix_time_us[0]), int(trip.readings.fix_time_us[-1])
     return ScoredTrip(

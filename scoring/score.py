@@ -3,8 +3,10 @@
 log(frequency / base) = sum over weights of beta x (x' - reference), with x' = Z x + (1 - Z) reference and
 Z = km / (km + K), km being those on which the feature was measurable: a driver who is not known yet, or a feature that
 cannot be measured, is the class mean. The score is 100 x (frequency of a driver without any of these risks) /
-frequency: 100 is the model's best, 50 is twice its claims. No weight has been fitted to claims of this product: all are
-priors.
+frequency: 100 is the model's best, 50 is twice its claims.
+
+Which model prices a policy its rate plan says; a plan that says nothing means `PRIOR_MODEL`, none of whose weights has
+been fitted to claims. So that model never changes: another prior is another model, which a plan has to name.
 """
 
 import math
@@ -79,7 +81,7 @@ class ScoreModel:
     @property
     def version(self) -> str:
         """The content hash that every score carries."""
-        return version_of(self, "frequency-prior")
+        return version_of(self, "frequency-prior" if self == PRIOR_MODEL else "frequency")
 
 
 PRIOR_MODEL = ScoreModel()
@@ -109,12 +111,16 @@ class Score:
     interval: tuple[float, float]
     reasons: tuple[Reason, ...]
     km: float
-    minimum_km: float
-    model: str
+    model: ScoreModel
+
+    @property
+    def minimum_km(self) -> float:
+        """So many km the model asks for before a score is a driver's own."""
+        return self.model.minimum_km
 
     @property
     def preliminary(self) -> bool:
-        """Fewer km than the model asks for before a score is a driver's own."""
+        """Fewer km than the model asks for."""
         return self.km < self.minimum_km
 
     def as_json(self) -> dict[str, object]:
@@ -137,11 +143,11 @@ class Score:
             "km": self.km,
             "minimum_km": self.minimum_km,
             "preliminary": self.preliminary,
-            "model": self.model,
+            "model": self.model.version,
         }
 
 
-def score_of_frequency(claims_per_100000_km: float, model: ScoreModel = PRIOR_MODEL) -> float:
+def score_of_frequency(claims_per_100000_km: float, model: ScoreModel) -> float:
     """The score, 0 to 100, that a predicted frequency is shown as."""
     return _shown(math.log(claims_per_100000_km / model.base_claims_per_100000_km), model)
 
@@ -151,7 +157,7 @@ def _shown(log_ratio: float, model: ScoreModel) -> float:
     return round(100 * math.exp(min(best - log_ratio, 0.0)), 1)
 
 
-def score_totals(totals: Totals, model: ScoreModel = PRIOR_MODEL) -> Score:
+def score_totals(totals: Totals, model: ScoreModel) -> Score:
     """The score of a trip or of any set of trips from their summed totals; nothing else enters, so no batch effects."""
     observed = [(weight, *_observed(weight, totals)) for weight in model.weights]
     reasons = tuple(_reason(*one) for one in observed)
@@ -173,8 +179,7 @@ def score_totals(totals: Totals, model: ScoreModel = PRIOR_MODEL) -> Score:
         interval=(claims(low), claims(high)),
         reasons=reasons,
         km=round(totals.get("distance_m", 0) / 1000, 3),
-        minimum_km=model.minimum_km,
-        model=model.version,
+        model=model,
     )
 
 

@@ -1,6 +1,9 @@
 """Plans that are published or wait, found by their hash, and approved: for the pages and for programs."""
 
 from datetime import datetime
+from typing import Annotated
+
+from fastapi import Query
 
 from api.errors import NotFound
 from api.store import Account
@@ -13,6 +16,7 @@ from pricing.publishing_store import Submission, fetch_submission
 from storage.pool import Conn, Database
 
 MOST_PLAN_BYTES = 40_000
+PlanHash = Annotated[str | None, Query(pattern=r"^[0-9a-f]{64}$")]
 
 
 def approve_as(database: Database, plan: RatePlan, reader: Account, now: datetime) -> Submission:
@@ -38,6 +42,11 @@ def known_plan(conn: Conn, plan_hash: str) -> tuple[RatePlan, Submission | None,
 
 def live_plan(conn: Conn, name: str, now: datetime) -> RatePlan | None:
     """The plan of that name that is in effect today."""
+    return next((one for one in live_plans(conn, now) if one.name == name), None)
+
+
+def live_plans(conn: Conn, now: datetime) -> list[RatePlan]:
+    """The plan of each name that is in effect today."""
     published = published_plans(conn)
     live = live_hashes(published, now.date())
-    return next((one for one in published if one.name == name and one.plan_hash in live), None)
+    return [one for one in published if one.plan_hash in live]

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Form, Query, Request, UploadFile
+from fastapi import APIRouter, Form, Request, UploadFile
 from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 
 from api import wording
@@ -11,7 +11,8 @@ from api.rendering import page
 from api.roles import Actuary, Now, PlanReader, Store
 from api.workbench import plan_view
 from api.workbench.book_store import fetch_posted_period
-from api.workbench.known_plans import MOST_PLAN_BYTES, approve_as, known_plan, live_plan
+from api.workbench.known_plans import MOST_PLAN_BYTES, PlanHash, approve_as, known_plan, live_plan
+from pricing.counted_twice import warnings_of
 from pricing.errors import BadPlan
 from pricing.live_book import live_impact
 from pricing.plan import RatePlan, parse_plan
@@ -22,7 +23,6 @@ from pricing.rating_errors import BadRatingBook
 
 router = APIRouter(include_in_schema=False)
 Token = Annotated[str, Form(max_length=200)]
-Hash = Annotated[str | None, Query(pattern=r"^[0-9a-f]{64}$")]
 
 
 @router.get("/rate-plans", response_class=HTMLResponse)
@@ -58,6 +58,7 @@ def check_draft(
         problem=None,
         draft=draft,
         facts=plan_view.plan_facts(draft),
+        warnings=warnings_of(draft),
         live=live,
         changes=plan_view.changes(live, draft),
     )
@@ -82,7 +83,7 @@ def submit_draft(
 
 @router.get("/rate-plans/{plan_hash}", response_class=HTMLResponse)
 def show_plan(
-    request: Request, plan_hash: str, reader: PlanReader, database: Store, now: Now, against: Hash = None
+    request: Request, plan_hash: str, reader: PlanReader, database: Store, now: Now, against: PlanHash = None
 ) -> Response:
     """A plan, its state, and what differs from another: from the live one of its name, or the one asked for."""
     with database.role("policy") as conn:
@@ -96,6 +97,7 @@ def show_plan(
         reader,
         plan=plan,
         facts=plan_view.plan_facts(plan),
+        warnings=warnings_of(plan),
         held=held,
         is_published=published,
         is_live=live is not None and live.plan_hash == plan_hash,

@@ -16,6 +16,7 @@ from pricing.plan_change import Difference, differences
 from pricing.profile import profile_named
 from pricing.publishing import SUBMISSION_LASTS
 from pricing.publishing_store import Submission
+from scoring.score import PRIOR_MODEL
 
 MOST_SHOWN_DIFFERENCES = 300
 
@@ -86,6 +87,7 @@ def plan_facts(plan: RatePlan) -> list[Fact]:
         Fact("Pay plans", str(len(plan.pay_plans))),
         Fact("Factors", str(len(names)), ", ".join(wording.words(name).lower() for name in names)),
         Fact("Jurisdiction", duties),
+        Fact("Score model", plan.score_model.version, "stated priors" if plan.score_model == PRIOR_MODEL else ""),
     ]
 
 

@@ -5,9 +5,10 @@ from fastapi.responses import HTMLResponse, Response
 
 from api import wording
 from api.rendering import page
-from api.roles import PlanReader, PortfolioReader, Store
+from api.roles import Now, PlanReader, PortfolioReader, Store
 from api.workbench import portfolio_view as view
 from api.workbench.book_store import fetch_posted_period
+from api.workbench.known_plans import PlanHash, known_plan, live_plans
 from api.workbench.places import LEAST_VEHICLES, MOST_TRIPS, places_view
 from api.workbench.places_store import each_path, fetch_latest_driven_month
 from api.workbench.portfolio_store import (
@@ -21,7 +22,8 @@ from api.workbench.portfolio_store import (
 )
 from api.workbench.tables import csv_answer
 from pricing.periods import month_bounds, months_before
-from scoring.score import PRIOR_MODEL
+from pricing.plan import RatePlan
+from scoring.score import PRIOR_MODEL, ScoreModel
 from storage.pool import Conn
 
 router = APIRouter(include_in_schema=False)
@@ -97,8 +99,7 @@ def show_monitoring(request: Request, reader: PortfolioReader, database: Store) 
         if months is None:
             return page(request, "monitoring.html", reader, lines=None)
         bands, claims = fetch_months(conn, months), fetch_month_claims(conn, months)
-        mean = PRIOR_MODEL.base_claims_per_100000_km
-        groups = view.calibration_groups(fetch_calibration(conn, months, mean, view.EDGES))
+        groups = view.calibration_groups(fetch_calibration(conn, months, view.EDGES))
     lines = view.month_lines(bands, claims)
     whole = view.a_e_of("all", sum(one.claims for one in lines), sum(one.expected for one in lines), 1.0)
     return page(
@@ -121,9 +122,20 @@ def show_monitoring(request: Request, reader: PortfolioReader, database: Store) 
 
 
 @router.get("/score-model", response_class=HTMLResponse)
-def show_model(request: Request, reader: PlanReader) -> Response:
-    """The model that scores and premiums are made with: every weight with its interval, and where it comes from."""
-    return page(request, "score_model.html", reader, model=PRIOR_MODEL, rows=view.weight_rows())
+def show_model(request: Request, reader: PlanReader, database: Store, now: Now, plan: PlanHash = None) -> Response:
+    """The models that scores and premiums are made with, those of the live plans or of one plan: every weight with its
+    interval, and where it comes from.
+    """
+    with database.role("policy") as conn:
+        plans = [known_plan(conn, plan)[0]] if plan else live_plans(conn, now)
+    by_model: dict[ScoreModel, list[RatePlan]] = {} if plans else {PRIOR_MODEL: []}
+    for one in plans:
+        by_model.setdefault(one.score_model, []).append(one)
+    models = [
+        {"model": model, "is_prior": model == PRIOR_MODEL, "plans": used_by, "rows": view.weight_rows(model)}
+        for model, used_by in by_model.items()
+    ]
+    return page(request, "score_model.html", reader, models=models)
 
 
 def _months(conn: Conn) -> Months | None:

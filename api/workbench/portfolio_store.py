@@ -58,8 +58,9 @@ _CELLS = """
 """
 # By predicted frequency against the class mean: the edges of the bands are of the model, not of the book.
 _CALIBRATION = """
-    select width_bucket(m.claims_per_100000_km / %(mean)s, %(edges)s::numeric[]) as band, sum(m.days)::bigint as days,
-           sum(m.expected_claims)::float as expected, coalesce(sum(c.claims), 0)::bigint as actual
+    select width_bucket(m.claims_per_100000_km / m.class_mean, %(edges)s::numeric[]) as band,
+           sum(m.days)::bigint as days, sum(m.expected_claims)::float as expected,
+           coalesce(sum(c.claims), 0)::bigint as actual
       from policy.book_month m
       left join (select policy_key, to_char(occurred_on, 'YYYY-MM') as period, count(*) as claims from policy.claim
                   where occurred_on >= %(first)s and occurred_on < %(after)s group by 1, 2) c
@@ -191,7 +192,7 @@ def fetch_cells(conn: Conn, months: Months) -> list[Cell]:
         return cursor.execute(_CELLS, months.values()).fetchall()
 
 
-def fetch_calibration(conn: Conn, months: Months, mean: float, edges: list[float]) -> list[CalibrationBand]:
+def fetch_calibration(conn: Conn, months: Months, edges: list[float]) -> list[CalibrationBand]:
     """Expected and actual claims by predicted frequency over the class mean's."""
     with conn.cursor(row_factory=class_row(CalibrationBand)) as cursor:
-        return cursor.execute(_CALIBRATION, months.values(mean=mean, edges=edges)).fetchall()
+        return cursor.execute(_CALIBRATION, months.values(edges=edges)).fetchall()

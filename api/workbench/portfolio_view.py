@@ -18,7 +18,7 @@ from api.workbench.portfolio_store import CalibrationBand, Cell, MonthBand, Mont
 from pricing.risk.metrics import Group, actual_over_expected
 from pricing.risk.monitoring import LARGE_MOVE, SMALL_MOVE
 from pricing.risk.reference import moved
-from scoring.score import PRIOR_MODEL
+from scoring.score import ScoreModel
 
 DAYS_A_YEAR = 365
 EDGES = [0.6, 0.8, 0.9, 1.0, 1.1, 1.25, 1.5]  # of predicted frequency over the class mean's
@@ -266,7 +266,7 @@ def said_frequency(claims: int, years: float) -> str:
     return f"{group.ratio:,.0f} ({group.low:,.0f}–{group.high:,.0f})"
 
 
-def weight_rows() -> list[dict[str, str]]:
+def weight_rows(model: ScoreModel) -> list[dict[str, str]]:
     """The terms of the score's model, as its report shows them."""
     return [
         {
@@ -278,7 +278,7 @@ def weight_rows() -> list[dict[str, str]]:
             "credibility": f"{one.credibility_km:,.0f} km",
             "source": one.source,
         }
-        for one in PRIOR_MODEL.weights
+        for one in model.weights
     ]
 
 

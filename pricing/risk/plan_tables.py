@@ -1,4 +1,5 @@
-"""A model's relativities as the tables of a rate plan, of one factor and of two.
+"""A model's relativities as the tables of a rate plan, of one factor and of two, with its driving weights as the
+plan's score model.
 
 The plan is another plan's text with the factors replaced that the model knows too; rates, rules and bounds stay. Where
 there is a joint refit its relativities are taken, so that what a pay plan measures is not charged a second time by what
@@ -22,6 +23,8 @@ from pricing.risk.artefact import NAMED_DIGITS, RiskModel
 from pricing.risk.columns import Floats
 from pricing.risk.effects import Effects
 from pricing.risk.errors import NoTable
+from pricing.score_model import content_of
+from scoring.score import ScoreModel
 
 DECIMALS = 4
 OWN_CLAIMS = "own_claims_percent"
@@ -62,9 +65,10 @@ def fitted_plan(
     *,
     own_claims: bool = False,
     surrogate: bool = False,
+    score_model: ScoreModel | None = None,
 ) -> FittedPlan:
-    """The plan of these relativities; in effect from the base plan's day where no other is given. `surrogate`: those of
-    the tables distilled from the trees in place of the GLM's.
+    """The plan of these relativities, with these driving weights; in effect from the base plan's day where no other is
+    given. `surrogate`: those of the tables distilled from the trees in place of the GLM's.
 
     Raises NoTable where a factor cannot be one, BadPlan where the whole is none.
     """
@@ -84,10 +88,13 @@ def fitted_plan(
     if own_claims:
         content["factors"][OWN_CLAIMS] = _own_claims(model)
         fitted.append(OWN_CLAIMS)
+    if score_model is not None:
+        content["score_model"] = content_of(score_model)
     content["version"] = version
     content["effective_from"] = effective_from or base.effective_from
+    of = f"Relativities of {', '.join(fitted)}{'' if score_model is None else ' and the driving weights'}"
     content["basis"] = (
-        f"Relativities of {', '.join(fitted)}: model {digest[:NAMED_DIGITS]}, fitted to {model.contract.name} (data "
+        f"{of}: model {digest[:NAMED_DIGITS]}, fitted to {model.contract.name} (data "
         f"{model.card.data_digest[:16]}). Rates, rules and all else: {base.name} {base.version}. {base.basis}"
     )
     kept = tuple(name for name in [*content["factors"], *left] if name not in fitted)

@@ -1,6 +1,7 @@
 """The driving weights that a joint refit found, as a score model: class means, K and intervals of each signal."""
 
-import msgspec
+from collections.abc import Collection
+
 import numpy as np
 from scipy import stats
 
@@ -16,10 +17,12 @@ NORMAL_90 = float(stats.norm.ppf(0.95))
 PER_KM = 100_000.0
 
 
-def fitted_score_model(model: RiskModel, digest: str) -> ScoreModel:
-    """Weights of the signals that selection kept, in the order of the prior's. Raises NoTable where there are none.
+def fitted_score_model(model: RiskModel, digest: str, without: Collection[str] = ()) -> ScoreModel:
+    """Weights of the signals that selection kept, in the order of the prior's. Raises NoTable where there are none, and
+    where more of what is risky would lower the price.
 
-    Where a number belongs to how a feature is measured (its cap, on which km), it is the prior's.
+    `without`: what the rates a km charge already; the other weights are as fitted beside it. Where a number belongs to
+    how a feature is measured (its cap, on which km), it is the prior's.
     """
     joint = model.joint
     if joint is None:
@@ -31,10 +34,14 @@ def fitted_score_model(model: RiskModel, digest: str) -> ScoreModel:
     weights = tuple(
         _weight(weight, joint, kept[weight.feature], f"fitted: {model.contract.name}, model {digest[:16]}")
         for weight in PRIOR_MODEL.weights
-        if weight.feature in kept and weight.feature in joint.signals
+        if weight.feature in kept and weight.feature in joint.signals and weight.feature not in without
     )
     if not weights:
         raise NoTable("driving", "selection kept no driving signal: nothing of driving stands out of chance")
+    for weight in weights:
+        if weight.beta < 0:
+            problem = f"its weight is {weight.beta:.4f}: more of it would lower the price. Fit without it"
+            raise NoTable(weight.feature, problem)
     return ScoreModel(joint.claims_per_km * PER_KM, PRIOR_MODEL.minimum_km, weights)
 
 
@@ -53,8 +60,3 @@ def _weight(prior: Weight, joint: Joint, place: int, source: str) -> Weight:
         credibility.k,
         source,
     )
-
-
-def as_json(model: ScoreModel) -> bytes:
-    """The file of a score model."""
-    return msgspec.json.format(msgspec.json.encode(model), indent=2) + b"\n"

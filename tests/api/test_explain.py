@@ -15,24 +15,24 @@ TOTALS = {
 
 
 def test_what_would_change_it_is_what_the_model_says_then() -> None:
-    score = score_totals(TOTALS)
-    better = score_totals(TOTALS | {"over_20_m": 0})
+    score = score_totals(TOTALS, PRIOR_MODEL)
+    better = score_totals(TOTALS | {"over_20_m": 0}, PRIOR_MODEL)
     assert f"more than 20 km/h over the limit it would be {better.value:.0f}." in outlook(score)
 
 
 def test_it_settles_where_a_million_kilometres_of_the_same_driving_stand() -> None:
-    score = score_totals(TOTALS)
+    score = score_totals(TOTALS, PRIOR_MODEL)
     # The same shares over 2,500 times the way; hard brakes alone have a larger K.
-    long_run = score_totals({name: count * 2500 for name, count in TOTALS.items()})
+    long_run = score_totals({name: count * 2500 for name, count in TOTALS.items()}, PRIOR_MODEL)
     assert settled_value(score) == pytest.approx(long_run.value, abs=0.2)
 
 
 def test_points_lead_from_a_typical_drivers_score_to_this_one() -> None:
-    score = score_totals(TOTALS)
+    score = score_totals(TOTALS, PRIOR_MODEL)
     view = score_view(score, 10)
     assert view.reasons[0].name == "More than 20 km/h over the limit"
     assert view.reasons[0].value == "10.0 % of km"
-    typical = score_of_frequency(PRIOR_MODEL.base_claims_per_100000_km)
+    typical = score_of_frequency(PRIOR_MODEL.base_claims_per_100000_km, PRIOR_MODEL)
     speeding = next(reason for reason in score.reasons if reason.feature == "over_20_km_share")
     assert view.reasons[0].points == f"−{typical - typical * math.exp(-speeding.effect):.1f}"
     points = [Decimal(reason.points.replace("−", "-").replace("±", "")) for reason in view.reasons]
@@ -40,6 +40,6 @@ def test_points_lead_from_a_typical_drivers_score_to_this_one() -> None:
 
 
 def test_what_was_not_measurable_says_so_and_is_no_bar() -> None:
-    view = score_view(score_totals(TOTALS), 10)
+    view = score_view(score_totals(TOTALS, PRIOR_MODEL), 10)
     assert "phone in hand while driving, hard accelerations, hard corners" in view.unmeasured
     assert len(view.reasons) == len(PRIOR_MODEL.weights) - 3

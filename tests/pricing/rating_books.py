@@ -13,8 +13,6 @@ from pricing.rating_book import EXPIRING
 from scoring.classes import EXPOSURE_CLASSES, HOUR_BANDS
 from tests.pricing.cases import in_currency
 
-CLASS_MEAN = "0.8"
-
 
 def plan_of(
     factors: int = 15,

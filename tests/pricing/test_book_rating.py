@@ -19,11 +19,11 @@ from pricing.quote import quote_of_row
 from pricing.rating import recompute
 from pricing.rating_book import read_rating_book
 from pricing.rating_errors import AmountTooLarge, BadRatingBook
-from tests.pricing.rating_books import CLASS_MEAN, plan_of, write_book
+from tests.pricing.rating_books import plan_of, write_book
 
 
 def rated(path: Path, compiled: CompiledPlan) -> tuple[RatingBook, BookPremiums]:
-    book = read_rating_book(path, compiled, D(CLASS_MEAN))
+    book = read_rating_book(path, compiled)
     return book, rate_book(compiled, book)
 
 
@@ -148,7 +148,7 @@ def test_a_row_that_cannot_be_rated_is_named_and_nothing_is_written(
         columns["driver_age"][6] = value
     pq.write_table(pq.read_table(path).schema.empty_table().from_pydict(columns), path)
     with pytest.raises(BadRatingBook, match=problem) as refused:
-        read_rating_book(path, compiled, D(CLASS_MEAN))
+        read_rating_book(path, compiled)
     assert (refused.value.row, refused.value.policy, refused.value.field) == (7, "P-6", field)
 
 

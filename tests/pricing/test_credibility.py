@@ -37,7 +37,7 @@ def test_200_km_move_a_premium_little_and_20000_km_much(*, bad: bool) -> None:
 
 
 def test_nobody_known_yet_costs_what_the_class_costs() -> None:
-    assert D(str(score_totals({}).claims_per_100000_km)) == MEAN
+    assert D(str(score_totals({}, PRIOR_MODEL).claims_per_100000_km)) == MEAN
     assert relativity({"distance_m": 0}) == 1
     known = Asked("P-1", 31, "autograph", ("liability",), FACTORS, 12_000, Driving(totals={"distance_m": 0}))
     unknown = Asked("P-1", 31, "autograph", ("liability",), FACTORS, 12_000)

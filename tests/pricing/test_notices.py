@@ -12,7 +12,7 @@ from pricing.book_rating import compile_plan, rate_book
 from pricing.plan import parse_plan
 from pricing.policies import packaged_plan
 from pricing.rating_book import read_rating_book
-from tests.pricing.rating_books import CLASS_MEAN, write_book
+from tests.pricing.rating_books import write_book
 from tests.pricing.test_profiles import text_for
 
 
@@ -29,7 +29,7 @@ def test_who_pays_more_is_told_why_and_45_days_before(tmp_path: Path) -> None:
     amounts = []
     for plan in (packaged_plan(), parse_plan((tmp_path / "new.toml").read_text(), "new")):
         compiled = compile_plan(plan)
-        amounts.append(rate_book(compiled, read_rating_book(tmp_path / "book.parquet", compiled, D(CLASS_MEAN))).amount)
+        amounts.append(rate_book(compiled, read_rating_book(tmp_path / "book.parquet", compiled)).amount)
     told = pq.read_table(out).to_pylist()
     territory = pq.read_table(tmp_path / "book.parquet").column("territory").to_pylist()
     raised = [row for row in range(500) if amounts[1][row] > amounts[0][row]]

@@ -23,7 +23,7 @@ from pricing.rating import BehaviourInput, Inputs, Terms, rate_period, recompute
 from pricing.rating_book import read_rating_book
 from pricing.rating_errors import BadRatingBook
 from tests.pricing.cases import in_currency, trip
-from tests.pricing.rating_books import CLASS_MEAN, write_book
+from tests.pricing.rating_books import write_book
 from tests.pricing.reference import in_fractions
 from tests.pricing.test_book_rating import differing, rated
 from tests.pricing.test_rating import CELLS
@@ -317,7 +317,7 @@ def test_a_row_of_a_book_that_breaks_a_feature_is_named(
     columns = pq.read_table(path).to_pydict()
     pq.write_table(pa.table(columns | {field: values}), path)
     with pytest.raises(BadRatingBook, match=problem) as refused:
-        read_rating_book(path, compile_plan(FULL), D(CLASS_MEAN))
+        read_rating_book(path, compile_plan(FULL))
     assert refused.value.field == field
 
 

@@ -1,6 +1,5 @@
 """The audit finds the factor that stands in for a group, and only that; claims answer for a price or do not."""
 
-from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +12,7 @@ from pricing.policies import packaged_plan
 from pricing.proxy_audit import audit, cramers_v, poisson_interval
 from pricing.rating_book import read_claims, read_groups, read_rating_book
 from pricing.rating_errors import BadRatingBook
-from tests.pricing.rating_books import CLASS_MEAN, write_book
+from tests.pricing.rating_books import write_book
 
 PLAN = compile_plan(packaged_plan())
 ROWS = 4000
@@ -30,7 +29,7 @@ def book_with(folder: Path, groups: list[str], **columns: object) -> Path:
 
 
 def audited(path: Path, claims: np.ndarray | None = None) -> dict:  # type: ignore[type-arg]
-    book = read_rating_book(path, PLAN, Decimal(CLASS_MEAN))
+    book = read_rating_book(path, PLAN)
     return audit(PLAN, book, read_groups(path, "group"), claims)
 
 
@@ -64,7 +63,7 @@ def test_claims_answer_for_a_price_or_do_not(tmp_path: Path) -> None:
     rng = np.random.default_rng(6)
     group = rng.choice(["a", "b"], ROWS)
     path = book_with(tmp_path, group.tolist())
-    amount = rate_book(PLAN, read_rating_book(path, PLAN, Decimal(CLASS_MEAN))).amount
+    amount = rate_book(PLAN, read_rating_book(path, PLAN)).amount
     fair = rng.poisson(amount / amount.mean())
     assert audited(path, fair)["unexplained"] == []
     half = rng.poisson(np.where(group == "a", 0.5, 1.0) * amount / amount.mean())

@@ -19,7 +19,7 @@ from pricing.rating_book import read_rating_book
 from pricing.rating_errors import BadQuote
 from scoring.score import PRIOR_MODEL
 from tests.pricing.cases import in_currency
-from tests.pricing.rating_books import CLASS_MEAN, write_book
+from tests.pricing.rating_books import write_book
 
 PLAN = packaged_plan()
 EXAMPLE = json.loads(Path("docs/examples/quote.json").read_text())
@@ -117,7 +117,7 @@ def test_any_row_of_a_book_is_quoted_by_the_plan_that_the_book_is_rated_by(tmp_p
         table = table.append_column(f"claims_per_100000_km{name}", [ends])
     pq.write_table(table, path)
     compiled = compile_plan(PLAN)
-    book = read_rating_book(path, compiled, D(CLASS_MEAN))
+    book = read_rating_book(path, compiled)
     amounts = rate_book(compiled, book).amount
     with_interval = 0
     for row, policy in enumerate(book.policy):

@@ -14,6 +14,7 @@ from pricing.errors import NoBalance
 from pricing.plan import RatePlan, parse_plan
 from pricing.plan_text import toml_text
 from pricing.policies import packaged_plan
+from pricing.quote import Asked, Driving, quote_of
 from pricing.risk import artefact, fitting, glm
 from pricing.risk import tables as risk_tables
 from pricing.risk.artefact import RiskModel
@@ -21,9 +22,10 @@ from pricing.risk.columns import Book
 from pricing.risk.contract import Boosting, Contract, Factor, PolicyFile, Tables, read_contract
 from pricing.risk.errors import NoTable
 from pricing.risk.plan_tables import OWN_CLAIMS, fitted_plan
+from pricing.risk.score_weights import fitted_score_model
 from pricing.risk.terms import Term
 from scoring.features import sum_totals
-from scoring.score import ScoreModel, score_totals
+from scoring.score import score_totals
 from tests.pricing.rating_books import write_book
 from tests.pricing.test_risk_joint import BRAKES, CONTRACT, driven_book
 
@@ -92,21 +94,24 @@ def test_own_claims_are_a_table_of_their_credibility(model: RiskModel) -> None:
     assert plan.factors[OWN_CLAIMS].step_of(99_999, "plan")[1] == 3
 
 
-def test_a_driving_weight_keeps_its_mean_its_interval_and_its_k(model: RiskModel, tmp_path: Path) -> None:
+def test_the_plan_prices_by_the_driving_weights_with_their_means_intervals_and_k(
+    model: RiskModel, tmp_path: Path
+) -> None:
     run = CliRunner()
     digest = artefact.save(model, tmp_path / "model")
     (tmp_path / "base.toml").write_text(base_plan().content)
     words = ["plan", "fitted", str(tmp_path / "model"), "--base", str(tmp_path / "base.toml"), "--version", "2"]
-    out, score = tmp_path / "plan.toml", tmp_path / "score.json"
-    answer = run.invoke(app, [*words, "-o", str(out), "--score", str(score), "--effective-from", "2027-01-01"])
+    out = tmp_path / "plan.toml"
+    answer = run.invoke(app, [*words, "-o", str(out), "--score", "--effective-from", "2027-01-01"])
     assert answer.exit_code == 0, answer.exception
     assert run.invoke(app, ["plan", "check", str(out)]).stdout == answer.stdout
-    weights = msgspec.json.decode(score.read_bytes(), type=ScoreModel)
+    plan = parse_plan(out.read_text(), "fitted")
+    weights = plan.score_model
     (weight,) = weights.weights
     assert weight.beta_interval[0] < BRAKES < weight.beta_interval[1]
     assert digest[:16] in weight.source
     assert model.joint is not None
-    assert weight.credibility_km == model.joint.signals[weight.feature].k
+    assert weight.credibility_km == pytest.approx(model.joint.signals[weight.feature].k, abs=1e-9)
 
     def driven(km: int) -> float:
         counts = {"hard_brake_events": km * 12 // 100, "brake_measurable_m": km * 1000, "distance_m": km * 1000}
@@ -117,6 +122,20 @@ def test_a_driving_weight_keeps_its_mean_its_interval_and_its_k(model: RiskModel
     assert 1 < driven(200) < 1 + 0.25 * (whole - 1)
     assert 1 + 0.8 * (whole - 1) < driven(20_000) < whole
     assert driven(0) == pytest.approx(1.0, abs=1e-3)
+    counts = {"hard_brake_events": 2400, "brake_measurable_m": 20_000_000, "distance_m": 20_000_000}
+    factors: dict[str, str | int] = {"vehicle_class": "compact", "town": "land", "driver_age": 40}
+    asked = Asked("P-1", 31, "autograph", ("liability",), factors, 12_000, Driving(totals=counts))
+    step = next(one for one in quote_of(plan, asked)["worksheet"] if one["label"].startswith("behaviour"))
+    assert step["label"].endswith(f" / {plan.class_mean} claims per 100,000 km")
+    assert float(step["rate"]) == pytest.approx(min(driven(20_000), 1.3), abs=1e-3)
+    with pytest.raises(NoTable, match="no driving signal"):
+        fitted_score_model(model, digest, {weight.feature})
+    chosen = model.joint.chosen
+    turned = msgspec.structs.replace(chosen, coefficients=tuple(-one for one in chosen.coefficients))
+    with pytest.raises(NoTable, match=r"more of it would lower the price"):
+        fitted_score_model(
+            msgspec.structs.replace(model, joint=msgspec.structs.replace(model.joint, chosen=turned)), digest
+        )
     assert "is not a time" in str(run.invoke(app, [*words, "-o", str(out), "--effective-from", "soon"]).exception)
 
 

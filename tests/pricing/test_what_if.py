@@ -32,7 +32,7 @@ DRIVING = Driving(
         Terms("autograph", ("liability", "collision"), FACTORS, 9000),
         TRIPS,
         BehaviourInput(
-            Decimal(str(score_totals(TOTALS).claims_per_100000_km)),
+            Decimal(str(score_totals(TOTALS, PRIOR_MODEL).claims_per_100000_km)),
             Decimal(str(PRIOR_MODEL.base_claims_per_100000_km)), PRIOR_MODEL.version, "2026-08", "2026-10",
             Decimal(600),
         ),
@@ -75,12 +75,14 @@ def test_night_moves_metres_and_makes_none(share: float) -> None:
     at_night = sum((km for (_, label), km in driven.items() if label.endswith(NIGHT)), Decimal(0))
     assert float(at_night) == pytest.approx(40 * share, abs=0.003)
     score = outcome(PLAN, DRIVING, Wish(night_share=share)).score
-    assert score == score_totals(TOTALS | {"night_m": round(600_000 * share)})
+    assert score == score_totals(TOTALS | {"night_m": round(600_000 * share)}, PRIOR_MODEL)
 
 
 def test_over_the_limit_changes_the_score_in_proportion_and_no_kilometre() -> None:
     half = outcome(PLAN, DRIVING, Wish(over_share=0.1))
-    assert half.score == score_totals(TOTALS | {"over_0_10_m": 30_000, "over_10_20_m": 15_000, "over_20_m": 5_000})
+    assert half.score == score_totals(
+        TOTALS | {"over_0_10_m": 30_000, "over_10_20_m": 15_000, "over_20_m": 5_000}, PRIOR_MODEL
+    )
     assert half.premium.amount < outcome(PLAN, DRIVING).premium.amount
     assert kilometres(Wish(over_share=0.1)) == kilometres(Wish())
 

@@ -33,7 +33,7 @@ WORSE = {
 
 
 def test_reasons_add_up_to_the_log_of_the_frequency() -> None:
-    score = score_totals(MONTH)
+    score = score_totals(MONTH, PRIOR_MODEL)
     base = PRIOR_MODEL.base_claims_per_100000_km
     summed = sum(reason.effect for reason in score.reasons)
     assert score.claims_per_100000_km == round(base * math.exp(summed), 4)
@@ -41,7 +41,10 @@ def test_reasons_add_up_to_the_log_of_the_frequency() -> None:
 
 @pytest.mark.parametrize("name", WORSE)
 def test_more_of_any_risk_never_lowers_the_frequency_nor_raises_the_score(name: str) -> None:
-    before, after = score_totals(MONTH), score_totals(MONTH | {name: MONTH[name] + WORSE[name]})
+    before, after = (
+        score_totals(MONTH, PRIOR_MODEL),
+        score_totals(MONTH | {name: MONTH[name] + WORSE[name]}, PRIOR_MODEL),
+    )
     assert after.claims_per_100000_km > before.claims_per_100000_km
     assert after.value <= before.value
 
@@ -63,7 +66,10 @@ DRIVEN = st.fixed_dictionaries(
 @given(totals=DRIVEN, more=st.integers(1, 100_000))
 def test_the_frequency_never_falls_in_any_feature(weight: Weight, totals: dict[str, int], more: int) -> None:
     counter = COUNTERS[weight.feature]
-    before, after = score_totals(totals), score_totals(totals | {counter: totals[counter] + more})
+    before, after = (
+        score_totals(totals, PRIOR_MODEL),
+        score_totals(totals | {counter: totals[counter] + more}, PRIOR_MODEL),
+    )
     assert after.claims_per_100000_km >= before.claims_per_100000_km
     assert after.value <= before.value
     low, high = after.interval
@@ -72,7 +78,7 @@ def test_the_frequency_never_falls_in_any_feature(weight: Weight, totals: dict[s
 
 @given(totals=DRIVEN)
 def test_reasons_are_the_whole_difference_from_the_class_mean(totals: dict[str, int]) -> None:
-    score = score_totals(totals)
+    score = score_totals(totals, PRIOR_MODEL)
     summed = sum(reason.effect for reason in score.reasons)
     assert score.claims_per_100000_km == round(PRIOR_MODEL.base_claims_per_100000_km * math.exp(summed), 4)
     assert len(score.reasons) == len(PRIOR_MODEL.weights)
@@ -81,12 +87,14 @@ def test_reasons_are_the_whole_difference_from_the_class_mean(totals: dict[str, 
 @pytest.mark.parametrize("drivers", [2_000, pytest.param(1_000_000, marks=pytest.mark.long)])
 def test_a_driver_scores_the_same_alone_and_in_a_batch(drivers: int) -> None:
     rng = np.random.default_rng(20261123)
-    alone = score_totals(MONTH)
+    alone = score_totals(MONTH, PRIOR_MODEL)
     places = {0, drivers // 2, drivers - 1}
     scale = rng.uniform(0.0, 3.0, drivers)
     others = 0
     for place, factor in enumerate(scale.tolist()):
-        score = score_totals(MONTH if place in places else {name: int(n * factor) for name, n in MONTH.items()})
+        score = score_totals(
+            MONTH if place in places else {name: int(n * factor) for name, n in MONTH.items()}, PRIOR_MODEL
+        )
         others += score != alone
         if place in places:
             assert score == alone
@@ -94,40 +102,40 @@ def test_a_driver_scores_the_same_alone_and_in_a_batch(drivers: int) -> None:
 
 
 def test_under_the_stated_minimum_a_score_is_preliminary() -> None:
-    under, over = (score_totals({"distance_m": metres}) for metres in (99_999, 100_000))
+    under, over = (score_totals({"distance_m": metres}, PRIOR_MODEL) for metres in (99_999, 100_000))
     assert (under.preliminary, over.preliminary, under.minimum_km) == (True, False, 100.0)
 
 
 def test_the_same_driving_over_more_km_narrows_the_interval() -> None:
     widths = []
     for factor in (1, 2, 5, 20, 100):
-        low, high = score_totals({name: count * factor for name, count in MONTH.items()}).interval
+        low, high = score_totals({name: count * factor for name, count in MONTH.items()}, PRIOR_MODEL).interval
         widths.append(math.log(high / low))
     assert widths == sorted(widths, reverse=True)
     assert len(set(widths)) == len(widths)
 
 
 def test_a_driver_nobody_knows_is_the_class_mean() -> None:
-    score = score_totals({})
+    score = score_totals({}, PRIOR_MODEL)
     assert score.claims_per_100000_km == PRIOR_MODEL.base_claims_per_100000_km
     assert all(reason.value is None and reason.effect == 0 for reason in score.reasons)
     assert score.preliminary
 
 
 def test_what_is_not_measurable_is_the_class_mean_and_says_so() -> None:
-    score = score_totals(MONTH | {"phone_measurable_m": 0, "phone_measurable_s": 0, "phone_s": 0})
+    score = score_totals(MONTH | {"phone_measurable_m": 0, "phone_measurable_s": 0, "phone_s": 0}, PRIOR_MODEL)
     phone = next(reason for reason in score.reasons if reason.feature == "phone_time_share")
     assert (phone.value, phone.effect, phone.credibility) == (None, 0.0, 0.0)
 
 
 def test_a_driver_without_any_risk_over_many_km_scores_nearly_100() -> None:
     spotless = {name: 0 if name in WORSE else count * 1000 for name, count in MONTH.items()}
-    assert score_totals(spotless).value >= 99.5
+    assert score_totals(spotless, PRIOR_MODEL).value >= 99.5
 
 
 def test_half_the_score_is_twice_the_claims() -> None:
-    one = score_totals(MONTH)
-    other = score_totals(MONTH | {"over_20_m": 400_000})
+    one = score_totals(MONTH, PRIOR_MODEL)
+    other = score_totals(MONTH | {"over_20_m": 400_000}, PRIOR_MODEL)
     assert one.value / other.value == pytest.approx(other.claims_per_100000_km / one.claims_per_100000_km, rel=0.01)
 
 
