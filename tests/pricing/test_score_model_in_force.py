@@ -1,0 +1,93 @@
+"""A month is scored by the model of the plan that it was posted with, whatever comes later; and so is the live book."""
+
+from datetime import UTC, datetime
+from decimal import Decimal as D  # noqa: N817
+from pathlib import Path
+
+from pricing.close import close_period, post_adjustments
+from pricing.live_book import live_impact
+from pricing.plan import parse_plan
+from pricing.store import fetch_policies_in_force, fetch_trips
+from pricing.what_if import driving_until, outcome
+from scoring.score import score_totals
+from storage.pool import Database
+from tests.pricing.book import add_with_device, put_trip
+from tests.pricing.test_plan_in_force import FIRST, TERMS, check, postings, put_into_the_book
+
+# From November on brakes weigh five times as much and are believed after a tenth of the km.
+SECOND = parse_plan(
+    FIRST.content.replace('version = "1"', 'version = "2"').replace("2019-01-01", "2026-11-01")
+    .replace('beta = "0.03"', 'beta = "0.15"').replace('beta_high = "0.09"', 'beta_high = "0.9"')
+    .replace('credibility_km = "1500"', 'credibility_km = "150"').replace('cap = "15"', 'cap = "9"'),
+    "second",
+)  # fmt: skip
+MIGRATION = Path("storage/migrations/0061.book-month-driving.sql")
+OVER = datetime(2026, 12, 2, tzinfo=UTC)
+ON_TIME = [datetime(2026, month, day, 9, tzinfo=UTC) for month in (10, 11) for day in (3, 17)]
+LATE = datetime(2026, 10, 9, 9, tzinfo=UTC)
+
+
+def drive(database: Database, at: datetime) -> None:
+    put_trip(database, at, metres=60_000, hard_brakes=at.day % 4, tier="tls", duration_s=3_000)
+
+
+def behaviour(found: dict[str, object]) -> dict[str, str]:
+    held = found["behaviour"]
+    assert isinstance(held, dict)
+    return held
+
+
+def test_an_old_month_is_adjusted_by_its_own_plans_model(database: Database) -> None:
+    put_into_the_book(database, FIRST, SECOND)
+    add_with_device(database, **TERMS, pay_plan="autograph", covers=["liability"])
+    for at in ON_TIME:
+        drive(database, at)
+    close_period(database, "2026-10", OVER)
+    close_period(database, "2026-11", OVER)
+    put_trip(database, LATE.replace(hour=15), excluded="relabelled_bus", tier="claim")
+    put_trip(database, LATE.replace(hour=18), flags=("unacked_only",), tier="claim", duration_s=90)
+    drive(database, LATE)
+    assert len(post_adjustments(database, OVER)) == 2
+    latest = {one.period: one for one in postings(database)}
+    with database.role("policy") as conn:
+        (policy,) = fetch_policies_in_force(conn, OVER.date(), OVER.date().replace(day=3))
+        for period, plan in (("2026-10", FIRST), ("2026-11", SECOND)):
+            totals: dict[str, int] = {}
+            for row in (row for row in fetch_trips(conn, policy.policy_key, "2026-08", period) if row.tier == "tls"):
+                totals = {name: totals.get(name, 0) + count for name, count in row.totals.items()}
+            score, held = score_totals(totals, plan.score_model), behaviour(latest[period].inputs)
+            assert (held["model"], D(held["claims_per_100000_km"])) == (
+                plan.score_model.version, D(str(score.claims_per_100000_km)),
+            )  # fmt: skip
+            assert latest[period].versions["model"] == [plan.score_model.version]
+        driving = driving_until(conn, policy, SECOND, "2026-11")
+        assert outcome(SECOND, driving).score == score
+        # the book as a plan would price it is the book as it was posted, tiers and days without readings too
+        for period, plan in (("2026-10", FIRST), ("2026-11", SECOND)):
+            posted = sum((one.amount for one in postings(database) if one.period == period), D(0))
+            impact = live_impact(conn, period, plan, plan)
+            assert impact is not None
+            assert (D(impact["old_amount"]), impact["off_balance"], impact["days_not_counted"]) == (posted, 1.0, 0)
+        # by the other model, of the same driving: October as the second plan would have priced it
+        impact = live_impact(conn, "2026-10", FIRST, SECOND)
+        assert impact is not None
+        assert impact["pay_more"] == 1
+    check(database, SECOND)
+    # the migration sums up what was there before as the close does
+    kept = "select period, totals, tier, minutes from policy.book_month order by period"
+    with database.role("owner") as conn:
+        summed = conn.execute(kept).fetchall()
+        conn.execute("update policy.book_month set totals = default, tier = default, minutes = default")
+        conn.execute(b"with charged" + MIGRATION.read_bytes().partition(b"with charged")[2])
+        assert conn.execute(kept).fetchall() == summed
+
+
+def test_minutes_are_in_the_live_book(database: Database) -> None:
+    put_into_the_book(database, FIRST)
+    add_with_device(database, **TERMS, pay_plan="per_minute", covers=["liability"])
+    drive(database, ON_TIME[0])
+    close_period(database, "2026-10", OVER)
+    with database.role("policy") as conn:
+        impact = live_impact(conn, "2026-10", FIRST, FIRST)
+    assert impact is not None
+    assert D(impact["old_amount"]) == postings(database)[0].amount
