@@ -118,7 +118,7 @@ def show_tables(rows: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "book.parquet"
         write(path, compiled.plan, rows)
-        book = read_rating_book(path, compiled, Decimal(CLASS_MEAN))
+        book = read_rating_book(path, compiled)
     rate_book(compiled, book)
     clock, processor = best(lambda: rate_book(compiled, book))
     print(f"and 4 tables of two: {rows / clock / 1e6:.2f} by the clock, {rows / processor / 1e6:.2f} of processor time")
