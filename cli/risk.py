@@ -64,8 +64,10 @@ def evaluate(
     unseen = whole.only(is_test) if is_test.any() else whole
     rates = judging.frequency_rates(fitted, unseen)
     found = judging.evaluation(fitted, digest, unseen, rates)
+    learn = whole.only(~is_test)
+    if is_test.any():
+        found["by_likeness"] = judging.by_likeness(learn, unseen, rates)
     if folds:
-        learn = whole.only(~is_test)
         told = judging.out_of_fold(fitted, learn, lambda step: messages.print(f"{step} ..."))
         found["out_of_fold"] = {name: judging.judged(learn, rate) for name, rate in told.items()}
     if report is not None:

@@ -136,6 +136,38 @@ def evaluation(model: RiskModel, digest: str, book: Book, rates: dict[str, Float
     }
 
 
+def by_likeness(learn: Book, unseen: Book, rates: dict[str, Floats]) -> dict[str, object]:
+    """How rates do on unseen rows that are alike a row of the learn part in every factor, and on the others, as JSON.
+
+    Those alike may be one risk under two numbers, claims and all: what a model has by heart of them says nothing of
+    risks that are new. A part without rows is null.
+    """
+    rows = np.concatenate([_rows_of(one) for one in (learn, unseen)])
+    row = np.unique(rows, axis=0, return_inverse=True)[1].ravel()
+    alike = np.isin(row[len(learn) :], row[: len(learn)])
+    parts = {"alike": alike, "others": ~alike}
+    return {
+        "share_alike": float(alike.mean()),
+        **{name: _part(unseen.only(part), rates, part) if part.any() else None for name, part in parts.items()},
+    }
+
+
+def _rows_of(book: Book) -> Floats:
+    """The factors side by side, (n, factors); what is missing is a value like others."""
+    return np.nan_to_num(np.column_stack([*book.values.values()]), nan=-np.inf)
+
+
+def _part(book: Book, rates: dict[str, Floats], part: Mask) -> dict[str, object]:
+    weight = book.exposure_years
+    mean = np.full(len(book), book.claims.sum() / weight.sum())
+    return {
+        "rows": len(book),
+        "claims": float(book.claims.sum()),
+        "null_deviance": poisson_deviance(book.claims, mean * weight, weight),
+        "models": {name: summary(book, rate[part]) for name, rate in rates.items()},
+    }
+
+
 def severity(model: RiskModel, book: Book) -> dict[str, Any] | None:
     """How the severity models do on the claims with an amount above 0 of these rows, capped as in the fit."""
     found = amounts(model.contract, book)

@@ -34,6 +34,7 @@ def report(
         f"{found['null_deviance']:.5f}."
     )
     yield _metrics(found["models"])
+    yield from _likeness(found.get("by_likeness"))
     yield figure("Lorenz curves", lambda axes: _lorenz(axes, book, rates))
     yield figure(f"Lift by tenths of exposure: {preferred}", lambda axes: _lift(axes, book, expected))
     for other in list(rates)[1:]:
@@ -61,6 +62,21 @@ def report(
             yield groups_table([msgspec.convert(group, Group) for group in one["deciles"]])
     yield Heading(2, "Limits")
     yield Points(tuple(model.card.limits))
+
+
+def _likeness(found: dict[str, Any] | None) -> Iterator[Block]:
+    if found is None or found["alike"] is None:
+        return
+    yield Heading(2, "Rows alike a row that was learned from")
+    yield Text(
+        f"{found['share_alike']:.1%} of these rows have in every factor the value of a row of the learn part: they may "
+        "be one risk under two numbers, claims and all. What a model has by heart of them says nothing of new risks."
+    )
+    for name in ("alike", "others"):
+        if part := found[name]:
+            rows, null = f"{part['rows']:,} rows, {part['claims']:,.0f} claims", f"{part['null_deviance']:.5f}"
+            yield Heading(3, f"{name}: {rows}; one mean rate of their own has a deviance of {null}")
+            yield _metrics(part["models"])
 
 
 def _calibration(found: dict[str, Any], name: str) -> Iterator[Block]:

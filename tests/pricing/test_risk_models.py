@@ -12,11 +12,12 @@ from typer.testing import CliRunner
 from cli.main import app
 from pricing.risk import boosting, glm, tables
 from pricing.risk.book import read_book
+from pricing.risk.columns import Book
 from pricing.risk.contract import read_contract
 from pricing.risk.credibility import BuhlmannStraub, GammaPoisson, Memory, fit_buhlmann_straub, fit_gamma_poisson
 from pricing.risk.errors import BadContract
 from pricing.risk.fitting import amounts, fit, is_test
-from pricing.risk.judging import frequency_rates, severity
+from pricing.risk.judging import by_likeness, frequency_rates, severity
 from pricing.risk.metrics import actual_over_expected, calibration, deciles, gini, poisson_deviance
 from pricing.risk.recalibration import fit_curve, justified_curve
 from pricing.risk.terms import terms_of
@@ -158,10 +159,32 @@ def test_the_commands_fit_and_judge_and_draw(tmp_path: Path) -> None:
     assert found["sha256"] == said["sha256"]
     assert set(found["models"]) == {"boosted", "tables", "glm"}
     assert found["rows"] == 600
+    assert (found["by_likeness"]["share_alike"], found["by_likeness"]["alike"]) == (0, None)
+    assert found["by_likeness"]["others"]["models"]["glm"] == {
+        name: found["models"]["glm"][name] for name in ("deviance", "gini", "actual_over_expected", "deciles_that_hold")
+    }
     assert set(found["out_of_fold"]) == {"boosted", "tables", "glm"}
     text = page.read_text()
     assert text.count("<svg") == 8  # Lorenz, lift, two double lifts, SHAP, three curves
     assert re.findall(r'(?:src|href)="(?!#)', text) == []
+
+
+def test_rows_alike_a_row_that_was_learned_from_are_judged_apart() -> None:
+    def rows(town: list[float], age: list[float], claims: list[float]) -> Book:
+        columns = {"town": np.array(town), "age": np.array(age)}
+        ones = np.ones(len(town))
+        return Book(np.arange(len(town)), ones, np.array(claims), None, columns, {}, None, "")
+
+    learn = rows([0, 1, np.nan], [30, 40, 50], [0, 1, 0])
+    unseen = rows([1, 0, np.nan, 1, 1], [40, 40, 50, 41, 40], [2, 0, 0, 1, 1])
+    found = by_likeness(learn, unseen, {"glm": np.array([1.0, 0.5, 0.5, 0.5, 2.5])})
+    assert found["share_alike"] == 0.6
+    alike, others = found["alike"], found["others"]
+    assert (alike["rows"], alike["claims"], others["rows"], others["claims"]) == (3, 3, 2, 1)  # type: ignore[index]
+    assert alike["models"]["glm"]["actual_over_expected"] == pytest.approx(3 / 4)  # type: ignore[index]
+    assert others["models"]["glm"]["actual_over_expected"] == 1  # type: ignore[index]
+    none = by_likeness(learn, unseen.only(np.array([False, True, False, True, False])), {"glm": np.ones(2)})
+    assert none["alike"] is None
 
 
 def test_the_curve_takes_what_is_drawn_to_the_mean_back_and_keeps_the_order() -> None:
