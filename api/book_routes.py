@@ -7,6 +7,7 @@ from api import wording
 from api.access import looked
 from api.explain import score_view
 from api.home_view import policy_view, quality_shares
+from api.languages import say
 from api.policy_file import any_policy, open_file
 from api.receipt import receipt_of
 from api.rendering import page
@@ -63,7 +64,10 @@ def show_policy_statement(
         policy=policy_view(policy, file.plan),
         statement=statement_view(file.statement(period), policy.time_zone),
         pdf=f"/book/{policy.policy_id}/statements/{period}/pdf",
-        crumbs=[{"href": "/book", "name": "Book"}, {"href": f"/book/{policy.policy_id}", "name": policy.policy_id}],
+        crumbs=[
+            {"href": "/book", "name": say("Book")},
+            {"href": f"/book/{policy.policy_id}", "name": policy.policy_id},
+        ],
     )
 
 
@@ -77,13 +81,13 @@ def download_policy_statement(policy_id: str, period: str, reader: Underwriter, 
 
 
 def _facts(policy: Policy) -> list[Fact]:
-    factors = [Fact(wording.words(name), str(level)) for name, level in policy.factors.items()]
+    factors = [Fact(wording.words(name), wording.words(str(level))) for name, level in policy.factors.items()]
     return [
-        Fact("Covers", ", ".join(wording.words(cover) for cover in policy.covers)),
+        Fact(say("Covers"), ", ".join(wording.words(cover) for cover in policy.covers)),
         *factors,
-        Fact("Declared km a year", f"{policy.declared_km_per_year:,}"),
-        Fact("Plan", policy.plan_name),
-        Fact("Time zone", policy.time_zone),
+        Fact(say("Declared a year"), wording.km(1000 * policy.declared_km_per_year)),
+        Fact(say("Plan"), policy.plan_name),
+        Fact(say("Time zone"), policy.time_zone),
     ]
 
 
@@ -93,7 +97,7 @@ def _change_row(change: PolicyChange) -> dict[str, str]:
     return {
         "kind": wording.words(change.kind),
         "from_day": wording.long_day(change.effective_on),
-        "terms": ", ".join(f"{wording.words(name).lower()} {_said(value)}" for name, value in terms.items()),
+        "terms": ", ".join(f"{wording.inside(wording.words(name))} {_said(value)}" for name, value in terms.items()),
         "reason": change.reason,
         "made": wording.long_day(change.made_at.date()),
     }
@@ -101,7 +105,7 @@ def _change_row(change: PolicyChange) -> dict[str, str]:
 
 def _said(value: object) -> str:
     if isinstance(value, list):
-        return ", ".join(wording.words(str(one)).lower() for one in value)
+        return ", ".join(wording.inside(wording.words(str(one))) for one in value)
     if isinstance(value, dict):
-        return ", ".join(f"{wording.words(str(name)).lower()} {one}" for name, one in value.items())
+        return ", ".join(f"{wording.inside(wording.words(str(name)))} {one}" for name, one in value.items())
     return str(value)

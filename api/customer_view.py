@@ -8,6 +8,8 @@ from markupsafe import Markup
 
 from api import charts, wording
 from api.customer_card import CustomerCard
+from api.languages import say
+from api.planning_words import said
 from api.trip_view import Fact
 from portfolio.circumstance_store import OVER, REASONS
 from portfolio.customer import Step
@@ -64,32 +66,41 @@ def card_view(card: CustomerCard, now: datetime) -> CardView:
     zone = card.policies[0].time_zone if card.policies else "UTC"
     return CardView(
         name=card.person.name,
-        email=card.person.email or "no e-mail address",
-        step=card.step,
+        email=card.person.email or say("no e-mail address"),
+        step=Step(card.step.name, said(card.step.what), said(card.step.why)),
         facts=_facts(card, now, zone),
-        needs=[Row(one.name.capitalize(), "", one.because) for one in card.needs],
+        needs=[Row(said(one.name.capitalize()), "", said(one.because)) for one in card.needs],
         worth=_worth(card),
-        litmus=card.judged.litmus.why if card.judged.litmus and card.step.name != "litmus" else "",
-        alone=[f"{one[0].upper()}{one[1:]}" for one in card.left_alone],
-        care=[(OVER, CARE_WORDS[OVER])] if _cared(card) else [(one, CARE_WORDS[one]) for one in REASONS],
+        litmus=said(card.judged.litmus.why) if card.judged.litmus and card.step.name != "litmus" else "",
+        alone=[said(f"{one[0].upper()}{one[1:]}") for one in card.left_alone],
+        care=[(one, say(CARE_WORDS[one])) for one in ((OVER,) if _cared(card) else REASONS)],
         care_words=_care_words(card, zone),
         policies=[
             Row(
                 one.policy_id,
-                f"until {wording.long_day(one.ends_on - timedelta(days=1))}",
+                say("until {day}", day=wording.long_day(one.ends_on - timedelta(days=1))),
                 f"{wording.words(one.pay_plan)} · {', '.join(wording.words(cover) for cover in one.covers)}",
             )
             for one in card.policies
         ],
-        household=[Row(one.name, wording.words(one.relation), f"{one.policies} with us") for one in card.household],
+        household=[
+            Row(one.name, wording.words(one.relation), say("{count} with us", count=one.policies))
+            for one in card.household
+        ],
         share=_share(card),
         premium=_premium_rows(card),
         premium_words=_premium_words(card),
         scores=_score_bars(card),
         score_words=_score_words(card),
         log=[_log_row(one, zone) for one in card.touchpoints[:SHOWN]],
-        log_words=f"{len(card.touchpoints)} so far, {card.served_cost} to serve" if card.touchpoints else "none so far",
-        not_known=card.not_known,
+        log_words=say(
+            "{count} so far, {cost} to serve",
+            count=len(card.touchpoints),
+            cost=wording.money(card.served_cost, "EUR"),
+        )
+        if card.touchpoints
+        else say("none so far"),
+        not_known=[said(one) for one in card.not_known],
     )
 
 
@@ -98,26 +109,38 @@ def _facts(card: CustomerCard, now: datetime, zone: str) -> list[Fact]:
     since = wording.day(wording.local(waiting[0], zone).date()) if waiting else ""
     latest = card.scores[-1] if card.scores else None
     return [
-        Fact("Policies", str(sum(1 for one in card.policies if one.ends_on > now.date())), "in force"),
-        Fact("Score", f"{latest.score:.0f}" if latest else "none yet", f"{latest.km:,.0f} km" if latest else ""),
-        Fact("Open contests", str(len(waiting)), f"the first since {since}" if waiting else ""),
+        Fact(say("Policies"), str(sum(1 for one in card.policies if one.ends_on > now.date())), say("in force")),
         Fact(
-            "Claims",
-            str(len(card.claims)),
-            f"the last on {wording.day(card.claims[0].occurred_on)}" if card.claims else "",
+            say("Score"),
+            wording.number(latest.score) if latest else say("none yet"),
+            wording.km(1000 * latest.km) if latest else "",
         ),
-        Fact("Contact", "agreed" if card.may_contact else "not agreed", "to be written to or called"),
+        Fact(say("Open contests"), str(len(waiting)), say("the first since {day}", day=since) if waiting else ""),
+        Fact(
+            say("Claims"),
+            str(len(card.claims)),
+            say("the last on {day}", day=wording.day(card.claims[0].occurred_on)) if card.claims else "",
+        ),
+        Fact(
+            say("Contact"), say("agreed") if card.may_contact else say("not agreed"), say("to be written to or called")
+        ),
     ]
 
 
 def _worth(card: CustomerCard) -> list[Fact]:
     judged, currency = card.judged, card.premium.currency if card.premium else "EUR"
-    holds = "" if judged.litmus is not None and judged.litmus.action else "the segment's treatment holds"
-    facts = [] if judged.segment is None else [Fact("Planned with", judged.segment, holds)]
+    holds = "" if judged.litmus is not None and judged.litmus.action else say("the segment's treatment holds")
+    facts = [] if judged.segment is None else [Fact(say("Planned with"), said(judged.segment), holds)]
     if (worth := judged.worth) is not None:
         low, high = (wording.money(Decimal(round(one)), currency, decimals=0) for one in (worth.low, worth.high))
         middle = wording.money(Decimal(round(worth.mean)), currency, decimals=0)
-        facts.append(Fact("Worth", middle, f"expected over {YEARS} years, {low} to {high}"))
+        facts.append(
+            Fact(
+                say("Worth"),
+                middle,
+                say("expected over {years} years, {low} to {high}", years=YEARS, low=low, high=high),
+            )
+        )
     return facts
 
 
@@ -127,26 +150,27 @@ def _cared(card: CustomerCard) -> bool:
 
 def _care_words(card: CustomerCard, zone: str) -> str:
     if card.care is None or not card.care.needs_care:
-        return "Nobody has said that they need care."
+        return say("Nobody has said that they need care.")
     since = wording.day(wording.local(card.care.said_at, zone).date())
-    return f"They need care since {since}: {CARE_WORDS[card.care.reason].lower()}. Nothing is offered to them."
+    why = wording.inside(say(CARE_WORDS[card.care.reason]))
+    return say("They need care since {day}: {why}. Nothing is offered to them.", day=since, why=why)
 
 
 def _share(card: CustomerCard) -> list[Fact]:
     if card.share is None or card.answer is None:
         return []
     facts = [
-        Fact(name, "not known" if part is None else f"{100 * part:.0f} %", "with us")
+        Fact(name, say("not known") if part is None else wording.percent(part), say("with us"))
         for name, part in (
-            ("Vehicles", card.share.vehicles),
-            ("Kilometres", card.share.km),
-            ("Covers", card.share.covers),
+            (say("Vehicles"), card.share.vehicles),
+            (say("Kilometres"), card.share.km),
+            (say("Covers"), card.share.covers),
         )
     ]
     worth = card.share.worth_per_year
     if card.share.missing_vehicles and worth is not None and card.premium:
         worth_text = wording.money(worth, card.premium.currency, decimals=0)
-        facts.append(Fact("The rest", worth_text, "premium a year, if it were like what is with us"))
+        facts.append(Fact(say("The rest"), worth_text, say("premium a year, if it were like what is with us")))
     return facts
 
 
@@ -162,29 +186,43 @@ def _premium_rows(card: CustomerCard) -> list[Row]:
 def _premium_words(card: CustomerCard) -> str:
     premium = card.premium
     if premium is None:
-        return "Fewer than two months are posted."
+        return say("Fewer than two months are posted.")
     amount = wording.money(premium.amount, premium.currency)
     difference = wording.money(premium.difference, premium.currency, signed=True)
-    return f"{wording.month(premium.period)}: {amount}, {difference} against {wording.month(premium.before)}"
+    return say(
+        "{month}: {amount}, {difference} against {before}",
+        month=wording.month(premium.period),
+        amount=amount,
+        difference=difference,
+        before=wording.month(premium.before),
+    )
 
 
 def _score_bars(card: CustomerCard) -> Markup | None:
     if len(card.scores) < 2:
         return None
     return charts.month_bars(
-        [(one.period[5:], one.score, f"{wording.month(one.period)}: {one.score:.0f}") for one in card.scores]
+        [
+            (wording.short_month(one.period), one.score, f"{wording.month(one.period)}: {wording.number(one.score)}")
+            for one in card.scores
+        ]
     )
 
 
 def _score_words(card: CustomerCard) -> str:
     if len(card.scores) < 2:
-        return "One month is no trend yet." if card.scores else "No month is priced on driving yet."
+        return say("One month is no trend yet.") if card.scores else say("No month is priced on driving yet.")
     change = card.scores[-1].score - card.scores[0].score
-    way = "unchanged" if abs(change) < 0.5 else f"{'up' if change > 0 else 'down'} {abs(change):.0f} points"
-    return f"{way} since {wording.month(card.scores[0].period)}"
+    since, points = wording.month(card.scores[0].period), wording.number(abs(change))
+    if abs(change) < 0.5:
+        return say("unchanged since {month}", month=since)
+    if change > 0:
+        return say("up {points} points since {month}", points=points, month=since)
+    return say("down {points} points since {month}", points=points, month=since)
 
 
 def _log_row(one: Touchpoint, zone: str) -> Row:
     day = wording.day(wording.local(one.occurred_at, zone).date())
-    how = f"{'to the customer' if one.outbound else 'from the customer'}, {one.channel}"
+    how = say("to the customer") if one.outbound else say("from the customer")
+    how = f"{how}, {wording.words(one.channel)}"
     return Row(wording.words(one.kind), day, f"{how}{': ' + one.words if one.words else ''}")

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from api.customer_card import person_of
 from api.errors import NotFound
 from api.forms import check_session_form
+from api.languages import say
 from api.paging import Page, by
 from api.problems import PROBLEMS
 from api.rendering import page
@@ -125,7 +126,7 @@ def show_queue(request: Request, reader: PrivacyOfficer, database: Store, now: N
             "asked": long_day(one.asked_at),
             "days": (now - one.asked_at).days,
             "granted": one.granted,
-            "waits": [WAITS[wait] for wait in waits_for(database, one.person_key, now.date())],
+            "waits": [say(WAITS[wait]) for wait in waits_for(database, one.person_key, now.date())],
         }
         for one in found
     ]

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictFloat, StrictInt
 from api import wording
 from api.customer_card import person_of
 from api.forms import check_session_form
+from api.languages import say, say_count
 from api.problems import PROBLEMS
 from api.rendering import page
 from api.roles import Actuary, Now, PortfolioReader, Store
@@ -123,7 +124,7 @@ def show_board(request: Request, reader: PortfolioReader, database: Store, now: 
         cards=[_card_view(card) for card in board.cards],
         speed=_speed(board),
         may_act=reader.role == "actuary",
-        templates=[(one.name, one.title) for one in templates().values()],
+        templates=[(one.name, say(one.title)) for one in templates().values()],
         actions=[(one, wording.words(one)) for one in ACTIONS],
     )
 
@@ -217,38 +218,43 @@ def _card_view(card: Card) -> dict[str, Any]:
     return {
         "name": card.experiment.name,
         "hypothesis": plan.hypothesis,
-        "measure": plan.measure,
+        "measure": say(plan.measure),
         "tried": _tried(card.experiment),
-        "arrive": "outcomes are posted" if plan.measured_by == "posted" else "outcomes come by themselves",
+        "arrive": say("outcomes are posted") if plan.measured_by == "posted" else say("outcomes come by themselves"),
         "steps": [
             {"name": wording.words(name), "done": STEPS.index(name) <= STEPS.index(card.stands_at),
              "days": _days(card.days.get(name))}
             for name in STEPS
         ],
         "verdict": now.verdict,
-        "effect": f"{now.effect:+.3f} ({now.low:+.3f} to {now.high:+.3f})" if known else "too few customers to say",
-        "customers": f"{now.customers:,} customers, {now.treated:,} treated",
+        "effect": wording.estimate(now.effect, now.low, now.high, 3) if known else say("too few customers to say"),
+        "customers": say(
+            "{customers} customers, {treated} treated",
+            customers=wording.number(now.customers), treated=wording.number(now.treated),
+        ),
         "taught": card.taught,
         "next": NEXT.get(card.stands_at),
-        "next_words": DONE.get(NEXT.get(card.stands_at, ""), ""),
+        "next_words": say(DONE.get(NEXT.get(card.stands_at, ""), "")),
     }  # fmt: skip
 
 
 def _tried(experiment: Experiment) -> str:
     if experiment.template:
-        return f"offer {wording.words(experiment.template).lower()}"
+        return say("offer: {name}", name=wording.words(experiment.template))
     action = experiment.planned.action
-    return wording.words(action).lower() if action else "something beside offers"
+    return wording.inside(wording.words(action)) if action else say("something beside offers")
 
 
 def _days(days: float | None) -> str:
-    return "" if days is None else f"{days:.0f} d" if days >= 1 else "under a day"
+    if days is None:
+        return ""
+    return say_count("{count} day", "{count} days", round(days)) if days >= 1 else say("under a day")
 
 
 def _speed(board: Board) -> list[dict[str, str]]:
     steps = [
-        {"name": wording.words(step), "value": _days(days), "note": "median"}
+        {"name": wording.words(step), "value": _days(days), "note": say("median")}
         for step, days in board.median_days.items()
     ]
     quarters = sorted(board.cycles_by_quarter.items())[-4:]
-    return [*steps, *({"name": name, "value": str(count), "note": "cycles ended"} for name, count in quarters)]
+    return [*steps, *({"name": name, "value": str(count), "note": say("cycles ended")} for name, count in quarters)]

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from api import map_drawing, trip_view, wording
 from api.forms import check_session_form
+from api.languages import say
 from api.location_view import Asked, look_at_location, trips_to_choose
 from api.problems import PROBLEMS
 from api.rendering import page
@@ -35,7 +36,14 @@ def show_choice(
     """Which trip of which policy, and why: no place is shown before that is said."""
     trips = trips_to_choose(database, policy) if policy else []
     rows = [trip_view.trip_row(trip) for trip in trips]
-    return page(request, "locations.html", reader, policy=policy, trips=rows, reasons=LOOK_REASONS)
+    return page(
+        request,
+        "locations.html",
+        reader,
+        policy=policy,
+        trips=rows,
+        reasons={code: say(name) for code, name in LOOK_REASONS.items()},
+    )
 
 
 @router.post("/locations/{policy_id}", response_class=HTMLResponse, include_in_schema=False)
@@ -61,7 +69,7 @@ def show_location(
         reader,
         policy=policy_id,
         trip=trip_view.trip_row(file.trip),
-        reason=LOOK_REASONS[reason],
+        reason=say(LOOK_REASONS[reason]),
         words=words.strip(),
         is_cut=file.is_cut,
         bands=[{"code": band, "name": wording.band_name(band)} for band in OVER_LIMIT_BANDS],

@@ -5,6 +5,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from markupsafe import Markup, escape
 
+from api import wording
+from api.languages import say
+
 LEVELS = 5
 STRETCHED = 'preserveAspectRatio="none"'
 
@@ -33,6 +36,8 @@ def curve(points: Sequence[tuple[float, Mapping[str, float]]], words: str) -> Ma
     def line(y: np.ndarray[tuple[int], np.dtype[np.float64]]) -> list[str]:
         return [f"{at:.1f} {1000 * (top - value) / span:.1f}" for at, value in zip(across, y, strict=True)]
 
+    across_words = escape(say("euro a year for each individual treatment"))
+    most, left, right = (wording.number(value) for value in (top, x[0], x[-1]))
     band = "L".join([*line(high), *reversed(line(low))])
     zero = 16 + 164 * top / span
     return Markup(
@@ -41,10 +46,10 @@ def curve(points: Sequence[tuple[float, Mapping[str, float]]], words: str) -> Ma
         f'<svg x="0" y="16" width="100%" height="164" viewBox="0 0 1000 1000" {STRETCHED} overflow="visible">'
         f'<path class="band" d="M{band}z"/>'
         f'<path class="speed" vector-effect="non-scaling-stroke" d="M{"L".join(line(mean))}"/></svg>'
-        f'<text class="tick" x="4" y="12">{top:,.0f}</text><text class="tick" x="4" y="{zero - 4:.1f}">0</text>'
-        f'<text class="tick" x="0" y="198">{x[0]:,.0f}</text>'
-        f'<text class="tick" x="50%" y="198" text-anchor="middle">euro a year for each individual treatment</text>'
-        f'<text class="tick" x="100%" y="198" text-anchor="end">{x[-1]:,.0f}</text></svg>'
+        f'<text class="tick" x="4" y="12">{most}</text><text class="tick" x="4" y="{zero - 4:.1f}">0</text>'
+        f'<text class="tick" x="0" y="198">{left}</text>'
+        f'<text class="tick" x="50%" y="198" text-anchor="middle">{across_words}</text>'
+        f'<text class="tick" x="100%" y="198" text-anchor="end">{right}</text></svg>'
     )
 
 
@@ -56,12 +61,13 @@ def territory_map(
     for name, path in paths.items():
         level = levels.get(name)
         kind = "none" if level is None else f"level-{level}"
-        title = f"{name}: {words.get(name, 'nobody')}"
+        title = f"{name}: {words.get(name) or say('nobody')}"
         parts.append(f'<path class="{kind}" d="{escape(path)}"><title>{escape(title)}</title></path>')
         if named and (begin := path.removeprefix("M").split("h")[0].split(" ")):
             x, y = float(begin[0]) + 90, float(begin[1]) + 98
             parts.append(f'<text class="place" x="{x:.0f}" y="{y:.0f}" text-anchor="middle">{escape(name)}</text>')
+    title = escape(say("Territories by loss ratio; the table beside says the same"))
     return Markup(
         f'<svg class="chart territories" role="img" viewBox="0 0 1000 {max(height, 1):.0f}" '
-        f'aria-label="Territories by loss ratio; the table beside says the same">{"".join(parts)}</svg>'
+        f'aria-label="{title}">{"".join(parts)}</svg>'
     )

@@ -9,12 +9,15 @@ from fastapi.responses import HTMLResponse, Response
 
 from api import wording
 from api.errors import NotFound
+from api.languages import say
 from api.offer_preview import preview_of
 from api.planning_view import masked, segments_view, strategies_view, without_the_few
+from api.planning_words import said
 from api.problems import PROBLEMS
 from api.rendering import page
 from api.roles import Now, OfferLogReader, Places, PortfolioReader, Store
 from api.store import Account
+from portfolio.consent_store import purposes
 from portfolio.errors import NothingToOffer
 from portfolio.guard import REVEALS
 from portfolio.offer_log_store import fetch_fared, fetch_reasons, fetch_refusals
@@ -88,10 +91,10 @@ def show_guard(
         "guard.html",
         reader,
         fared=fared,
-        reasons=reasons,
+        reasons=[replace(one, reason=said(one.reason)) for one in reasons],
         refusals=[
             {"day": wording.day(one.refused_at.date()), "name": one.name, "policy": one.policy_id, "words": one.words,
-             "template": one.template, "reasons": "; ".join(one.reasons)}
+             "template": one.template, "reasons": "; ".join(said(reason) for reason in one.reasons)}
             for one in refusals
         ],
         templates=[_words(one) for one in templates().values()],
@@ -105,20 +108,27 @@ def show_guard(
 
 def _words(offer: Template) -> dict[str, Any]:
     """An offer's words, and of each datum what it tells and which consent it asks for."""
-    uses = [
-        {"name": wording.words(used), "tells": REVEALS[used][0], "purpose": REVEALS[used][1]} for used in offer.uses
-    ]
-    return {"name": offer.name, "title": offer.title, "words": offer.words, "uses": uses}
+    uses = []
+    for used in offer.uses:
+        tells, purpose = REVEALS[used]
+        asks = say(purposes()[purpose].title) if purpose else ""
+        uses.append({"name": wording.words(used), "tells": say(tells), "asks": asks})
+    return {"name": offer.name, "title": say(offer.title), "words": offer.words, "uses": uses}
 
 
 def _shown(database: Database, places: Places, find: str, template: str, now: Now) -> dict[str, Any]:
     try:
         found = preview_of(database, places, find.strip(), template, now)
     except NotFound:
-        return {"problem": "Nobody has exactly this policy number or e-mail address."}
+        return {"problem": say("Nobody has exactly this policy number or e-mail address.")}
     except NothingToOffer as error:
-        return {"problem": f"{error}."}
-    return {"words": found.words, "verdict": found.verdict, "problem": None}
+        return {"problem": f"{said(str(error))}."}
+    verdict = {
+        "allowed": found.verdict.allowed,
+        "reasons": [said(one) for one in found.verdict.reasons],
+        "reveals": [say(one) for one in found.verdict.reveals],
+    }
+    return {"words": found.words, "verdict": verdict, "problem": None}
 
 
 def _is_kept(database: Database, kind: Kind) -> bool:

@@ -6,10 +6,12 @@ from typing import Any
 from markupsafe import Markup
 
 from api import wording
+from api.languages import say, say_count
 from api.planning_charts import LEVELS, curve, interval_bar, territory_map
+from api.planning_words import said
 from api.trip_view import Fact
 from portfolio.planning_store import Result
-from portfolio.strategy_report import MEASURES, TITLES, shown
+from portfolio.strategy_report import MEASURES, TITLES
 
 LEAST_PEOPLE = 20  # of fewer in a territory nothing is told
 ROUNDED_TO = 10  # what underwriters see of sizes
@@ -44,11 +46,11 @@ def segments_view(result: Result, versions: Sequence[int]) -> dict[str, Any]:
     return {
         "version": result.version,
         "versions": versions,
-        "made": f"{result.made_at:%Y-%m-%d %H:%M} UTC",
+        "made": f"{wording.moment(result.made_at)} UTC",
         "facts": _facts(found),
         "rows": segments,
         "masked": "value" not in found["segments"][0],
-        "paying": [f"{' + '.join(one['names'])} ({one['policies']:,} policies)" for one in found["paying"]],
+        "paying": [_paying(one) for one in found["paying"]],
         "map": _map(found),
         "drawn": found["outlines"]["drawn"],
         "places": [_place(one, currency) for one in found["territories"]],
@@ -62,84 +64,99 @@ def strategies_view(result: Result) -> dict[str, Any]:
     turning, years = found["break_even"]["cost_per_treatment"], found["years"]
     rows = {name: found["strategies"][name] for name in TITLES}  # JSON keeps no order
     measures = []
-    for name, (title, form) in MEASURES.items():
+    for name, (title, decimals) in MEASURES.items():
         ends = [row[name][end] for row in rows.values() for end in ("low", "high")]
-        bars = [
-            {"name": TITLES[key], "words": shown(row[name], form),
-             "bar": interval_bar(row[name], min(*ends, 0.0), max(ends), f"{TITLES[key]}: {shown(row[name], form)}")}
-            for key, row in rows.items()
-        ]  # fmt: skip
-        measures.append({"name": name, "title": title, "rows": bars})
+        bars = []
+        for key, row in rows.items():
+            words = wording.estimate(row[name]["mean"], row[name]["low"], row[name]["high"], decimals)
+            bar = interval_bar(row[name], min(*ends, 0.0), max(ends), f"{say(TITLES[key])}: {words}")
+            bars.append({"name": say(TITLES[key]), "words": words, "bar": bar})
+        measures.append({"name": name, "title": say(title), "rows": bars})
     points = [(one["cost"], one["lead"]) for one in found["break_even"]["curve"]]
-    lost = f"{turning['mean']:.0f} ({turning['low']:.0f} to {turning['high']:.0f})"
+    lost = wording.estimate(turning["mean"], turning["low"], turning["high"])
     return {
         "version": result.version,
-        "made": f"{result.made_at:%Y-%m-%d %H:%M} UTC",
-        "meant": f"{found['seeds']} simulated markets of {found['customers']:,} customers over {years} years; "
-        "means with 95 % intervals",
+        "made": f"{wording.moment(result.made_at)} UTC",
+        "meant": say(
+            "{seeds} simulated markets of {customers} customers over {years} years; means with 95 % intervals.",
+            seeds=found["seeds"],
+            customers=wording.number(found["customers"]),
+            years=years,
+        ),
         "measures": measures,
-        "turning": f"{lost} euro a year for each policy treated individually",
+        "turning": say("{amount} euro a year for each policy treated individually", amount=lost),
         "never": found["break_even"]["never_lost"],
-        "curve": curve(points, f"Lead of one-to-one by the cost of a treatment; it is gone at {lost} euro"),
-        "costs": [Fact(wording.words(name), f"{cost:g}", "euro") for name, cost in found["costs"].items()],
+        "curve": curve(
+            points, say("Lead of one-to-one by the cost of a treatment; it is gone at {amount} euro", amount=lost)
+        ),
+        "costs": [
+            Fact(wording.words(name), wording.exact(f"{cost:g}"), say("euro")) for name, cost in found["costs"].items()
+        ],
     }
 
 
 def _facts(found: Mapping[str, Any]) -> list[Fact]:
     stability, alike = found["stability"], found["alike_before"]
     facts = [
-        Fact("Customers", f"{found['customers']:,}", f"since {found['since'][:7]}, in {found['currency']}"),
-        Fact("Segments", str(len(found["segments"])), f"of {found['wanted']['least']:,} customers at least"),
-        Fact("Stability", f"{stability['value']:.2f}", f"{stability['low']:.2f} to {stability['high']:.2f} on "
-             f"{found['reruns']} resamples; 1: the same, 0: by chance"),
+        Fact(say("Customers"), wording.number(found["customers"]),
+             say("since {month}, in {currency}", month=wording.month(found["since"][:7]), currency=found["currency"])),
+        Fact(say("Segments"), str(len(found["segments"])),
+             say("of {count} customers at least", count=wording.number(found["wanted"]["least"]))),
+        Fact(say("Stability"), wording.number(stability["value"], 2), say(
+            "{low} to {high} on {count} resamples; 1: the same, 0: by chance", low=wording.number(stability["low"], 2),
+            high=wording.number(stability["high"], 2), count=found["reruns"])),
     ]  # fmt: skip
     if alike is not None:
-        facts.append(Fact("Against the version before", f"{alike:.2f}", "how alike it divides these customers"))
+        facts.append(
+            Fact(
+                say("Against the version before"), wording.number(alike, 2), say("how alike it divides these customers")
+            )
+        )
     return facts
 
 
 def _segment(one: Group, currency: str, pays: bool) -> Group:
     row = {
-        "name": one["name"],
-        "customers": f"{one['customers']:,}",
-        "years": f"{one['exposure_years']:,.0f}",
-        "km": f"{one['km_per_year']:,.0f}",
+        "name": said(one["name"]),
+        "customers": wording.number(one["customers"]),
+        "years": wording.number(one["exposure_years"]),
+        "km": wording.number(one["km_per_year"] * 1000 / wording.METRES[wording.unit()]),
         "premium": wording.money(one["premium"], currency, decimals=0),
-        "loss_ratio": _interval(one["loss_ratio"], "{:.2f}"),
-        "credibility": f"{one['credibility']:.2f}",
-        "credible": f"{one['credible_loss_ratio']:.2f}",
-        "take_up": "no quotes" if one["take_up"] is None else _interval(one["take_up"], "{:.0%}"),
-        "reachable": f"{one['reachable']:.0%}",
+        "loss_ratio": _interval(one["loss_ratio"], 2),
+        "credibility": wording.number(one["credibility"], 2),
+        "credible": wording.number(one["credible_loss_ratio"], 2),
+        "take_up": say("no quotes") if one["take_up"] is None else _shared(one["take_up"]),
+        "reachable": wording.percent(one["reachable"]),
         "pays": pays,
     }
     if "value" in one:
         row |= {
-            "value": _interval(one["value"], "{:,.0f}"),
-            "kept": "none ended" if one["kept"] is None else _interval(one["kept"], "{:.0%}"),
+            "value": _interval(one["value"], 0),
+            "kept": say("none ended") if one["kept"] is None else _shared(one["kept"]),
             "needs": _shares(one["needs"]),
-            "night_known": f"{one['night_known']:.0%}",
+            "night_known": wording.percent(one["night_known"]),
             "channels": _shares(one["channels"]),
-            "choices": ", ".join(
-                f"{wording.words(name)} {_interval(part, '{:.0%}')}" for name, part in one["choices"].items()
-            ),
+            "choices": ", ".join(f"{wording.words(name)} {_shared(part)}" for name, part in one["choices"].items()),
             "smallest": _smallest(one["smallest"]),
-            "chance": f"{one['chance']:.0%}",
+            "chance": wording.percent(one["chance"]),
         }
     return row
 
 
 def _smallest(policies: int | None) -> str:
     if policies is None:
-        return "No number of such customers would pay for an offer of its own with a chance of 90 %."
-    return f"From {policies:,} such customers on an offer of its own pays with a chance of 90 %."
+        return say("No number of such customers would pay for an offer of its own with a chance of 90 %.")
+    return say(
+        "From {count} such customers on an offer of its own pays with a chance of 90 %.", count=wording.number(policies)
+    )
 
 
 def _place(one: Group, currency: str) -> Group:
     return {
         "name": one["name"],
-        "customers": f"{one['customers']:,}",
+        "customers": wording.number(one["customers"]),
         "premium": wording.money(one["premium"], currency, decimals=0),
-        "loss_ratio": _interval(one["loss_ratio"], "{:.2f}"),
+        "loss_ratio": _interval(one["loss_ratio"], 2),
     }
 
 
@@ -149,18 +166,33 @@ def _map(found: Mapping[str, Any]) -> Markup:
     low, high = (min(ratios.values()), max(ratios.values())) if ratios else (0.0, 1.0)
     span = max(high - low, 1e-9)
     levels = {name: min(int(LEVELS * (ratio - low) / span), LEVELS - 1) for name, ratio in ratios.items()}
-    words = {name: f"loss ratio {ratio:.2f} with credibility" for name, ratio in ratios.items()}
+    words = {
+        name: say("loss ratio {ratio} with credibility", ratio=wording.number(ratio, 2))
+        for name, ratio in ratios.items()
+    }
     outlines = found["outlines"]
     return territory_map(outlines["paths"], outlines["height"], levels, words, named=not outlines["drawn"])
 
 
-def _interval(one: Mapping[str, float], form: str) -> str:
-    return f"{form.format(one['value'])} ({form.format(one['low'])} to {form.format(one['high'])})"
+def _paying(one: Group) -> str:
+    names = " + ".join(said(name) for name in one["names"])
+    return f"{names} ({say_count('{count} policy', '{count} policies', one['policies'])})"
+
+
+def _interval(one: Mapping[str, float], decimals: int) -> str:
+    return wording.estimate(one["value"], one["low"], one["high"], decimals)
+
+
+def _shared(one: Mapping[str, float]) -> str:
+    value, low, high = (wording.number(100 * one[name]) for name in ("value", "low", "high"))
+    return f"{value} % ({low}–{high})"
 
 
 def _shares(parts: Mapping[str, float]) -> str:
     held = sorted(((share, name) for name, share in parts.items() if share >= 0.005), reverse=True)
-    return ", ".join(f"{wording.words(name).lower()} {share:.0%}" for share, name in held) or "none"
+    return ", ".join(
+        f"{wording.inside(said(wording.words(name)))} {wording.percent(share)}" for share, name in held
+    ) or say("none")
 
 
 def _rounded(count: float) -> int:

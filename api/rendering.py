@@ -16,6 +16,10 @@ from api.store import Account
 
 HERE = Path(__file__).parent
 STATIC = HERE / "static"
+SAID = (
+    "money", "number", "percent", "km", "duration", "day", "long_day", "moment", "clock", "month", "words", "inside",
+    "event_name", "peak",
+)  # fmt: skip
 
 
 def make_environment() -> Environment:
@@ -31,7 +35,7 @@ def make_environment() -> Environment:
     environment.install_gettext_callables(say, say_plain_count, newstyle=True)  # type: ignore[attr-defined]
     environment.policies["ext.i18n.trimmed"] = True
     environment.globals["languages"] = LANGUAGES
-    for word in ("money", "km", "duration", "day", "long_day", "clock", "month", "words", "event_name", "peak"):
+    for word in SAID:
         environment.filters[word] = getattr(wording, word)
     for path in STATIC.iterdir():
         digest = hashlib.sha256(path.read_bytes()).hexdigest()[:12]

@@ -38,8 +38,7 @@ SOURCE_NAMES = {
 
 def number(value: float | Decimal, decimals: int = 0) -> str:
     """`1,234.5`, by the locale's separators; a true minus."""
-    locale = current().locale
-    return _separated(f"{value:,.{decimals}f}", locale).replace("-", MINUS)
+    return separated(f"{value:,.{decimals}f}").replace("-", MINUS)
 
 
 def exact(written: str) -> str:
@@ -52,9 +51,15 @@ def inside(text: str) -> str:
     return text[:1].lower() + text[1:] if current().language == "en" else text
 
 
-def percent(share: float, decimals: int = 0) -> str:
+def percent(share: float | Decimal, decimals: int = 0) -> str:
     """A share (0 to 1) as `12 %`."""
     return f"{number(100 * share, decimals)} %"
+
+
+def estimate(value: float, low: float, high: float, decimals: int = 0) -> str:
+    """A value with its interval, `1.12 (0.80–1.53)`; where an end is below zero `0.2 (−0.1 … 0.5)`."""
+    said, least, most = (number(one, decimals) for one in (value, low, high))
+    return f"{said} ({least}–{most})" if low >= 0 else f"{said} ({least} … {most})"
 
 
 def symbol(currency: str) -> str:
@@ -68,7 +73,7 @@ def money(amount: Decimal, currency: str, *, signed: bool = False, decimals: int
     locale = current().locale
     sign = MINUS if amount < 0 else "+" if signed and amount > 0 else ""
     before, after = _around(currency, locale)
-    return f"{sign}{before}{_separated(f'{abs(amount):,.{decimals}f}', locale)}{after}"
+    return f"{sign}{before}{separated(f'{abs(amount):,.{decimals}f}')}{after}"
 
 
 @lru_cache(maxsize=256)
@@ -86,9 +91,9 @@ def _whole(locale: Locale) -> str:
     return str(locale.currency_formats["standard"].pattern).split(";")[0].replace(".00", "")
 
 
-def _separated(english: str, locale: Locale) -> str:
+def separated(english: str) -> str:
     """A number as Python writes it (1,234.5) with the locale's separators: exact, and quick."""
-    group, point = _separators(locale)
+    group, point = _separators(current().locale)
     if (group, point) == (",", "."):
         return english
     return english.translate({ord(","): group, ord("."): point})
@@ -175,6 +180,11 @@ def day(time: date) -> str:
 def long_day(time: date) -> str:
     """`3 October 2026`."""
     return _dated(_date(time), "long", current().locale)
+
+
+def moment(time: datetime, *, seconds: bool = False) -> str:
+    """`3 Oct 2026, 07:45`, in the clock of the time itself."""
+    return f"{_dated(_date(time), 'yMMMd', current().locale)}, {clock(time, seconds=seconds)}"
 
 
 def month(period: str) -> str:

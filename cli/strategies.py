@@ -56,10 +56,10 @@ def strategies(
     typer.echo(f"{seeds} markets of {customers:,} customers, {years} years; means with 95 % intervals")
     for name, row in found["strategies"].items():
         typer.echo(TITLES[name])
-        for measure, (title, form) in MEASURES.items():
-            typer.echo(f"  {title:<50} {shown(row[measure], form)}")
+        for measure, (title, decimals) in MEASURES.items():
+            typer.echo(f"  {title:<50} {shown(row[measure], decimals)}")
     turning = found["break_even"]["cost_per_treatment"]
     typer.echo(
-        f"One-to-one stops paying at {shown(turning, '{:.1f}')} euro a year for each individual treatment; in "
+        f"One-to-one stops paying at {shown(turning, 1)} euro a year for each individual treatment; in "
         f"{found['break_even']['never_lost']} of {seeds} markets it did not within the costs tried."
     )

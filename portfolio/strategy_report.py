@@ -12,11 +12,11 @@ TITLES = {
     "one_to_one": "One-to-one: individual rates, contacts that pay",
 }
 MEASURES = {
-    "profit": ("Profit over all years, euro", "{:,.0f}"),
-    "loss_ratio": ("Loss ratio: expected losses over premium", "{:.3f}"),
-    "retention": ("Retention: renewals kept", "{:.3f}"),
-    "fairness": ("Fairness: premium that lies where the losses lie", "{:.3f}"),
-    "customer_value": ("Value of a customer won, euro", "{:,.0f}"),
+    "profit": ("Profit over all years, euro", 0),
+    "loss_ratio": ("Loss ratio: expected losses over premium", 3),
+    "retention": ("Retention: renewals kept", 3),
+    "fairness": ("Fairness: premium that lies where the losses lie", 3),
+    "customer_value": ("Value of a customer won, euro", 0),
 }
 INK, QUIET, OURS = "#1c1917", "#78716c", "#c2410c"
 STYLE = """
@@ -59,16 +59,17 @@ def page(found: dict[str, Any]) -> str:
     )
 
 
-def shown(one: dict[str, float], form: str) -> str:
+def shown(one: dict[str, float], decimals: int) -> str:
     """Mean and interval as text."""
-    return f"{form.format(one['mean'])} ({form.format(one['low'])} to {form.format(one['high'])})"
+    mean, low, high = (f"{one[name]:,.{decimals}f}" for name in ("mean", "low", "high"))
+    return f"{mean} ({low} to {high})"
 
 
 def _table(found: dict[str, Any]) -> str:
     head = "".join(f"<th>{escape(title)}</th>" for title, _ in MEASURES.values())
     rows = "".join(
         f"<tr><td>{escape(TITLES[name])}</td>"
-        + "".join(f"<td>{escape(shown(row[measure], form))}</td>" for measure, (_, form) in MEASURES.items())
+        + "".join(f"<td>{escape(shown(row[measure], decimals))}</td>" for measure, (_, decimals) in MEASURES.items())
         + "</tr>"
         for name, row in found["strategies"].items()
     )

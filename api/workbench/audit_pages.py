@@ -12,6 +12,7 @@ from fastapi.responses import HTMLResponse, Response
 from api import wording
 from api.access import looked, noted_filter
 from api.accounts import ROLES
+from api.languages import say
 from api.rendering import page
 from api.roles import AuditReader, Now, Store
 from api.workbench.audit_store import AuditFilter, AuditRow, each_audit_row, fetch_actions, fetch_audit_rows
@@ -98,14 +99,14 @@ def _shown(row: AuditRow) -> dict[str, object]:
     details = json.loads(row.details)
     return {
         "sequence": row.sequence,
-        "at": f"{row.noted_at:%Y-%m-%d %H:%M:%S}",
-        "who": row.actor or "the program",
+        "at": wording.moment(row.noted_at, seconds=True),
+        "who": row.actor or say("the program"),
         "role": wording.words(row.role),
         "action": wording.words(row.action),
         "policy": row.policy_id,
-        "person": "yes" if row.of_a_person else "–",
+        "person": say("yes") if row.of_a_person else "–",
         "object": row.object,
-        "details": ", ".join(f"{wording.words(name).lower()} {value}" for name, value in details.items()),
+        "details": ", ".join(f"{wording.inside(wording.words(name))} {value}" for name, value in details.items()),
     }
 
 

@@ -6,6 +6,7 @@ from datetime import date
 from decimal import Decimal
 
 from api import wording
+from api.languages import say
 from api.trip_view import Fact
 from api.workbench.book_store import BookFilter, BookRow, BookTotals
 from pricing.periods import month_bounds, months_before
@@ -84,20 +85,21 @@ def query_of(which: BookFilter) -> dict[str, str]:
 
 def choices(which: BookFilter, plans: Sequence[RatePlan]) -> list[Choice]:
     """The filters; what can be chosen of a policy's terms is what the plans of the book know."""
-    pay_plans = {one.name: one.title.split(":")[0] for plan in plans for one in plan.pay_plans.values()}
+    pay_plans = {one.name: say(one.title).split(":")[0] for plan in plans for one in plan.pay_plans.values()}
     levels = {
         name: {
             level: wording.words(level) for plan in plans if name in plan.factors for level in plan.factors[name].levels
         }
         for name in ("territory", "vehicle_class")
     }
+    scores, qualities, moves = ({code: say(name) for code, name in one.items()} for one in (SCORES, QUALITIES, CHANGES))
     return [
-        Choice("pay_plan", "Pay plan", pay_plans, which.pay_plan),
-        Choice("territory", "Territory", levels["territory"], which.territory),
-        Choice("vehicle_class", "Vehicle class", levels["vehicle_class"], which.vehicle_class),
-        Choice("score", "Score", SCORES, which.score),
-        Choice("quality", "Data quality", QUALITIES, which.quality),
-        Choice("change", "Premium against the month before", CHANGES, which.change),
+        Choice("pay_plan", say("Pay plan"), pay_plans, which.pay_plan),
+        Choice("territory", say("Territory"), levels["territory"], which.territory),
+        Choice("vehicle_class", say("Vehicle class"), levels["vehicle_class"], which.vehicle_class),
+        Choice("score", say("Score"), scores, which.score),
+        Choice("quality", say("Data quality"), qualities, which.quality),
+        Choice("change", say("Premium against the month before"), moves, which.change),
     ]
 
 
@@ -109,13 +111,16 @@ def totals(sums: Sequence[BookTotals]) -> list[Fact]:
     scored = sum(one.scored for one in sums)
     paid = [one for one in sums if one.currency]
     return [
-        Fact("Policies", f"{sum(one.policies for one in sums):,}", f"{sum(one.trips for one in sums):,} trips"),
-        Fact("Driven", wording.km(driven), f"{_share(charged, driven)} counts"),
-        Fact("Relabelled", _share(relabelled, driven), "of the km, by policyholders"),
-        Fact("Premium", _amounts([(one.premium, one.currency) for one in paid]), "statements and adjustments"),
-        Fact("Of it adjustments", _amounts([(one.adjusted, one.currency) for one in paid], signed=True)),
-        Fact("Score on average", f"{sum(one.score_sum for one in sums) / scored:.0f}" if scored else "–"),
-        Fact("Premium by distance", wording.per_distance(paid[0].premium * 1000 / paid[0].driven_m, paid[0].currency, 3)
+        Fact(say("Policies"), wording.number(sum(one.policies for one in sums)),
+             say("{count} trips", count=wording.number(sum(one.trips for one in sums)))),
+        Fact(say("Driven"), wording.km(driven), say("{share} counts", share=_share(charged, driven))),
+        Fact(say("Relabelled"), _share(relabelled, driven), say("of the way, by policyholders")),
+        Fact(say("Premium"), _amounts([(one.premium, one.currency) for one in paid]),
+             say("statements and adjustments")),
+        Fact(say("Of it adjustments"), _amounts([(one.adjusted, one.currency) for one in paid], signed=True)),
+        Fact(say("Score on average"), wording.number(sum(one.score_sum for one in sums) / scored) if scored else "–"),
+        Fact(say("Premium a {unit}", unit=wording.unit()),
+             wording.per_distance(paid[0].premium * 1000 / paid[0].driven_m, paid[0].currency, 3)
              if len(paid) == 1 and paid[0].driven_m else "–"),
     ]  # fmt: skip
 
@@ -130,13 +135,13 @@ def shown(row: BookRow, pay_plans: Mapping[str, str]) -> ShownRow:
         territory=wording.words(row.territory) or "–",
         vehicle_class=wording.words(row.vehicle_class) or "–",
         km=wording.km(row.driven_m),
-        score="–" if row.score is None else f"{row.score:.0f}",
-        quality=f"{100 * row.charged_m / row.driven_m:.0f} %" if row.driven_m else "–",
-        premium="not posted" if row.premium is None else wording.money(row.premium, currency),
+        score="–" if row.score is None else wording.number(row.score),
+        quality=wording.percent(row.charged_m / row.driven_m) if row.driven_m else "–",
+        premium=say("not posted") if row.premium is None else wording.money(row.premium, currency),
         posted=row.premium is not None,
         change="–" if change is None else wording.money(change, currency, signed=True),
         adjusted=wording.money(row.adjusted, currency, signed=True) if row.adjusted else "–",
-        relabelled=f"{100 * row.relabelled_m / row.driven_m:.0f} %" if row.relabelled_m else "–",
+        relabelled=wording.percent(row.relabelled_m / row.driven_m) if row.relabelled_m else "–",
     )
 
 
@@ -154,4 +159,4 @@ def _amounts(amounts: Sequence[tuple[Decimal, str]], *, signed: bool = False) ->
 
 
 def _share(part: int, whole: int) -> str:
-    return f"{100 * part / whole:.0f} %" if whole else "0 %"
+    return wording.percent(part / whole if whole else 0)

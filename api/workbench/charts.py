@@ -6,6 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from markupsafe import Markup, escape
 
+from api import wording
+from api.languages import say
+
 FEWEST_PLACES = 6  # one month is a column, not a wall
 
 
@@ -39,7 +42,7 @@ def interval_chart(
     """Values with their intervals over named places, from zero up, and a line to compare with."""
     known = [bound for one in points for bound in (one.value, one.high) if bound is not None]
     if not known:
-        return Markup('<p class="quiet">There is too little to say anything yet.</p>')
+        return Markup('<p class="quiet">{}</p>').format(say("There is too little to say anything yet."))
     wanted = max([*known, reference or 0.0])
     ceiling = (
         top or max(min(wanted, 4 * max(one.value or 0.0 for one in points) or wanted), reference or 0.0) * 1.08 or 1.0
@@ -94,4 +97,4 @@ def _height(value: float, ceiling: float) -> float:
 
 
 def _number(value: float) -> str:
-    return f"{value:,.0f}" if value >= 20 or value == 0 else f"{value:.2g}"
+    return wording.number(value) if value >= 20 or value == 0 else wording.exact(f"{value:.2g}")

@@ -8,6 +8,7 @@ from fastapi.responses import HTMLResponse, Response
 
 from api import wording
 from api.contest_view import queue
+from api.languages import say
 from api.rendering import page
 from api.roles import Desk, Now, Store
 from api.store import Account
@@ -63,13 +64,13 @@ def show_desk(request: Request, reader: Desk, database: Store, now: Now) -> Resp
 
 def _of_underwriter(database: Database, reader: Account, now: datetime) -> list[Waiting]:
     contests = queue(database, decided=False, limit=MOST_COUNTED)
-    oldest = f"the oldest since {wording.long_day(contests[0].raised_at.date())}" if contests else ""
+    oldest = say("the oldest since {day}", day=wording.long_day(contests[0].raised_at.date())) if contests else ""
     with database.role("telemetry") as conn:
         kept = sum(one.waiting for one in count_by_reason(conn, None))
     return [
-        Waiting("Contests to decide", len(contests), oldest, "/contests"),
-        Waiting("Rate plans that wait for a second actuary", len(_drafts(database, None, now)), "", "/rate-plans"),
-        Waiting("Records in quarantine", kept, "an administrator replays them", "/quarantine"),
+        Waiting(say("Contests to decide"), len(contests), oldest, "/contests"),
+        Waiting(say("Rate plans that wait for a second actuary"), len(_drafts(database, None, now)), "", "/rate-plans"),
+        Waiting(say("Records in quarantine"), kept, say("an administrator replays them"), "/quarantine"),
     ]
 
 
@@ -78,8 +79,10 @@ def _of_actuary(database: Database, reader: Account, now: datetime) -> list[Wait
         board = read_board(conn, now)
     steps = [card for card in board.cards if card.stands_at != "assess"]
     return [
-        Waiting("Rate plans to approve", len(_drafts(database, reader, now)), "by somebody else", "/rate-plans"),
-        Waiting("Experiments under way", len(steps), "", "/experiments"),
+        Waiting(
+            say("Rate plans to approve"), len(_drafts(database, reader, now)), say("by somebody else"), "/rate-plans"
+        ),
+        Waiting(say("Experiments under way"), len(steps), "", "/experiments"),
     ]
 
 
@@ -88,11 +91,11 @@ def _of_admin(database: Database, reader: Account, now: datetime) -> list[Waitin
         counts = [one for one in count_by_reason(conn, None) if one.waiting]
         events = fetch_security_events(conn, None, now - DAY, MOST_COUNTED)
         silent = count_devices(conn, "", "silent", now)
-    most = f"most of them {wording.words(counts[0].reason).lower()}" if counts else ""
+    most = say("most of them: {reason}", reason=wording.words(counts[0].reason)) if counts else ""
     return [
-        Waiting("Records in quarantine", sum(one.waiting for one in counts), most, "/quarantine"),
-        Waiting("Security events within a day", len(events), "", "/security-events"),
-        Waiting("Devices silent for 3 days", silent, "", "/devices?state=silent"),
+        Waiting(say("Records in quarantine"), sum(one.waiting for one in counts), most, "/quarantine"),
+        Waiting(say("Security events within a day"), len(events), "", "/security-events"),
+        Waiting(say("Devices silent for 3 days"), silent, "", "/devices?state=silent"),
     ]
 
 
@@ -100,11 +103,11 @@ def _of_privacy_officer(database: Database, reader: Account, now: datetime) -> l
     with database.role("policy") as conn:
         looks = count_since(conn, now - DAY)
         asked = [one for one in fetch_open(conn) if one.granted is None]
-    most = f"most often: {wording.words(looks[0][0]).lower()}" if looks else ""
-    oldest = f"the oldest since {wording.long_day(asked[0].asked_at)}" if asked else ""
+    most = say("most often: {action}", action=wording.words(looks[0][0])) if looks else ""
+    oldest = say("the oldest since {day}", day=wording.long_day(asked[0].asked_at)) if asked else ""
     return [
-        Waiting("People who asked to be erased", len(asked), oldest, "/erasures"),
-        Waiting("Looks and decisions within a day", sum(count for _, count in looks), most, "/audit"),
+        Waiting(say("People who asked to be erased"), len(asked), oldest, "/erasures"),
+        Waiting(say("Looks and decisions within a day"), sum(count for _, count in looks), most, "/audit"),
     ]
 
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from markupsafe import Markup
 
+from api import wording
+from api.languages import say
 from api.map_drawing import Bounds, framed, squares_svg
 from scoring.roads import RoadMap
 from scoring.tracks import unpack
@@ -67,12 +69,17 @@ def places_view(paths: Iterable[tuple[int, bytes]], roads: RoadMap | None) -> Pl
     bounds = framed(
         *(float(one) for one in (edges[:, 0].min(), edges[:, 1].min(), edges[:, 2].max(), edges[:, 3].max()))
     )
-    drawn = [
-        (square.bounds, -(-square.vehicles * LEVELS // most), f"{square.vehicles} vehicles, {square.trips} trips")
-        for square in squares
-    ]
-    title = f"Map of {len(squares)} squares of half a kilometre, by the number of vehicles that drove through"
+    drawn = [(square.bounds, -(-square.vehicles * LEVELS // most), _said(square)) for square in squares]
+    title = say(
+        "Map of {count} squares of half a kilometre, by the number of vehicles that drove through",
+        count=wording.number(len(squares)),
+    )
     return PlacesView(squares_svg(drawn, bounds, roads, title), trips, len(squares), hidden, most)
+
+
+def _said(square: Square) -> str:
+    vehicles, trips = wording.number(square.vehicles), wording.number(square.trips)
+    return say("{vehicles} vehicles, {trips} trips", vehicles=vehicles, trips=trips)
 
 
 def _cells(latitude_deg: np.ndarray, longitude_deg: np.ndarray) -> set[tuple[int, int]]:

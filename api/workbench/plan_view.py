@@ -9,6 +9,7 @@ from typing import Any
 from markupsafe import Markup
 
 from api import wording
+from api.languages import say
 from api.trip_view import Fact
 from api.workbench import charts
 from pricing.plan import RatePlan
@@ -23,7 +24,7 @@ MOST_SHOWN_DIFFERENCES = 300
 
 @dataclass(frozen=True, slots=True)
 class PlanLine:
-    """A plan in the list. `state`: live, coming, replaced, waits, expired."""
+    """A plan in the list. `state`: live, coming, replaced, waits, expired, in the reader's words."""
 
     plan_hash: str
     name: str
@@ -58,10 +59,16 @@ def plan_lines(published: Sequence[RatePlan], submitted: Sequence[Submission], n
     for plan in published:
         state = "live" if plan.plan_hash in live else "coming" if plan.effective_from > now.date() else "replaced"
         who = by_hash.get(plan.plan_hash)
-        said = f"{who.author_email}, approved by {who.approver_email}" if who else "ships with Wayrate"
+        said = (
+            say("{author}, approved by {approver}", author=who.author_email, approver=who.approver_email)
+            if who
+            else say("ships with Wayrate")
+        )
         mark = {"live": "good"}.get(state, "")
         lines.append(
-            PlanLine(plan.plan_hash, plan.name, plan.version, plan.effective_from.isoformat(), state, mark, said)
+            PlanLine(
+                plan.plan_hash, plan.name, plan.version, wording.long_day(plan.effective_from), say(state), mark, said
+            )
         )
     return lines
 
@@ -77,17 +84,21 @@ def live_hashes(published: Sequence[RatePlan], today: date) -> set[str]:
 
 def plan_facts(plan: RatePlan) -> list[Fact]:
     """What a plan is, in a line of facts."""
-    duties = profile_named(plan.jurisdiction).title if plan.jurisdiction else "none"
-    names = [one.name for one in plan.multipliers]
+    duties = profile_named(plan.jurisdiction).title if plan.jurisdiction else say("none")
+    factors = ", ".join(wording.inside(wording.words(name)) for name in (one.name for one in plan.multipliers))
     return [
-        Fact("Version", plan.version),
-        Fact("In effect from", wording.long_day(plan.effective_from)),
-        Fact("Currency", plan.currency),
-        Fact("Covers", str(len(plan.covers))),
-        Fact("Pay plans", str(len(plan.pay_plans))),
-        Fact("Factors", str(len(names)), ", ".join(wording.words(name).lower() for name in names)),
-        Fact("Jurisdiction", duties),
-        Fact("Score model", plan.score_model.version, "stated priors" if plan.score_model == PRIOR_MODEL else ""),
+        Fact(say("Version"), plan.version),
+        Fact(say("In effect from"), wording.long_day(plan.effective_from)),
+        Fact(say("Currency"), plan.currency),
+        Fact(say("Covers"), str(len(plan.covers))),
+        Fact(say("Pay plans"), str(len(plan.pay_plans))),
+        Fact(say("Factors"), str(len(plan.multipliers)), factors),
+        Fact(say("Jurisdiction"), duties),
+        Fact(
+            say("Score model"),
+            plan.score_model.version,
+            say("stated priors") if plan.score_model == PRIOR_MODEL else "",
+        ),
     ]
 
 
@@ -99,9 +110,9 @@ def changes(old: RatePlan | None, new: RatePlan) -> list[Difference]:
 def refusal_in_advance(held: Submission, account_email: str, now: datetime) -> str:
     """Why this account cannot approve what waits; "": it can."""
     if held.author_email == account_email:
-        return "You submitted it: another person approves it."
+        return say("You submitted it: another person approves it.")
     if now > held.submitted_at + SUBMISSION_LASTS:
-        return f"It waited over {SUBMISSION_LASTS.days} days: it is submitted again as another version."
+        return say("It waited over {days} days: it is submitted again as another version.", days=SUBMISSION_LASTS.days)
     return ""
 
 
@@ -110,13 +121,14 @@ def impact_facts(found: Mapping[str, Any]) -> list[Fact]:
     currency, policies = found["currency"], found["policies"]
     off_balance = found["off_balance"]
     return [
-        Fact("Policies", f"{policies:,}"),
-        Fact("Now", _money(found["old_amount"], currency)),
-        Fact("By the draft", _money(found["new_amount"], currency), _percent(found["change"])),
-        Fact("Off-balance", "–" if off_balance is None else f"{off_balance:.4f}", "times the new amounts is the same"),
-        Fact("Pay less", f"{found['pay_less']:,}", _share(found["pay_less"], policies)),
-        Fact("Pay the same", f"{found['pay_the_same']:,}", _share(found["pay_the_same"], policies)),
-        Fact("Pay more", f"{found['pay_more']:,}", _share(found["pay_more"], policies)),
+        Fact(say("Policies"), wording.number(policies)),
+        Fact(say("Now"), _money(found["old_amount"], currency)),
+        Fact(say("By the draft"), _money(found["new_amount"], currency), _percent(found["change"])),
+        Fact(say("Off-balance"), "–" if off_balance is None else wording.number(off_balance, 4),
+             say("times the new amounts is the same")),
+        Fact(say("Pay less"), wording.number(found['pay_less']), _share(found["pay_less"], policies)),
+        Fact(say("Pay the same"), wording.number(found['pay_the_same']), _share(found["pay_the_same"], policies)),
+        Fact(say("Pay more"), wording.number(found['pay_more']), _share(found["pay_more"], policies)),
     ]  # fmt: skip
 
 
@@ -124,9 +136,9 @@ def impact_quantiles(found: Mapping[str, Any]) -> list[tuple[str, str, Markup]]:
     """The change of a policy's premium at shares of the book: share, change, bar."""
     quantiles = found["change_quantiles"]
     largest = max((abs(change) for change in quantiles.values()), default=0.0)
-    names = {"0": "least of all", "50": "in the middle", "100": "most of all"}
+    names = {"0": say("least of all"), "50": say("in the middle"), "100": say("most of all")}
     return [
-        (names.get(at, f"{at} % change by less"), _percent(change), charts.signed_bar(change, largest))
+        (names.get(at, say("{share} % change by less", share=at)), _percent(change), charts.signed_bar(change, largest))
         for at, change in quantiles.items()
     ]
 
@@ -139,13 +151,13 @@ def impact_segments(found: Mapping[str, Any]) -> dict[str, list[SegmentRow]]:
         wording.words(name): [
             SegmentRow(
                 level=wording.words(row["level"]),
-                policies=f"{row['policies']:,}",
+                policies=wording.number(row["policies"]),
                 before=_money(row["old_amount"], found["currency"]),
                 after=_money(row["new_amount"], found["currency"]),
                 change=_percent(row["change"]),
                 bar=charts.signed_bar(row["change"] or 0.0, largest),
-                less=f"{row['pay_less']:,}",
-                more=f"{row['pay_more']:,}",
+                less=wording.number(row["pay_less"]),
+                more=wording.number(row["pay_more"]),
             )
             for row in segment
         ]
@@ -156,8 +168,9 @@ def impact_segments(found: Mapping[str, Any]) -> dict[str, list[SegmentRow]]:
 def _waiting_line(one: Submission, now: datetime) -> PlanLine:
     expired = now > one.submitted_at + SUBMISSION_LASTS
     state = "expired" if expired else "waits"
-    said = f"submitted by {one.author_email} on {wording.long_day(one.submitted_at.date())}"
-    return PlanLine(one.plan_hash, one.name, one.version, "", state, "" if expired else "c", said)
+    day = wording.long_day(one.submitted_at.date())
+    said = say("submitted by {author} on {day}", author=one.author_email, day=day)
+    return PlanLine(one.plan_hash, one.name, one.version, "", say(state), "" if expired else "c", said)
 
 
 def _money(amount: str, currency: str) -> str:
@@ -165,8 +178,8 @@ def _money(amount: str, currency: str) -> str:
 
 
 def _percent(change: float | None) -> str:
-    return "–" if change is None else f"{100 * change:+.1f} %".replace("-", wording.MINUS)
+    return "–" if change is None else f"{'+' if change >= 0 else ''}{wording.percent(change, 1)}"
 
 
 def _share(part: int, whole: int) -> str:
-    return f"{100 * part / whole:.0f} %" if whole else "0 %"
+    return wording.percent(part / whole if whole else 0)

@@ -4,6 +4,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, Response
 
 from api import wording
+from api.languages import say
 from api.rendering import page
 from api.roles import Now, PlanReader, PortfolioReader, Store
 from api.workbench import portfolio_view as view
@@ -49,7 +50,7 @@ def show_portfolio(request: Request, reader: PortfolioReader, database: Store) -
         request,
         "portfolio.html",
         reader,
-        months=" to ".join(dict.fromkeys(wording.month(one.period) for one in (lines[0], lines[-1]))),
+        months=" – ".join(dict.fromkeys(wording.month(one.period) for one in (lines[0], lines[-1]))),
         currency=months.currency,
         facts=view.key_figures(lines, months.currency),
         rows=view.month_rows(lines, months.currency),
@@ -60,7 +61,8 @@ def show_portfolio(request: Request, reader: PortfolioReader, database: Store) -
         score_month=wording.month(lines[-1].period),
         quality=view.quality_chart(lines),
         segments={
-            SEGMENT_NAMES[name]: view.segment_rows(cells, name, LEAST_VEHICLES, months.currency) for name in SEGMENTS
+            say(SEGMENT_NAMES[name]): view.segment_rows(cells, name, LEAST_VEHICLES, months.currency)
+            for name in SEGMENTS
         },
         least=LEAST_VEHICLES,
     )
@@ -108,12 +110,13 @@ def show_monitoring(request: Request, reader: PortfolioReader, database: Store) 
         reader,
         lines=lines,
         whole=whole,
-        expected=f"{sum(one.expected for one in lines):,.2f}",
-        claims=f"{sum(one.claims for one in lines):,}",
+        expected=wording.number(sum(one.expected for one in lines), 2),
+        claims=wording.number(sum(one.claims for one in lines)),
         by_month=view.a_e_chart(lines),
         rows=view.month_rows(lines, months.currency),
         groups=[
-            (one.name, f"{one.actual:,.0f}", f"{one.expected:,.1f}", view.said_a_e(one), one.holds) for one in groups
+            (one.name, wording.number(one.actual), wording.number(one.expected, 1), view.said_a_e(one), one.holds)
+            for one in groups
         ],
         by_band=view.calibration_chart(groups),
         drift=view.drift_rows(bands),

@@ -11,6 +11,8 @@ from markupsafe import Markup
 
 from api import wording
 from api.charts import share_bar
+from api.explain import feature_name
+from api.languages import say, say_count
 from api.trip_view import Fact
 from api.workbench import charts
 from api.workbench.charts import Point
@@ -109,13 +111,16 @@ def key_figures(lines: Sequence[MonthLine], currency: str) -> list[Fact]:
     years, driven = sum(one.years for one in lines), sum(one.driven_m for one in lines)
     charged = sum(one.charged_m for one in lines)
     return [
-        Fact("Earned premium", wording.money(earned, currency, decimals=0), "without tax"),
-        Fact("Incurred", wording.money(incurred, currency, decimals=0), f"{assessed} of {claims}; {waiting} open"),
-        Fact("Loss ratio", f"{100 * float(incurred / earned):.0f} %" if earned else "–", "incurred over earned"),
-        Fact("Frequency", said_frequency(claims, years), "claims a 1,000 vehicle-years, 95 %"),
-        Fact("Mean claim", wording.money(incurred / assessed, currency, decimals=0) if assessed else "–"),
-        Fact("Exposure", f"{years:,.1f} years", f"{wording.km(driven)} driven"),
-        Fact("Data quality", f"{100 * charged / driven:.0f} %" if driven else "–", "of the km count"),
+        Fact(say("Earned premium"), wording.money(earned, currency, decimals=0), say("without tax")),
+        Fact(say("Incurred"), wording.money(incurred, currency, decimals=0),
+             say("{assessed} of {claims} claims assessed; {open} open", assessed=wording.number(assessed),
+                 claims=wording.number(claims), open=wording.number(waiting))),
+        Fact(say("Loss ratio"), wording.percent(incurred / earned) if earned else "–", say("incurred over earned")),
+        Fact(say("Frequency"), said_frequency(claims, years), say("claims a 1,000 vehicle-years, 95 %")),
+        Fact(say("Mean claim"), wording.money(incurred / assessed, currency, decimals=0) if assessed else "–"),
+        Fact(say("Exposure"), say("{count} years", count=wording.number(years, 1)),
+             say("{distance} driven", distance=wording.km(driven))),
+        Fact(say("Data quality"), wording.percent(charged / driven) if driven else "–", say("of the way counts")),
     ]  # fmt: skip
 
 
@@ -124,11 +129,11 @@ def month_rows(lines: Sequence[MonthLine], currency: str) -> list[MonthRow]:
     return [
         MonthRow(
             month=wording.month(one.period),
-            policies=f"{one.policies:,}",
+            policies=wording.number(one.policies),
             earned=wording.money(one.earned, currency, decimals=0),
-            claims=f"{one.claims:,}",
+            claims=wording.number(one.claims),
             incurred=wording.money(one.incurred, currency, decimals=0),
-            loss_ratio="–" if one.loss_ratio is None else f"{100 * one.loss_ratio:.0f} %",
+            loss_ratio="–" if one.loss_ratio is None else wording.percent(one.loss_ratio),
             frequency=said_frequency(one.claims, one.years),
             a_e=said_a_e(a_e_of(one.period, one.claims, one.expected, one.years)),
         )
@@ -138,17 +143,21 @@ def month_rows(lines: Sequence[MonthLine], currency: str) -> list[MonthRow]:
 
 def premium_chart(lines: Sequence[MonthLine], currency: str) -> Markup:
     """Earned premium by month."""
-    bars = [(one.period[2:], float(one.earned), wording.money(one.earned, currency, decimals=0)) for one in lines]
-    return charts.histogram(bars, "Earned premium by month")
+    bars = [(_short(one), float(one.earned), wording.money(one.earned, currency, decimals=0)) for one in lines]
+    return charts.histogram(bars, say("Earned premium by month"))
 
 
 def loss_ratio_chart(lines: Sequence[MonthLine]) -> Markup:
     """Loss ratio by month, with the line at 100 %."""
     points = [
-        Point(one.period[2:], one.loss_ratio and 100 * one.loss_ratio, text=f"{100 * (one.loss_ratio or 0):.0f} %")
+        Point(
+            _short(one),
+            one.loss_ratio and 100 * one.loss_ratio,
+            text=wording.percent(one.loss_ratio or 0),
+        )
         for one in lines
     ]
-    return charts.interval_chart(points, "Loss ratio by month, in percent", reference=100.0)
+    return charts.interval_chart(points, say("Loss ratio by month, in percent"), reference=100.0)
 
 
 def frequency_chart(lines: Sequence[MonthLine]) -> Markup:
@@ -157,38 +166,48 @@ def frequency_chart(lines: Sequence[MonthLine]) -> Markup:
     for one in lines:
         years = max(one.years, 1e-9)
         group = actual_over_expected(one.period, float(one.claims), years / 1000, years)
-        points.append(_point(one.period[2:], group, said_frequency(one.claims, one.years)))
-    return charts.interval_chart(points, "Claims a 1,000 vehicle-years by month, with 95 % intervals")
+        points.append(_point(_short(one), group, said_frequency(one.claims, one.years)))
+    return charts.interval_chart(points, say("Claims a 1,000 vehicle-years by month, with 95 % intervals"))
 
 
 def score_chart(bands: Sequence[MonthBand], period: str) -> Markup:
     """How many policies of a month have which score."""
     counts = _score_counts(bands, period)
-    names = [f"{10 * band}s" if band else "under 10" for band in range(10)]
-    bars = [(name, float(count), f"{count:,.0f} policies") for name, count in zip(names, counts[:10], strict=True)]
-    return charts.histogram([*bars, ("none", float(counts[10]), f"{counts[10]:,.0f} policies")], "Policies by score")
+    names = [f"{10 * band}–{10 * band + 9}" if band else say("under {number}", number=10) for band in range(9)]
+    names.append(say("{number} and over", number=90))
+    bars = [
+        (name, float(count), say_count("{count} policy", "{count} policies", int(count)))
+        for name, count in zip(names, counts[:10], strict=True)
+    ]
+    return charts.histogram(
+        [*bars, (say("none"), float(counts[10]), say_count("{count} policy", "{count} policies", int(counts[10])))],
+        say("Policies by score"),
+    )
 
 
 def quality_chart(lines: Sequence[MonthLine]) -> Markup:
     """The share of the km that counts, by month."""
     points = [
-        Point(one.period[2:], 100 * one.charged_m / one.driven_m if one.driven_m else None,
-              text=f"{100 * one.charged_m / one.driven_m:.1f} %" if one.driven_m else "")
+        Point(_short(one), 100 * one.charged_m / one.driven_m if one.driven_m else None,
+              text=wording.percent(one.charged_m / one.driven_m, 1) if one.driven_m else "")
         for one in lines
     ]  # fmt: skip
-    return charts.interval_chart(points, "Share of the kilometres that counts by month, in percent", top=100.0)
+    return charts.interval_chart(points, say("Share of the kilometres that counts by month, in percent"), top=100.0)
 
 
 def a_e_chart(lines: Sequence[MonthLine]) -> Markup:
     """Actual over expected claims by month, with exact 95 % intervals and the line at 1."""
-    points = [_point(one.period[2:], a_e_of(one.period, one.claims, one.expected, one.years)) for one in lines]
-    return charts.interval_chart(points, "Actual over expected claims by month, with 95 % intervals", reference=1.0)
+    points = [_point(_short(one), a_e_of(one.period, one.claims, one.expected, one.years)) for one in lines]
+    return charts.interval_chart(
+        points, say("Actual over expected claims by month, with 95 % intervals"), reference=1.0
+    )
 
 
 def calibration_groups(found: Sequence[CalibrationBand]) -> list[Group]:
     """A/E by band of predicted frequency, the lowest first."""
-    names = [f"under {EDGES[0]:g}", *(f"{low:g}–{high:g}" for low, high in pairwise(EDGES)),
-             f"{EDGES[-1]:g} and over"]  # fmt: skip
+    edges = [wording.exact(f"{edge:g}") for edge in EDGES]
+    names = [say("under {number}", number=edges[0]), *(f"{low}–{high}" for low, high in pairwise(edges)),
+             say("{number} and over", number=edges[-1])]  # fmt: skip
     return [
         actual_over_expected(names[one.band], float(one.actual), one.expected, one.days / DAYS_A_YEAR)
         for one in found
@@ -200,7 +219,7 @@ def calibration_chart(groups: Sequence[Group]) -> Markup:
     """A/E by predicted frequency: a calibrated model stays at 1 throughout."""
     points = [_point(one.name, one) for one in groups]
     return charts.interval_chart(
-        points, "Actual over expected claims by predicted frequency over the class mean's", 1.0
+        points, say("Actual over expected claims by predicted frequency over the class mean's"), 1.0
     )
 
 
@@ -211,8 +230,11 @@ def drift_rows(bands: Sequence[MonthBand]) -> list[tuple[str, str, str, str]]:
     for period in months[1:]:
         before, after = _score_counts(bands, months[0]), _score_counts(bands, period)
         found = moved("score", before, after, float(before.sum()), float(after.sum()))
-        chance = f"{100 * found.chance:.2g} %" if found.chance >= 1e-4 else "under 0.01 %"
-        rows.append((wording.month(period), f"{found.index:.3f}", chance, _verdict(found.index, found.chance)))
+        chance = wording.exact(f"{100 * max(found.chance, 1e-4):.2g}") + " %"
+        chance = chance if found.chance >= 1e-4 else say("under {number}", number=chance)
+        rows.append(
+            (wording.month(period), wording.number(found.index, 3), chance, _verdict(found.index, found.chance))
+        )
     return rows[::-1]
 
 
@@ -230,17 +252,21 @@ def segment_rows(cells: Sequence[Cell], segment: str, least: int, currency: str)
         expected = sum(one.expected_claims for one in own)
         rows.append(
             SegmentRow(
-                level=wording.words(level) or "not said",
-                vehicles=f"{sum(one.vehicles for one in own):,}",
+                level=wording.words(level) or say("not said"),
+                vehicles=wording.number(sum(one.vehicles for one in own)),
                 earned=wording.money(sum((one.earned for one in own), Decimal(0)), currency, decimals=0),
-                claims=f"{claims:,}",
+                claims=wording.number(claims),
                 frequency=said_frequency(claims, years),
-                loss_ratio=f"{100 * ratios[level]:.0f} %",
+                loss_ratio=wording.percent(ratios[level]),
                 a_e=said_a_e(a_e_of(level, claims, expected, years)),
                 bar=share_bar(ratios[level] / top),
             )
         )
     return rows
+
+
+def _short(line: MonthLine) -> str:
+    return wording.short_month(line.period)
 
 
 def _loss_ratio(cells: Sequence[Cell]) -> float:
@@ -255,7 +281,9 @@ def a_e_of(name: str, claims: int, expected: float, years: float) -> Group | Non
 
 def said_a_e(group: Group | None) -> str:
     """`1.12 (0.80–1.53)`."""
-    return "too few to say" if group is None else f"{group.ratio:.2f} ({group.low:.2f}–{group.high:.2f})"
+    if group is None:
+        return say("too few to say")
+    return wording.estimate(group.ratio, group.low, group.high, 2)
 
 
 def said_frequency(claims: int, years: float) -> str:
@@ -263,19 +291,19 @@ def said_frequency(claims: int, years: float) -> str:
     if years <= 0:
         return "–"
     group = actual_over_expected("", float(claims), years / 1000, years)
-    return f"{group.ratio:,.0f} ({group.low:,.0f}–{group.high:,.0f})"
+    return wording.estimate(group.ratio, group.low, group.high)
 
 
 def weight_rows(model: ScoreModel) -> list[dict[str, str]]:
     """The terms of the score's model, as its report shows them."""
     return [
         {
-            "feature": wording.words(one.feature),
-            "factor": f"{np.exp(one.beta * one.spread):.3f}",
-            "interval": " to ".join(f"{np.exp(bound * one.spread):.3f}" for bound in one.beta_interval),
-            "reference": f"{one.reference:g}",
-            "spread": f"{one.spread:g}",
-            "credibility": f"{one.credibility_km:,.0f} km",
+            "feature": feature_name(one.feature),
+            "factor": wording.number(np.exp(one.beta * one.spread), 3),
+            "interval": "–".join(wording.number(np.exp(bound * one.spread), 3) for bound in one.beta_interval),
+            "reference": wording.exact(f"{one.reference:g}"),
+            "spread": wording.exact(f"{one.spread:g}"),
+            "credibility": wording.km(1000 * one.credibility_km),
             "source": one.source,
         }
         for one in model.weights
@@ -292,10 +320,10 @@ def _score_counts(bands: Sequence[MonthBand], period: str) -> np.ndarray:
 
 def _verdict(index: float, chance: float) -> str:
     if index >= LARGE_MOVE:
-        return "moved far"
+        return say("moved far")
     if index >= SMALL_MOVE:
-        return "moved"
-    return "as before" if chance >= 0.01 else "moved little, and not by chance"
+        return say("moved")
+    return say("as before") if chance >= 0.01 else say("moved little, and not by chance")
 
 
 def _point(label: str, group: Group | None, text: str = "") -> Point:

@@ -10,6 +10,7 @@ from fastapi.responses import HTMLResponse, Response
 from api.access import looked, noted_filter
 from api.errors import NotFound
 from api.forms import check_session_form
+from api.languages import say
 from api.rendering import page
 from api.roles import Admin, Now, QuarantineReader, Store
 from api.workbench.tables import PAGE_ROWS, address, csv_answer
@@ -54,7 +55,9 @@ def show_quarantine(request: Request, reader: QuarantineReader, database: Store,
         reader,
         counts=counts,
         waiting=sum(one.waiting for one in counts),
-        rows=[{**asdict(row), "detail": masked_text(row.detail), "state": _state(row)} for row in rows[:PAGE_ROWS]],
+        rows=[
+            {**asdict(row), "detail": masked_text(row.detail), "state": say(_state(row))} for row in rows[:PAGE_ROWS]
+        ],
         which=which,
         reasons=list(Rejection),
         channels=sorted({one.channel for one in counts}),

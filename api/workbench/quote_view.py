@@ -7,6 +7,7 @@ from itertools import product
 
 from api import wording
 from api.errors import NotFound
+from api.languages import say
 from api.menu_view import Axis, axes_of
 from api.receipt import Receipt, changes_of, receipt
 from pricing.errors import UnknownLevel
@@ -68,14 +69,14 @@ def fields_of(plan: RatePlan, entered: Mapping[str, str]) -> list[Field]:
         levels = {level: wording.words(level) for level in factor.levels}
         first = next(iter(levels)) if levels else str(FIRST_CHOICE.get(factor.name, factor.begins[0]))
         value = entered.get(factor.name, first)
-        title = "Kilometres a year" if factor.name == "declared_km" else wording.words(factor.name)
+        title = say("Kilometres a year") if factor.name == "declared_km" else wording.words(factor.name)
         fields.append(
             Field(factor.name, title, levels, value, ", ".join(factor.known), _problem(plan, factor.name, value))
         )
     if "declared_km" not in plan.factors:
         value = entered.get("declared_km", str(FIRST_CHOICE["declared_km"]))
-        problem = "" if _whole(value) is not None else "is no whole number"
-        fields.append(Field("declared_km", "Kilometres a year", {}, value, "0 to 999,999", problem))
+        problem = "" if _whole(value) is not None else say("is no whole number")
+        fields.append(Field("declared_km", say("Kilometres a year"), {}, value, "0 to 999,999", problem))
     return fields
 
 
@@ -143,11 +144,11 @@ def _problem(plan: RatePlan, name: str, value: str) -> str:
     factor = plan.factors[name]
     declared = value if factor.levels else _whole(value)
     if declared is None:
-        return "is no whole number"
+        return say("is no whole number")
     try:
         factor.step_of(declared, plan.name)
     except UnknownLevel:
-        return f"is none of {', '.join(factor.known)}"
+        return say("is none of {levels}", levels=", ".join(factor.known))
     return ""
 
 

@@ -7,10 +7,12 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
+from api import wording
 from api.access import device_object, looked
 from api.device_errors import DeviceEnded, UnfitDevice
 from api.errors import NotFound
 from api.forms import check_session_form
+from api.languages import say
 from api.rendering import page
 from api.roles import Admin, Now, Store
 from api.trip_view import Fact
@@ -71,7 +73,7 @@ def show_devices(
         find=find,
         state=state,
         sort=sort,
-        states=STATE_NAMES,
+        states={code: say(name) for code, name in STATE_NAMES.items()},
         columns=columns(COLUMNS, (), sort if sort.removeprefix("-") in SORTS else "device", "/devices", query),
         pages=pages(number, count, "/devices", query),
         csv=address("/devices.csv", query),
@@ -157,10 +159,10 @@ def _shown(row: DeviceRow, now: datetime) -> dict[str, object]:
     state = "ended" if row.revoked_at else "never" if row.last_upload is None else _sending(row.last_upload, now)
     return {
         "device_id": row.device_id,
-        "vehicle_class": row.vehicle_class,
-        "enrolled": f"{row.enrolled_at:%Y-%m-%d}",
-        "last": f"{row.last_upload:%Y-%m-%d %H:%M} UTC" if row.last_upload else "–",
-        "state": STATE_NAMES[state],
+        "vehicle_class": wording.words(row.vehicle_class),
+        "enrolled": wording.long_day(row.enrolled_at),
+        "last": f"{wording.moment(row.last_upload)} UTC" if row.last_upload else "–",
+        "state": say(STATE_NAMES[state]),
         "mark": {"sending": "good", "silent": "c"}.get(state, ""),
         "waiting": row.waiting,
         "may_end": row.revoked_at is None,
@@ -183,17 +185,25 @@ def _standing_facts(standing: Standing, now: datetime) -> list[Fact]:
         if at is None:
             return "–"
         minutes = max(0, round((now - at).total_seconds() / 60))
-        return (
-            f"{minutes} min ago" if minutes < 120 else f"{minutes // 60} h ago" if minutes < 2880 else f"{at:%Y-%m-%d}"
-        )
+        if minutes >= 2880:
+            return wording.long_day(at)
+        return say("{time} ago", time=f"{minutes} min" if minutes < 120 else f"{minutes // 60} h")
 
     return [
-        Fact("Windows to be scored", f"{standing.dirty_windows:,}", f"the oldest {ago(standing.dirty_since)}"),
-        Fact("Last upload", ago(standing.last_upload)),
-        Fact("Waits in quarantine", f"{standing.quarantined:,}"),
-        Fact("Trips", f"{standing.trips:,}", "the database's estimate"),
-        Fact("Database", f"{standing.size_bytes / 2**20:,.0f} MiB"),
-        Fact("PostgreSQL", standing.server, "with TimescaleDB" if standing.has_timescale else "plain partitions"),
+        Fact(
+            say("Windows to be scored"),
+            wording.number(standing.dirty_windows),
+            say("the oldest: {time}", time=ago(standing.dirty_since)),
+        ),
+        Fact(say("Last upload"), ago(standing.last_upload)),
+        Fact(say("Waits in quarantine"), wording.number(standing.quarantined)),
+        Fact(say("Trips"), wording.number(standing.trips), say("the database's estimate")),
+        Fact(say("Database"), f"{wording.number(standing.size_bytes / 2**20)} MiB"),
+        Fact(
+            "PostgreSQL",
+            standing.server,
+            say("with TimescaleDB") if standing.has_timescale else say("plain partitions"),
+        ),
     ]
 
 
@@ -203,7 +213,7 @@ def _counted() -> list[tuple[str, str, str]]:
         (
             sample.name,
             ", ".join(f"{name} {value}" for name, value in sorted(sample.labels.items())),
-            f"{sample.value:,.6g}",
+            wording.exact(f"{sample.value:.6g}"),
         )
         for family in REGISTRY.collect()
         for sample in family.samples

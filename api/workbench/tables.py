@@ -8,6 +8,9 @@ from urllib.parse import urlencode
 
 from fastapi.responses import Response, StreamingResponse
 
+from api.languages import say
+from api.wording import number
+
 PAGE_ROWS = 50
 FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet would run
 
@@ -41,7 +44,7 @@ def columns(
         if key == current:
             order = "descending" if sort.startswith("-") else "ascending"
         turned = f"-{key}" if order == "ascending" or (order is None and key in numbers) else key
-        shown.append(Column(name, key in numbers, order, address(path, {**query, "sort": turned})))
+        shown.append(Column(say(name), key in numbers, order, address(path, {**query, "sort": turned})))
     return shown
 
 
@@ -49,7 +52,9 @@ def pages(page: int, count: int, path: str, query: Mapping[str, str]) -> Pages:
     """The pages round one, numbered from 1, of `count` rows."""
     first, last = (page - 1) * PAGE_ROWS + 1, min(page * PAGE_ROWS, count)
     return Pages(
-        shown=f"{first:,}–{last:,} of {count:,}" if first <= last else f"none of {count:,}",
+        shown=say("{first}–{last} of {count}", first=number(first), last=number(last), count=number(count))
+        if first <= last
+        else say("none of {count}", count=number(count)),
         before=address(path, {**query, "page": str(page - 1)}) if page > 1 else None,
         after=address(path, {**query, "page": str(page + 1)}) if last < count else None,
     )

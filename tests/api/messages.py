@@ -6,7 +6,9 @@ uv run python -m tests.api.messages [de] prints the entries that are missing, as
 import sys
 import tomllib
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
+from typing import get_args
 
 from babel.messages.extract import extract
 
@@ -15,13 +17,16 @@ import pricing
 from api import (
     contest_view,
     cost_view,
+    customer_view,
     device_errors,
     erasure_routes,
     errors,
+    experiment_routes,
     home_view,
     labelling,
     languages,
     menu_view,
+    planning_words,
     privacy_view,
     problems,
     receipt,
@@ -29,8 +34,21 @@ from api import (
     wording,
 )
 from api.accounts import ROLES
+from api.workbench import book_view, portfolio_routes, system_pages
+from ingest.quarantine import Outcome
+from ingest.rejection import Rejection
+from ingest.security import SecurityEvent
+from portfolio.board import STEPS
 from portfolio.consent_store import purposes
+from portfolio.experiments import ACTIONS as CONTACTS
+from portfolio.experiments import MEASURED_BY, Verdict
+from portfolio.guard import REVEALS
+from portfolio.household_store import RELATIONS
 from portfolio.location_store import LOOK_REASONS
+from portfolio.offers import templates
+from portfolio.strategies import Costs
+from portfolio.strategy_report import MEASURES, TITLES
+from portfolio.touchpoint_store import CHANNELS, KINDS
 from pricing.contests import REASONS
 from pricing.products import SHARING_TITLES
 from scoring.classes import EXPOSURE_CLASSES, HOUR_BANDS
@@ -45,8 +63,14 @@ TABLES: tuple[dict[str, str], ...] = (
     {str(key): text for key, text in erasure_routes.WAITS.items()},
     {name: one.title for name, one in purposes().items()},
     dict(enumerate(erasure_routes.STATES.values())),
+    book_view.COLUMNS, book_view.SCORES, book_view.QUALITIES, book_view.CHANGES, portfolio_routes.SEGMENT_NAMES,
+    system_pages.STATE_NAMES, system_pages.COLUMNS, customer_view.CARE_WORDS, experiment_routes.DONE, TITLES,
+    {name: title for name, (title, _) in MEASURES.items()}, MEASURED_BY,
+    {name: one.title for name, one in templates().items()}, {name: tells for name, (tells, _) in REVEALS.items()},
+    dict(enumerate(get_args(Verdict.__value__))), dict(enumerate(planning_words.SENTENCES)),
 )  # fmt: skip
 ALONE = (
+    "administration", "of covers, minimum and fee",
     trip_view.IN_FULL, trip_view.SPEED_TITLE, trip_view.NOT_COUNTED, trip_view.SOMEBODY_ELSE, trip_view.NOBODY_YET,
     cost_view.ANY_HOUR,
     menu_view.NOT_OFFERED, menu_view.HOW_YOU_PAY,
@@ -61,6 +85,20 @@ CODES = (
     "small", "compact", "suv", "van", "urban", "suburban", "rural", "the month's statement",
     "the agreed terms changed", *ROLES, "program", privacy_view.CLOSED,
 )  # fmt: skip
+# Of the staff's pages: what tables of logs name by code.
+ACTIONS = (
+    "audit_exported", "audit_read", "book_exported", "card_opened", "care_said", "consents_read", "contest_decided",
+    "device_code_made", "device_ended", "device_linked", "erasure_asked", "erasure_completed", "erasure_granted",
+    "erasure_refused", "identity_erased", "location_read", "plan_published", "plan_refused", "plan_submitted",
+    "policy_bind", "policy_cancel", "policy_endorse", "policy_read", "policy_renew", "quarantine_exported",
+    "quarantine_read", "quarantine_replayed",
+)  # fmt: skip
+LOGGED = (
+    *ACTIONS, *Rejection, *SecurityEvent, *Outcome, "basic", "full",
+    "bind", "cancel", "endorse", "renew", "late", "pay_plan", *templates(), *REVEALS, *STEPS, *CONTACTS, *CHANNELS,
+    *KINDS, *RELATIONS, *(field.name for field in fields(Costs)),
+)  # fmt: skip
+STATES = ("live", "coming", "replaced", "waits", "expired", "replayed")
 NOUNS = ("policy", "trip", "statement", "menu", "choice", "event", "contest", "device", "file")
 
 
@@ -68,8 +106,8 @@ def every_message() -> set[str]:
     """The English of every message, of a plural the singular."""
     found = {message for path in sorted(PAGES.rglob("*")) for message in _messages_of(path)}
     found |= {text for table in TABLES for text in table.values() if text}
-    found |= {*ALONE, *NOUNS, *_titles(), *_of_errors()}
-    found |= {code if code in {"administration", "of covers, minimum and fee"} else _as_words(code) for code in CODES}
+    found |= {*ALONE, *NOUNS, *STATES, *_titles(), *_of_errors()}
+    found |= {wording.words(code) for code in (*CODES, *LOGGED)}
     return found
 
 
@@ -104,10 +142,6 @@ def _of_errors() -> Iterator[str]:
     kinds = {**vars(errors), **vars(device_errors)}.values()
     for error in (one for one in kinds if isinstance(one, type) and issubclass(one, errors.ApiError)):
         yield from (said for said in (error.title, error.advice) if isinstance(said, str))
-
-
-def _as_words(code: str) -> str:
-    return wording.words(code)
 
 
 def missing(language: str) -> list[str]:

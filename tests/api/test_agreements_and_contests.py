@@ -19,6 +19,7 @@ from scoring.geodesy import haversine_m
 from scoring.store import fetch_track
 from storage.pool import Database
 from tests.api.conftest import sign_in
+from tests.api.unmarked import english_in
 from tests.api.world import ANNA, BEN, DESK, NOW, POLICY_OF, World
 
 POLICY = f"/api/v1/policies/{POLICY_OF[ANNA]}"
@@ -147,6 +148,8 @@ def test_a_contest_from_the_trips_page_to_the_credit(own_world: World) -> None:
 
     assert raised["contest_id"] in desk.get("/contests").text
     shown = desk.get(f"/contests/{raised['contest_id']}").text
+    german = desk.get(f"/contests/{raised['contest_id']}", headers={"accept-language": "de"}).text
+    assert english_in(german) == []
     assert "A &lt;deer&gt;." in shown
     assert '<span class="tag uncertified">contested</span>' in shown
     evidence = desk.get(queued).json()

@@ -10,11 +10,25 @@ from starlette.datastructures import Headers
 
 from api import wording
 from api.languages import ENGLISH, LANGUAGES, MESSAGES, catalogue, reading, reading_of, reads, say, say_count
+from api.rendering import HERE
 from api.worksheet_words import label_words, reason_words
-from tests.api.conftest import sign_in
+from tests.api.conftest import begin_session, sign_in
 from tests.api.messages import every_message, missing, unused
-from tests.api.world import ANNA, BEN, POLICY_OF
+from tests.api.unmarked import english_in, unmarked
+from tests.api.world import ANNA, BEN, POLICY_OF, World
 
+TEMPLATES = HERE / "templates"
+BOOK = f"/book/{POLICY_OF[ANNA]}"
+STAFF = {
+    "underwriter": (
+        "/desk", "/book", BOOK, f"{BOOK}/statements/2026-10", "/contests", "/quote", "/portfolio", "/portfolio/map",
+        "/monitoring", "/score-model", "/rate-plans", "/quarantine", "/experiments", "/segments", "/strategies",
+    ),
+    "actuary": ("/desk", "/experiments", "/rate-plans", "/guard"),
+    "support": ("/customers", f"/customers/{POLICY_OF[ANNA]}", "/guard"),
+    "privacy_officer": ("/desk", "/erasures", f"/locations?policy={POLICY_OF[ANNA]}", "/audit"),
+    "admin": ("/desk", "/quarantine", "/devices", "/security-events", "/system", "/audit"),
+}  # fmt: skip
 OTHERS = sorted(LANGUAGES.keys() - {"en"})
 GERMAN, AMERICAN = reading("de"), reading("en", "US", "mi")
 
@@ -24,6 +38,31 @@ def test_every_message_is_in_every_language(language: str) -> None:
     assert len(every_message()) > 400
     assert missing(language) == []
     assert unused(language) == []
+
+
+def test_no_visible_word_of_a_template_is_left_unmarked() -> None:
+    found = {path.name: unmarked(path.read_text()) for path in TEMPLATES.rglob("*.html")}
+    assert {name: words for name, words in found.items() if words} == {}
+
+
+def test_an_unmarked_word_is_found() -> None:
+    marked = '<p title="{{ _(\'Where\') }}">{{ _("Kept") }} {{ row.name or "–" }} UTC</p><code>wayrate</code>'
+    assert unmarked(marked) == []
+    bad = '<p title="Where">Kept {{ "yes" if row else _("no") }} {{ rows(row, "Nothing yet.") }} {{ one("name") }}</p>'
+    assert unmarked(bad) == ["Kept", "Nothing", "Where", "yes", "yet"]
+    assert english_in('<p lang="en">the plan</p><p title="What it is">Das Tarifwerk <b>of Wayrate</b></p>') == [
+        "What it is", "of Wayrate",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("role", STAFF)
+def test_staff_read_no_english_in_german_pages(client: TestClient, world: World, role: str) -> None:
+    client.headers["accept-language"] = "de"
+    begin_session(client, world.database, f"german-{role}@example.org", role)
+    answers = {path: client.get(path) for path in STAFF[role]}
+    assert {path: answer.status_code for path, answer in answers.items() if answer.status_code != 200} == {}
+    found = {path: english_in(answer.text) for path, answer in answers.items()}
+    assert {path: texts for path, texts in found.items() if texts} == {}
 
 
 @pytest.mark.parametrize("language", OTHERS)

@@ -12,6 +12,7 @@ from portfolio.planning import Wanted, plan_segments
 from portfolio.planning_store import keep_result
 from portfolio.strategies import Costs
 from tests.api.conftest import copied, sign_in
+from tests.api.unmarked import english_in
 from tests.api.world import ANNA, DESK, NOW, PASSWORD, POLICY_OF, World
 from tests.portfolio.book_in_database import put_book, simulated
 
@@ -62,6 +63,7 @@ def test_underwriters_see_segments_masked(client: TestClient, own: World) -> Non
         assert seen["loss_ratio"] == real["loss_ratio"]
     page = client.get("/segments").text
     assert "Needs and ways to reach them" not in page
+    assert english_in(client.get("/segments", headers={"accept-language": "de"}).text) == []
     assert "Sizes are rounded to ten" in page
     assert min(one["customers"] for one in masked["territories"]) >= 20  # the two of the small book stand in none
     for person in ("Person 1", "S-1", POLICY_OF[ANNA]):
@@ -85,9 +87,10 @@ def test_the_strategy_report_shows_what_was_kept(client: TestClient, own: World)
         assert keep_result(conn, "strategies", found, NOW) == 1
     sign_in(client, DESK)
     page = client.get("/strategies").text
-    assert "85 (63 to 107) euro a year" in page
-    assert "in 2 of the markets" in page
+    assert "85 (63–107) euro a year" in page
+    assert "In 2 of the markets" in page
     assert page.count('class="chart interval"') == 20
+    assert english_in(client.get("/strategies", headers={"accept-language": "de"}).text) == []
     assert client.get("/api/v1/strategies").json()["break_even"]["never_lost"] == 2
 
 
@@ -99,7 +102,9 @@ def test_the_guards_log_names_people_to_support_alone(client: TestClient) -> Non
     page = client.get("/guard").text
     assert "Anna Example" in page
     assert "has not agreed to coaching" in page
-    shown = client.get("/guard", params={"find": POLICY_OF[ANNA], "template": "coaching"}).text
+    asked = {"find": POLICY_OF[ANNA], "template": "coaching"}
+    shown = client.get("/guard", params=asked).text
+    assert english_in(client.get("/guard", params=asked, headers={"accept-language": "de"}).text) == []
     assert "Is not sent." in shown
     assert "Nobody has exactly" in client.get("/guard", params={"find": "x", "template": "coaching"}).text
     assert client.get("/guard", params={"find": POLICY_OF[ANNA], "template": "gift"}).status_code == 422

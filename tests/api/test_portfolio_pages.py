@@ -22,6 +22,7 @@ from scoring.tracks import Track, pack
 from storage.audit import entries
 from storage.pool import Database
 from tests.api.conftest import begin_session
+from tests.api.unmarked import english_in
 from tests.pricing.book import CLOSED_AT, add_with_device, document, put_trip
 
 NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
@@ -78,11 +79,12 @@ def test_monitoring_says_when_it_can_say_nothing(client: TestClient, database: D
     assert "too few to say anything of the model" in client.get("/monitoring").text
     with database.role("owner") as conn:
         conn.execute("update policy.book_month set expected_claims = 0.2")
+    assert english_in(client.get("/monitoring", headers={"accept-language": "de"}).text) == []
     text = client.get("/monitoring").text
     assert "2 claims, 1.40 expected" in text
     assert "1.43" in text
     assert "lies inside it" in text
-    assert "Over 20" in client.get("/score-model").text
+    assert "More than 20 km/h over the limit" in client.get("/score-model").text
 
 
 def track(latitude: float, longitude: float) -> bytes:

@@ -14,6 +14,7 @@ from pricing.policies import packaged_plan, publish_packaged_plan
 from storage.audit import entries
 from storage.pool import Database
 from tests.api.conftest import begin_session
+from tests.api.unmarked import english_in
 from tests.pricing.book import CLOSED_AT, add_with_device, put_trip
 
 NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
@@ -136,6 +137,7 @@ def test_dislocation_is_on_the_book_as_it_was_posted(client: TestClient, databas
         found = live_impact(conn, "2026-10", packaged_plan(), packaged_plan())
     assert found is not None
     assert (found["policies"], D(found["old_amount"])) == (1, posting.amount)
+    assert english_in(client.get(f"{address}/dislocation", headers={"accept-language": "de"}).text) == []
     text = client.get(f"{address}/dislocation").text
     assert f"€{posting.amount}" in text
     assert "Vehicle class" in text
