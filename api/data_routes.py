@@ -12,12 +12,14 @@ from api.access import looked
 from api.errors import MapNotShown
 from api.etags import tagged_json
 from api.paging import Page, by
-from api.policy_file import any_policy, open_file, own_policies, own_policy, score_of
+from api.policy_file import any_policy, open_file, own_policies, own_policy, visible_month
 from api.problems import PROBLEMS
 from api.roles import Anyone, Now, Policyholder, Store, Underwriter
 from api.sight import Sight
 from api.store import Account, Trip
 from api.trip_file import TripFile, known_trip, known_trip_file, require_way
+from pricing.kept_driving import window_of_month, window_score
+from pricing.periods import months_before
 from pricing.store import Policy
 from scoring.score import Score
 from storage.pool import Database
@@ -151,10 +153,15 @@ def read_policy(policy_id: str, reader: Policyholder, database: Store) -> Policy
 @router.get("/policies/{policy_id}/score", response_model=ScoreOut)
 def read_score(request: Request, policy_id: str, reader: Policyholder, database: Store, now: Now) -> Response:
     """The driving score with its reasons and interval."""
-    score, trips, first, last = database.read(
-        "policy", lambda conn: score_of(conn, own_policy(conn, reader, policy_id), now)
+    kept = visible_month(database, reader, policy_id, None, now)
+    plan, window = window_of_month(database, kept)
+    found = ScoreOut(
+        policy=policy_id,
+        from_month=months_before(kept.period, plan.behaviour.window_months - 1),
+        to_month=kept.period,
+        trips=window.trips,
+        score=_score_json(window_score(plan, window)),
     )
-    found = ScoreOut(policy=policy_id, from_month=first, to_month=last, trips=trips, score=_score_json(score))
     return tagged_json(request, found)
 
 

@@ -8,7 +8,7 @@ from markupsafe import Markup
 
 from api import charts, wording
 from api.languages import say
-from api.store import Trip
+from api.store import MonthTrip, Trip
 from api.trip_view import Fact, day_bars, over_limit_share
 from pricing.plan import RatePlan
 from pricing.store import Policy
@@ -81,7 +81,7 @@ def whole_month(trips: Sequence[Trip], today: date) -> str:
     return max(over) if over else shown_month(trips, today)
 
 
-def month_view(trips: Sequence[Trip], period: str) -> MonthView:
+def month_view(trips: Sequence[Trip | MonthTrip], period: str) -> MonthView:
     """Counted trips of a month: kilometres by day and shares."""
     month = [trip for trip in trips if trip.local_month == period and trip.excluded is None]
     totals = sum_totals(trip.totals for trip in month)

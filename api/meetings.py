@@ -1,6 +1,6 @@
 """What our own pages log of a customer: a visit, a quote, a change, a contest, a decision. Never more than that."""
 
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 
 from api.accounts import PERSON_ROLES
@@ -9,6 +9,8 @@ from portfolio.touchpoint_store import Meeting, log_of_policy
 from storage.pool import Database
 
 VISIT, QUOTE, CHANGE, CONTEST = (Meeting("web", kind) for kind in ("visit", "quote", "change", "contest"))
+_logged: set[tuple[UUID, UUID, str, date]] = set()  # by this process: asks the database once a day, not at each page
+_MOST_LOGGED = 50_000
 DECISION = Meeting("web", "decision", outbound=True)
 
 
@@ -21,4 +23,10 @@ def met(database: Database, reader: Account, policy_key: UUID, meeting: Meeting,
 
 def met_today(database: Database, reader: Account, policy_key: UUID, meeting: Meeting, now: datetime) -> None:
     """The same once a day and policy."""
+    today = (reader.account_key, policy_key, meeting.kind, now.date())
+    if today in _logged:
+        return
     met(database, reader, policy_key, meeting, f"{policy_key} {now:%Y-%m-%d}", now)
+    if len(_logged) >= _MOST_LOGGED:
+        _logged.clear()
+    _logged.add(today)

@@ -1,7 +1,6 @@
 """What a policy could be and cost: the menu for programs, and the page on which a policyholder chooses."""
 
 from datetime import date, timedelta
-from functools import partial
 from secrets import token_urlsafe
 from typing import Annotated
 
@@ -9,24 +8,20 @@ from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from pydantic import BaseModel, Field
 
-from api.accounts import PERSON_ROLES
 from api.agreement_routes import asked_by, visible_policy
-from api.errors import NotFound
 from api.etags import tagged
 from api.forms import check_session_form
 from api.home_view import policy_view, whole_month
 from api.meetings import CHANGE, QUOTE, met, met_today
 from api.menu_json import menu_json
 from api.menu_view import covers_chosen, menu_of_month, policy_menu, said_difference, shares, sharing_needed
-from api.policy_file import open_file
+from api.policy_file import open_file, visible_month
 from api.problems import PROBLEMS
 from api.rendering import page
 from api.roles import Binder, MenuReader, Now, Store
-from api.store import Account, fetch_trips
+from api.store import fetch_trips
 from api.wording import local, money, month
 from pricing.agreements import endorse
-from pricing.kept_driving import month_of
-from pricing.kept_driving_store import KeptMonth, fetch_latest_month
 from pricing.store import Policy
 from storage.pool import Database
 
@@ -85,13 +80,7 @@ def read_menu(
     period: Annotated[str | None, Query(pattern=r"^\d{4}-(0[1-9]|1[0-2])$")] = None,
 ) -> Response:
     """The whole menu in one call."""
-    asked = period or f"{now:%Y-%m}"
-    kept = _kept_month(database, reader, policy_id, asked)
-    if period is None:
-        latest = database.read("policy", partial(fetch_latest_month, policy_key=kept.policy.policy_key))
-        asked = latest or asked
-        kept = _kept_month(database, reader, policy_id, asked)
-    found = menu_of_month(database, kept, asked)
+    found = menu_of_month(database, visible_month(database, reader, policy_id, period, now))
     return tagged(request, menu_json(found, policy_id))
 
 
@@ -173,17 +162,6 @@ def choose(
     endorse(database, policy_id, effective_on, terms, asked_by(reader, key, now, "chosen from the menu"))
     met(database, reader, policy.policy_key, CHANGE, key, now)
     return RedirectResponse(f"/policies/{policy_id}/menu", status_code=303)
-
-
-def _kept_month(database: Database, reader: Account, policy_id: str, period: str) -> KeptMonth:
-    """Of an own policy, or for staff of any. Raises NotFound, the same for a foreign one and for none."""
-    is_person = reader.role in PERSON_ROLES
-    kept = None
-    if not is_person or reader.person_key is not None:
-        kept = month_of(database, policy_id, period, reader.person_key if is_person else None)
-    if kept is None:
-        raise NotFound("policy", policy_id)
-    return kept
 
 
 def _month(database: Database, policy: Policy, today: date) -> str:

@@ -62,15 +62,15 @@ def policy_menu(
     kept = month_of(database, policy.policy_id, period, None)
     if kept is None:
         raise NotFound("policy", policy.policy_id)
-    return menu_of_month(database, kept, period, pay_plan, covers)
+    return menu_of_month(database, kept, pay_plan, covers)
 
 
 def menu_of_month(
-    database: Database, kept: KeptMonth, period: str, pay_plan: str | None = None, covers: Iterable[str] | None = None
+    database: Database, kept: KeptMonth, pay_plan: str | None = None, covers: Iterable[str] | None = None
 ) -> PolicyMenu:
     """The same from the policy's month as it is kept."""
-    policy = kept.policy
-    plan, inputs, before = inputs_of_month(database, kept, period)
+    policy, period = kept.policy, kept.period
+    plan, inputs, before = inputs_of_month(database, kept)
     catalogue = packaged_catalogue(plan.name)
     if catalogue is None:
         raise NotFound("menu", policy.policy_id)

@@ -18,12 +18,14 @@ from api.contest_view import (
     within_trip,
 )
 from api.cost_view import Cost, cost_view, priced_trip
+from api.errors import NotFound
 from api.explain import score_view
 from api.home_view import greeting, month_view, policy_view
 from api.labelling import label_view
 from api.languages import say
 from api.meetings import VISIT, met_today
-from api.policy_file import PolicyFile, any_policy, open_file, own_policies, own_policy, posted_plan, preview
+from api.overview import Overview, open_overview
+from api.policy_file import any_policy, open_file, own_policies, own_policy, posted_plan, preview
 from api.receipt import Receipt, changes_of, receipt, receipt_of
 from api.rendering import page
 from api.roles import Now, Policyholder, Store
@@ -56,10 +58,11 @@ def show_home(
     policy: Annotated[str | None, Query(max_length=64)] = None,
 ) -> Response:
     """The overview of one policy: score, month, receipt, trips, statements."""
-    with database.role("policy") as conn:
-        policies = own_policies(conn, reader)
-        chosen = own_policy(conn, reader, policy) if policy else next(iter(policies), None)
+    policies = database.read("policy", lambda conn: own_policies(conn, reader))
+    chosen = next((one for one in policies if policy in (None, one.policy_id)), None)
     name = reader.name or reader.email
+    if chosen is None and policy:
+        raise NotFound("policy", policy)
     if chosen is None and reader.person_key is not None:
         with database.role("policy") as conn:
             if is_named_driver(conn, reader.person_key):
@@ -67,24 +70,23 @@ def show_home(
     if chosen is None:
         return page(request, "home.html", reader, policy=None, others=[], greeting=say("Hello, {name}", name=name))
     met_today(database, reader, chosen.policy_key, VISIT, now)
-    file = open_file(database, chosen, now)
-    latest = file.trips[:TRIPS_ON_OVERVIEW]
-    costs = costs_by_trip(database, file, latest)
+    seen = open_overview(database, reader, chosen.policy_id, TRIPS_ON_OVERVIEW, now)
+    costs = costs_by_trip(database, chosen, seen.statements, seen.latest)
     return page(
         request,
         "home.html",
         reader,
         greeting=greeting(wording.local(now, chosen.time_zone).hour, name),
-        policy=policy_view(chosen, file.plan),
+        policy=policy_view(chosen, seen.plan),
         others=[other.policy_id for other in policies if other.policy_id != chosen.policy_id],
-        score=score_view(file.score, file.score_trips) if file.score else None,
+        score=score_view(seen.score, seen.score_trips) if seen.score else None,
         offers=open_offers(database, reader, now),
-        trips=[trip_view.trip_row(trip, costs, trip.sight(reader.person_key)) for trip in latest],
-        trip_count=len(file.trips),
-        month=month_view(file.trips, file.period),
-        receipt=receipt_of(file.statements[0]) if file.statements else None,
-        so_far=_so_far(database, file),
-        statements=statement_rows(file.statements),
+        trips=[trip_view.trip_row(trip, costs, trip.sight(reader.person_key)) for trip in seen.latest],
+        trip_count=seen.trip_count,
+        month=month_view(seen.month, seen.period),
+        receipt=receipt_of(seen.statements[0]) if seen.lines else None,
+        so_far=None if seen.is_posted or not seen.month else _so_far(database, seen),
+        statements=statement_rows(seen.lines),
     )
 
 
@@ -94,7 +96,9 @@ def show_trips(request: Request, policy_id: str, reader: Policyholder, database:
     with database.role("policy") as conn:
         policy = own_policy(conn, reader, policy_id)
     file = open_file(database, policy, now)
-    groups = trip_view.trip_groups(file.trips, costs_by_trip(database, file, file.trips), reader.person_key)
+    groups = trip_view.trip_groups(
+        file.trips, costs_by_trip(database, policy, file.statements, file.trips), reader.person_key
+    )
     return page(request, "trips.html", reader, policy=policy_view(policy, file.plan), groups=groups)
 
 
@@ -170,18 +174,14 @@ def show_trip(request: Request, trip_id: UUID, reader: Policyholder, database: S
 
 def open_offers(database: Database, reader: Account, now: datetime) -> list[Offer]:
     """What waits for an answer, as long as what it uses is still agreed to."""
-    if reader.person_key is None:
-        return []
-    with database.role("policy") as conn:
-        return still_allowed(conn, reader.person_key, now)
+    person_key = reader.person_key
+    return [] if person_key is None else database.read("policy", lambda conn: still_allowed(conn, person_key, now))
 
 
-def _so_far(database: Database, file: PolicyFile) -> Receipt | None:
-    """The premium that the shown month leads to so far, while it has no statement."""
-    if any(statement.period == file.period for statement in file.statements) or not file.month:
-        return None
-    plan, _, premium = preview(database, file.policy, file.period)
-    return receipt(changes_of([step.as_json() for step in premium.worksheet]), file.period, plan.currency)
+def _so_far(database: Database, seen: Overview) -> Receipt:
+    """The premium that the shown month leads to so far."""
+    plan, _, premium = preview(database, seen.policy, seen.period)
+    return receipt(changes_of([step.as_json() for step in premium.worksheet]), seen.period, plan.currency)
 
 
 def _cost(database: Database, policy: Policy, trip: Trip, statement: PeriodStatement | None) -> Cost | None:

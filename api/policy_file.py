@@ -2,24 +2,25 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import groupby
 from uuid import UUID
 
 from api import store
+from api.accounts import PERSON_ROLES
 from api.errors import NotFound
 from api.home_view import shown_month
 from api.sight import Sight
 from api.store import Account, Trip
 from api.wording import local
 from pricing.driving import inputs_of, not_charged, policy_score
-from pricing.kept_driving_store import fetch_latest_month
+from pricing.kept_driving import latest_month_of, month_of
+from pricing.kept_driving_store import KeptMonth
 from pricing.month import Month, rate_month
 from pricing.periods import months_before
 from pricing.plan import RatePlan, parse_plan
 from pricing.policies import plan_of_month
 from pricing.rating import Premium
-from pricing.statement import PeriodStatement
-from pricing.store import Policy, fetch_plan_by_hash, fetch_policies, fetch_policy, fetch_postings
+from pricing.statement import PeriodStatement, statements_of
+from pricing.store import Policy, fetch_plan_by_hash, fetch_policies_of_person, fetch_policy, fetch_postings
 from pricing.store import fetch_trips as fetch_priced_trips
 from scoring.score import Score
 from storage.pool import Conn, Database
@@ -58,9 +59,7 @@ class PolicyFile:
 
 def own_policies(conn: Conn, reader: Account) -> list[Policy]:
     """The policies of this person, the latest first."""
-    keys = store.fetch_own_policy_keys(conn, reader.person_key)
-    by_key = {policy.policy_key: policy for policy in fetch_policies(conn, keys)}
-    return [by_key[key] for key in keys]
+    return fetch_policies_of_person(conn, reader.person_key)
 
 
 def own_policy(conn: Conn, reader: Account, policy_id: str) -> Policy:
@@ -79,15 +78,22 @@ def any_policy(conn: Conn, policy_id: str) -> Policy:
     return policy
 
 
-def score_of(conn: Conn, policy: Policy, now: datetime) -> tuple[Score | None, int, str, str]:
-    """The score that the shown month's premium is made with, the trips that count in it, its first and last month."""
-    this = f"{local(now, policy.time_zone):%Y-%m}"
-    period = min(this, fetch_latest_month(conn, policy.policy_key) or this)
-    plan = plan_of_month(conn, policy, period)
-    score_from = months_before(period, plan.behaviour.window_months - 1)
-    priced = fetch_priced_trips(conn, policy.policy_key, score_from, period)
-    score = policy_score(priced, policy, plan.score_model)
-    return score, sum(not_charged(row, policy) is None for row in priced), score_from, period
+def visible_month(database: Database, reader: Account, policy_id: str, period: str | None, now: datetime) -> KeptMonth:
+    """A month (None: the latest) of an own policy, or for staff of any: what is kept of its driving.
+
+    Raises NotFound, the same for a foreign policy and for none.
+    """
+    person_key = reader.person_key if reader.role in PERSON_ROLES else None
+    kept = None
+    if person_key is not None or reader.role not in PERSON_ROLES:
+        kept = (
+            latest_month_of(database, policy_id, now, person_key)
+            if period is None
+            else month_of(database, policy_id, period, person_key)
+        )
+    if kept is None:
+        raise NotFound("policy", policy_id)
+    return kept
 
 
 def open_file(database: Database, policy: Policy, now: datetime) -> PolicyFile:
@@ -99,10 +105,6 @@ def open_file(database: Database, policy: Policy, now: datetime) -> PolicyFile:
         score_from = months_before(period, plan.behaviour.window_months - 1)
         priced = fetch_priced_trips(conn, policy.policy_key, score_from, period)
         postings = fetch_postings(conn, policy.policy_key)
-    statements = [
-        PeriodStatement(policy.policy_id, month, members[0].currency, tuple(members))
-        for month, members in ((month, list(group)) for month, group in groupby(postings, lambda p: p.period))
-    ]
     return PolicyFile(
         policy=policy,
         plan=plan,
@@ -111,7 +113,7 @@ def open_file(database: Database, policy: Policy, now: datetime) -> PolicyFile:
         score=policy_score(priced, policy, plan.score_model),
         score_trips=sum(1 for row in priced if not_charged(row, policy) is None),
         score_from=score_from,
-        statements=statements[::-1],
+        statements=statements_of(policy.policy_id, postings),
     )
 
 

@@ -11,7 +11,7 @@ from api.receipt import Receipt, Sheet, receipt_of, sheets_of
 from api.statement_trips import TripsBehind, trips_behind
 from api.trip_view import Fact
 from api.worksheet_words import reason_words
-from pricing.statement import PeriodStatement, Posting
+from pricing.statement import PeriodStatement, Posting, StatementLine
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ def statement_view(
     )
 
 
-def statement_rows(statements: Sequence[PeriodStatement]) -> list[StatementRow]:
+def statement_rows(statements: Sequence[StatementLine]) -> list[StatementRow]:
     """A line for each month."""
     return [
         StatementRow(
@@ -100,7 +100,7 @@ def statement_rows(statements: Sequence[PeriodStatement]) -> list[StatementRow]:
             period_name=wording.month(statement.period),
             total=wording.money(statement.total, statement.currency),
             summary=_summary(statement),
-            posted=say("posted {day}", day=wording.long_day(statement.postings[0].posted_at)),
+            posted=say("posted {day}", day=wording.long_day(statement.posted_at)),
         )
         for statement in statements
     ]
@@ -127,9 +127,9 @@ def charged_m(inputs: Mapping[str, object]) -> int:
     return sum(int(trip["distance_m"]) for trip in trips if trip["not_charged"] is None)
 
 
-def _summary(statement: PeriodStatement) -> str:
-    count = len(statement.postings) - 1
-    parts = [wording.km(charged_m(statement.postings[-1].inputs))]
+def _summary(statement: StatementLine) -> str:
+    count = statement.adjustments
+    parts = [wording.km(statement.charged_m)]
     if count:
         parts.append(say_count("{count} adjustment", "{count} adjustments", count))
     return " · ".join(parts)

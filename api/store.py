@@ -63,10 +63,6 @@ SIGNED_IN = """
 DELETE_SESSION = "delete from policy.session where token_hash = %(token_hash)s"
 DELETE_EXPIRED = "delete from policy.session where expires_at <= %(as_of)s"
 
-OWN_POLICY_KEYS = (
-    "select policy_key from policy.policy where person_key = %(person_key)s order by starts_on desc, policy_id"
-)
-
 # Who drove, of the few trips that are asked for, by itself: else it is worked out for each pair of trips.
 _TRIP_COLUMNS = """
     with d as materialized (
@@ -86,6 +82,13 @@ TRIPS_OF_POLICY = (
     _TRIP_COLUMNS.format(which="policy_key = %(policy_key)s")
     + " where t.policy_key = %(policy_key)s order by t.started_at desc"
 )
+
+LATEST_TRIPS = TRIPS_OF_POLICY + " limit %(limit)s"
+MONTH_TRIPS = """
+    select started_at, time_zone, local_month, distance_m, excluded, grade, totals from link.trip_of_policy
+     where policy_key = %(policy_key)s and local_month = %(period)s order by started_at desc
+"""
+TRIP_COUNT = "select count(*) from link.trip_of_policy where policy_key = %(policy_key)s"
 
 # Of whoever pays and of whoever drove; while nobody knows who did, of everybody who may have.
 _NAMED = "select policy_key from policy.policy_driver where person_key = %(person_key)s"
@@ -134,6 +137,19 @@ class Trip:
         if self.driver is None:
             return Sight.NUMBERS
         return Sight.ALL if self.driver == person_key or self.shows_map else Sight.KM
+
+
+@dataclass(frozen=True, slots=True)
+class MonthTrip:
+    """What the figures of a month are made from."""
+
+    started_at: datetime
+    time_zone: str
+    local_month: str
+    distance_m: int
+    excluded: str | None
+    grade: str
+    totals: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,17 +245,29 @@ def delete_session(conn: Conn, token_hash: bytes) -> None:
     conn.execute(DELETE_SESSION, {"token_hash": token_hash})
 
 
-def fetch_own_policy_keys(conn: Conn, person_key: UUID | None) -> list[UUID]:
-    """The policies of a person, the latest first; none for an account without a person."""
-    with conn.cursor(row_factory=scalar_row) as cur:
-        keys: list[UUID] = cur.execute(OWN_POLICY_KEYS, {"person_key": person_key}).fetchall()
-        return keys
-
-
 def fetch_trips(conn: Conn, policy_key: UUID) -> list[Trip]:
     """The trips driven under a policy, the latest first."""
     with conn.cursor(row_factory=class_row(Trip)) as cur:
         return [_rescored(trip) for trip in cur.execute(TRIPS_OF_POLICY, {"policy_key": policy_key} | _map_words())]
+
+
+def fetch_latest_trips(conn: Conn, policy_key: UUID, limit: int) -> list[Trip]:
+    """The latest of them."""
+    with conn.cursor(row_factory=class_row(Trip)) as cur:
+        asked = {"policy_key": policy_key, "limit": limit} | _map_words()
+        return [_rescored(trip) for trip in cur.execute(LATEST_TRIPS, asked)]
+
+
+def fetch_month_trips(conn: Conn, policy_key: UUID, period: str) -> list[MonthTrip]:
+    """All trips of a month in few columns, the latest first."""
+    with conn.cursor(row_factory=class_row(MonthTrip)) as cur:
+        return cur.execute(MONTH_TRIPS, {"policy_key": policy_key, "period": period}).fetchall()
+
+
+def count_trips(conn: Conn, policy_key: UUID) -> int:
+    """How many trips there are under a policy."""
+    with conn.cursor(row_factory=scalar_row) as cur:
+        return int(cur.execute(TRIP_COUNT, {"policy_key": policy_key}).fetchone() or 0)
 
 
 def fetch_own_trip(conn: Conn, trip_id: UUID, person_key: UUID | None) -> Trip | None:

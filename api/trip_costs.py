@@ -1,12 +1,12 @@
 """What trips do to the premium: each one's cost for a list, and a month with and without one of them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
 from api import wording
 from api.languages import say
-from api.policy_file import PolicyFile, posted_plan, preview
+from api.policy_file import posted_plan, preview
 from api.store import Trip
 from pricing.plan import RatePlan
 from pricing.policies import plan_of_month
@@ -24,17 +24,19 @@ class Effect:
     taken_out: str
 
 
-def costs_by_trip(database: Database, file: PolicyFile, trips: Iterable[Trip]) -> dict[str, str]:
+def costs_by_trip(
+    database: Database, policy: Policy, statements: Sequence[PeriodStatement], trips: Iterable[Trip]
+) -> dict[str, str]:
     """Each charged trip's part of the covers in words: as posted, or as its month stands so far. Others are absent."""
     costs: dict[str, str] = {}
     for period in dict.fromkeys(trip.local_month for trip in trips):
-        posted = next((statement for statement in file.statements if statement.period == period), None)
+        posted = next((statement for statement in statements if statement.period == period), None)
         if posted is not None:
             found = posted.postings[-1].inputs.get("trip_costs")
             for trip_id, cost in (found if isinstance(found, dict) else {}).items():
                 costs[str(trip_id)] = wording.money(Decimal(str(cost)), posted.currency)
         else:
-            plan, _, premium = preview(database, file.policy, period)
+            plan, _, premium = preview(database, policy, period)
             for trip_id, cost in premium.trip_costs.items():
                 costs[trip_id] = say("{amount} so far", amount=wording.money(cost, plan.currency))
     return costs

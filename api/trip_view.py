@@ -11,7 +11,7 @@ from api import charts, wording
 from api.languages import say, say_count
 from api.map_drawing import Marker
 from api.sight import Sight
-from api.store import Trip
+from api.store import MonthTrip, Trip
 from scoring.settings import DEFAULT_SETTINGS
 from scoring.store import EventRow as Event
 from scoring.tracks import Track
@@ -179,7 +179,7 @@ def trip_groups(trips: Sequence[Trip], costs: Mapping[str, str], person_key: UUI
     return groups
 
 
-def day_bars(trips: Sequence[Trip], period: str) -> tuple[Markup, str]:
+def day_bars(trips: Sequence[Trip | MonthTrip], period: str) -> tuple[Markup, str]:
     """Kilometres by local day of a month as columns, and the same as text."""
     by_day: dict[int, int] = {}
     for trip in trips:

@@ -155,7 +155,7 @@ def main() -> None:
         for number in numbers:
             kept = month_of(database, f"B-{number}", PERIOD, None)
             assert kept is not None
-            inputs_of_month(database, kept, PERIOD)
+            inputs_of_month(database, kept)
         first_ms = 1e3 * (perf_counter() - begin) / len(numbers)
         print(f"a month's driving is summed up and kept before: {first_ms:.2f} ms each", flush=True)
         with serving(database.dsn, arguments.workers) as (address, workers):

@@ -72,8 +72,12 @@ def month_of(
 
 def driving_of(conn: Conn, policy: Policy, plan: RatePlan, period: str) -> Inputs:
     """A whole month of a policy's own driving on its present terms, for asking what other choices would cost."""
+    return driving_in(window_of(conn, policy, plan, period), policy, plan, period)
+
+
+def driving_in(rows: list[TripRow], policy: Policy, plan: RatePlan, period: str) -> Inputs:
+    """The same of the trips of the score's window."""
     first, after = month_bounds(period)
-    rows = window_of(conn, policy, plan, period)
     terms = Terms(policy.pay_plan, tuple(policy.covers), policy.factors, policy.declared_km_per_year)
     whole = (Span(first, after, terms, policy.sharing),)
     (trips,) = _by_span([row for row in rows if row.local_month == period], whole, policy, plan, any_pay_plan=True)
@@ -86,8 +90,14 @@ def policy_score(trips: Iterable[TripRow], policy: Policy, model: ScoreModel) ->
 
     By the model of the plan that prices it.
     """
+    totals = scored_totals(trips, policy)
+    return None if totals is None else score_totals(totals, model)
+
+
+def scored_totals(trips: Iterable[TripRow], policy: Policy) -> dict[str, int] | None:
+    """What that score is made from."""
     counted = counted_trips(trips, policy)
-    return score_totals(sum_totals(row.totals for row in counted), model) if counted else None
+    return sum_totals(row.totals for row in counted) if counted else None
 
 
 def not_charged(row: TripRow, policy: Policy) -> str | None:

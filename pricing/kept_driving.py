@@ -5,19 +5,28 @@ change of the policy's trips waits that it has not taken in; else it is made aga
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 from uuid import UUID
 
 import msgspec
 
 from pricing import kept_driving_store as store
-from pricing.driving import driving_of, terms_before
+from pricing.driving import driving_in, not_charged, scored_totals, terms_before, window_of
 from pricing.errors import NoPlan
 from pricing.periods import month_bounds
 from pricing.plan import RatePlan
 from pricing.policies import plan_of_hash
 from pricing.rating import BehaviourInput, DrivenTrip, Inputs, Terms
-from pricing.store import Policy, lock_policy
+from pricing.store import Policy, TripRow, lock_policy
+from scoring.score import Score, score_totals
 from storage.pool import Database
+
+
+class Window(msgspec.Struct, frozen=True):
+    """What was driven in the score's window: how many trips may be charged for, and the totals that are scored."""
+
+    trips: int
+    totals: dict[str, int] | None
 
 
 class Driven(msgspec.Struct, frozen=True):
@@ -25,8 +34,10 @@ class Driven(msgspec.Struct, frozen=True):
 
     trip: DrivenTrip
     behaviour: BehaviourInput | None
+    window: Window
 
 
+_FORM = 2  # of `Driven`: what was kept in an earlier one is made again
 _READ = msgspec.json.Decoder(Driven)
 _PLANS: dict[str, RatePlan] = {}  # published plans never change
 _MOST_PLANS = 64
@@ -34,36 +45,62 @@ _MOST_PLANS = 64
 
 def month_of(database: Database, policy_id: str, period: str, person_key: UUID | None) -> store.KeptMonth | None:
     """A policy of this person (None: anybody's) with what is kept of a month."""
-    first, _ = month_bounds(period)
-    return database.read("policy", lambda conn: store.fetch_kept(conn, policy_id, period, first, person_key))
+    return database.read("policy", lambda conn: store.fetch_kept(conn, policy_id, period, person_key))
 
 
-def inputs_of_month(
-    database: Database, kept: store.KeptMonth, period: str
-) -> tuple[RatePlan, Inputs, Sequence[RatePlan]]:
+def latest_month_of(
+    database: Database, policy_id: str, now: datetime, person_key: UUID | None
+) -> store.KeptMonth | None:
+    """The same of the latest month that was driven in; of this one where none was."""
+    return database.read("policy", lambda conn: store.fetch_kept(conn, policy_id, None, person_key, now))
+
+
+def inputs_of_month(database: Database, kept: store.KeptMonth) -> tuple[RatePlan, Inputs, Sequence[RatePlan]]:
     """The plan, what a whole month of own driving gives to price on present terms, and the plans of terms before.
 
     Raises NoPlan.
     """
-    if kept.plan_hash is None:
-        raise NoPlan(kept.policy.plan_name, f"{period}-01")
-    plan = _plan(database, kept.plan_hash)
-    if kept.driven is None or kept.basis != basis_of(kept.policy, plan) or kept.taken_in != kept.waiting:
-        driven = _made(database, kept.policy, plan, period)
-    else:
-        driven = _READ.decode(kept.driven)
+    plan, driven = driven_in_month(database, kept)
     before: Sequence[RatePlan] = ()
     if plan.smoothing is not None:
-        before = database.read("policy", lambda conn: terms_before(conn, kept.policy, plan, period))
-    return plan, _inputs(kept.policy, period, driven), before
+        before = database.read("policy", lambda conn: terms_before(conn, kept.policy, plan, kept.period))
+    return plan, _inputs(kept.policy, kept.period, driven), before
+
+
+def driven_in_month(database: Database, kept: store.KeptMonth) -> tuple[RatePlan, Driven]:
+    """The plan, and what was driven: as it is kept, else made from the trips and kept. Raises NoPlan."""
+    if kept.plan_hash is None:
+        raise NoPlan(kept.policy.plan_name, f"{kept.period}-01")
+    plan = _plan(database, kept.plan_hash)
+    if kept.driven is not None and kept.basis == basis_of(kept.policy, plan) and kept.taken_in == kept.waiting:
+        return plan, _READ.decode(kept.driven)
+    return plan, _made(database, kept.policy, plan, kept.period)
+
+
+def window_of_month(database: Database, kept: store.KeptMonth) -> tuple[RatePlan, Window]:
+    """The plan that scores the month, which is the one its statement was posted with where it has one, and its window.
+
+    Raises NoPlan.
+    """
+    if kept.posted_with in (None, kept.plan_hash):
+        plan, driven = driven_in_month(database, kept)
+        return plan, driven.window
+    plan = _plan(database, kept.posted_with)
+    rows = database.read("policy", lambda conn: window_of(conn, kept.policy, plan, kept.period))
+    return plan, _window(rows, kept.policy)
+
+
+def window_score(plan: RatePlan, window: Window) -> Score | None:
+    """The score of the window; None where nothing in it counts."""
+    return None if window.totals is None else score_totals(window.totals, plan.score_model)
 
 
 def basis_of(policy: Policy, plan: RatePlan) -> str:
     """What a kept month depends on beside the trips."""
-    return f"{plan.plan_hash} {policy.starts_on} {policy.ends_on} {policy.sharing} {policy.time_zone}"
+    return f"{_FORM} {plan.plan_hash} {policy.starts_on} {policy.ends_on} {policy.sharing} {policy.time_zone}"
 
 
-def summed(inputs: Inputs) -> Driven:
+def summed(inputs: Inputs, window: Window) -> Driven:
     """The charged trips as one: a premium's lines are the same."""
     charged = [trip for trip in inputs.trips if trip.not_charged is None]
     cells: dict[tuple[str, str], int] = {}
@@ -78,7 +115,7 @@ def summed(inputs: Inputs) -> Driven:
         cells=tuple((*cell, metres) for cell, metres in sorted(cells.items())),
         minutes=sum(trip.minutes for trip in charged),
     )
-    return Driven(together, inputs.behaviour)
+    return Driven(together, inputs.behaviour, window)
 
 
 def _made(database: Database, policy: Policy, plan: RatePlan, period: str) -> Driven:
@@ -86,11 +123,16 @@ def _made(database: Database, policy: Policy, plan: RatePlan, period: str) -> Dr
     with database.role("policy") as conn:
         lock_policy(conn, policy.policy_key)
         waiting = store.fetch_waiting(conn, policy.policy_key)
-        driven = summed(driving_of(conn, policy, plan, period))
+        rows = window_of(conn, policy, plan, period)
+        driven = summed(driving_in(rows, policy, plan, period), _window(rows, policy))
         if store.fetch_waiting(conn, policy.policy_key) == waiting:
             kept = msgspec.json.encode(driven).decode()
             store.keep_driven(conn, policy.policy_key, period, basis_of(policy, plan), waiting, kept)
     return driven
+
+
+def _window(rows: list[TripRow], policy: Policy) -> Window:
+    return Window(sum(not_charged(row, policy) is None for row in rows), scored_totals(rows, policy))
 
 
 def _inputs(policy: Policy, period: str, driven: Driven) -> Inputs:

@@ -1,7 +1,7 @@
 """What a policy drove in a month as it is kept, read with the policy and the plan in one statement (policy role)."""
 
 from dataclasses import dataclass, fields
-from datetime import date
+from datetime import datetime
 from uuid import UUID
 
 from psycopg.rows import TupleRow
@@ -10,22 +10,29 @@ from pricing.store import Policy
 from storage.pool import Conn
 
 # One statement, so one snapshot: whether a change waits is of the same moment as what is kept.
+# Without a period it is the month of the latest trip, where that is not ahead of the policy's own clock; else this one.
 _ASKED = """
     select p.policy_key, p.policy_id, n.name, n.email, p.starts_on, p.ends_on, p.plan_name, p.pay_plan, p.covers,
            p.factors, p.declared_km_per_year, p.time_zone, p.sharing,
            (select r.plan_hash from policy.rate_plan r
-             where r.name = p.plan_name and r.effective_from <= greatest(%(first)s, p.starts_on)
+             where r.name = p.plan_name and r.effective_from <= greatest(to_date(m.period, 'YYYY-MM'), p.starts_on)
              order by r.effective_from desc, r.published_at desc, r.plan_hash limit 1) as plan_hash,
+           (select s.plan_hash from policy.statement s
+             where s.policy_key = p.policy_key and s.period = m.period and s.revision = 0) as posted_with,
            (select count(*) || '/' || coalesce(sum(w.trip_change_id), 0)
               from link.waiting_change w where w.policy_key = p.policy_key) as waiting,
-           d.basis, d.taken_in, d.driven
+           m.period, d.basis, d.taken_in, d.driven
       from policy.policy p
       join policy.person n using (person_key)
-      left join link.driven_month d on d.policy_key = p.policy_key and d.period = %(period)s
+      cross join lateral (
+          select coalesce(%(period)s::text,
+                          least(to_char(%(now)s::timestamptz at time zone p.time_zone, 'YYYY-MM'),
+                                (select max(t.local_month) from link.trip_of_policy t
+                                  where t.policy_key = p.policy_key))) as period) m
+      left join link.driven_month d on d.policy_key = p.policy_key and d.period = m.period
      where p.policy_id = %(policy_id)s and (%(person_key)s::uuid is null or p.person_key = %(person_key)s)
 """
 _WAITING = "select count(*) || '/' || coalesce(sum(trip_change_id), 0) from link.waiting_change where policy_key = %s"
-_LATEST = "select max(local_month) from link.trip_of_policy where policy_key = %s"
 _KEEP = """
     insert into link.driven_month (policy_key, period, basis, taken_in, driven) values (%s, %s, %s, %s, %s)
     on conflict (policy_key, period) do update
@@ -39,16 +46,20 @@ class KeptMonth:
     """A policy, the plan of a month, and what is kept of the month's driving; None: nothing, or by now another."""
 
     policy: Policy
-    plan_hash: str | None
+    plan_hash: str | None  # in effect; None: no plan is
+    posted_with: str | None  # None: the month has no statement yet
     waiting: str
+    period: str
     basis: str | None
     taken_in: str | None
     driven: str | None
 
 
-def fetch_kept(conn: Conn, policy_id: str, period: str, first: date, person_key: UUID | None) -> KeptMonth | None:
-    """The month of a policy of this person (None: of anybody)."""
-    values = {"policy_id": policy_id, "period": period, "first": first, "person_key": person_key}
+def fetch_kept(
+    conn: Conn, policy_id: str, period: str | None, person_key: UUID | None, now: datetime | None = None
+) -> KeptMonth | None:
+    """The month of a policy of this person (None: of anybody). Without a period `now` says which is the latest."""
+    values = {"policy_id": policy_id, "period": period, "now": now, "person_key": person_key}
     row: TupleRow | None = conn.execute(_ASKED, values).fetchone()
     return None if row is None else KeptMonth(Policy(*row[:_POLICY_COLUMNS]), *row[_POLICY_COLUMNS:])
 
@@ -58,12 +69,6 @@ def fetch_waiting(conn: Conn, policy_key: UUID) -> str:
     row = conn.execute(_WAITING, (policy_key,)).fetchone()
     assert row is not None
     return str(row[0])
-
-
-def fetch_latest_month(conn: Conn, policy_key: UUID) -> str | None:
-    """The month of the latest trip."""
-    row: TupleRow | None = conn.execute(_LATEST, (policy_key,)).fetchone()
-    return None if row is None else row[0]
 
 
 def keep_driven(conn: Conn, policy_key: UUID, period: str, basis: str, taken_in: str, driven: str) -> None:

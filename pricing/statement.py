@@ -1,9 +1,10 @@
 """Postings: a period's statement, and the signed adjustments that correct it. Nothing posted is edited."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from itertools import groupby
 from typing import Literal
 from uuid import UUID
 
@@ -28,6 +29,18 @@ class Posting:
     plan_hash: str
     versions: dict[str, object]
     reason: str
+    posted_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class StatementLine:
+    """A period's statement as one line of a list: what it comes to with its adjustments, and the metres charged."""
+
+    period: str
+    currency: str
+    total: Decimal
+    adjustments: int
+    charged_m: int
     posted_at: datetime
 
 
@@ -69,6 +82,12 @@ class PeriodStatement:
                 for posting in self.postings
             ],
         }
+
+
+def statements_of(policy_id: str, postings: Iterable[Posting]) -> list[PeriodStatement]:
+    """Postings in order of period and revision as statements, the latest first."""
+    by_period = [(period, tuple(members)) for period, members in groupby(postings, lambda one: one.period)]
+    return [PeriodStatement(policy_id, period, all_of[0].currency, all_of) for period, all_of in by_period[::-1]]
 
 
 def difference(premium: Premium, posted: Sequence[Posting]) -> tuple[Line, ...]:

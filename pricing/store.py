@@ -8,7 +8,7 @@ from uuid import UUID
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
-from pricing.statement import PeriodStatement, Posting
+from pricing.statement import PeriodStatement, Posting, StatementLine, statements_of
 from storage.pool import Conn
 
 PUBLISH_PLAN = """
@@ -47,6 +47,7 @@ POLICIES = """
 """
 POLICY_BY_ID = POLICIES + " where p.policy_id = %s"
 POLICIES_BY_KEY = POLICIES + " where p.policy_key = any(%s) order by p.policy_id"
+POLICIES_OF_PERSON = POLICIES + " where p.person_key = %s order by p.starts_on desc, p.policy_id"
 POLICIES_IN_FORCE = POLICIES + " where p.starts_on < %(after)s and p.ends_on > %(first)s order by p.policy_id"
 
 # One statement, so one snapshot: a trip that is cut anew meanwhile is here either whole as it was or whole as it is.
@@ -76,6 +77,18 @@ POSTING_COLUMNS = """
 """
 POSTINGS = POSTING_COLUMNS + " where policy_key = %s and period = %s order by revision"
 ALL_POSTINGS = POSTING_COLUMNS + " where policy_key = %s order by period, revision"
+POSTINGS_OF_PERIODS = POSTING_COLUMNS + " where policy_key = %s and period = any(%s) order by period, revision"
+STATEMENT_LINES = """
+    select period, min(currency) as currency, sum(amount) as total, count(*) - 1 as adjustments,
+           (array_agg(metres.charged_m order by revision desc))[1] as charged_m, min(posted_at) as posted_at
+      from policy.statement
+      cross join lateral (
+          select coalesce(sum((trip ->> 'distance_m')::bigint), 0)::bigint as charged_m
+            from jsonb_array_elements(case when jsonb_typeof(inputs -> 'trips') = 'array' then inputs -> 'trips'
+                                           else '[]' end) trip
+           where trip ->> 'not_charged' is null) metres
+     where policy_key = %s group by period order by period desc
+"""
 POSTED_PERIODS = "select distinct period from policy.statement where policy_key = %s and period >= %s order by period"
 KEEP_MEASURED_DAYS = "select link.keep_measured_days(%s, %s, %s, %s)"
 LOCK_POLICY = "select pg_advisory_xact_lock(hashtextextended(%s, 0))"
@@ -212,6 +225,12 @@ def fetch_policy(conn: Conn, policy_id: str) -> Policy | None:
         return cursor.execute(POLICY_BY_ID, (policy_id,)).fetchone()
 
 
+def fetch_policies_of_person(conn: Conn, person_key: UUID | None) -> list[Policy]:
+    """The policies that are for a person, the latest first; none for nobody."""
+    with conn.cursor(row_factory=class_row(Policy)) as cursor:
+        return cursor.execute(POLICIES_OF_PERSON, (person_key,)).fetchall()
+
+
 def fetch_policies(conn: Conn, keys: Sequence[UUID]) -> list[Policy]:
     """The policies of those keys."""
     with conn.cursor(row_factory=class_row(Policy)) as cursor:
@@ -257,6 +276,19 @@ def fetch_postings(conn: Conn, policy_key: UUID, period: str | None = None) -> l
         if period is None:
             return cursor.execute(ALL_POSTINGS, (policy_key,)).fetchall()
         return cursor.execute(POSTINGS, (policy_key, period)).fetchall()
+
+
+def fetch_statements(conn: Conn, policy: Policy, periods: Sequence[str]) -> list[PeriodStatement]:
+    """The statements of these periods that there are, the latest first."""
+    with conn.cursor(row_factory=class_row(Posting)) as cursor:
+        postings = cursor.execute(POSTINGS_OF_PERIODS, (policy.policy_key, list(periods))).fetchall()
+    return statements_of(policy.policy_id, postings)
+
+
+def fetch_statement_lines(conn: Conn, policy_key: UUID) -> list[StatementLine]:
+    """Every statement of a policy as a line, the latest first."""
+    with conn.cursor(row_factory=class_row(StatementLine)) as cursor:
+        return cursor.execute(STATEMENT_LINES, (policy_key,)).fetchall()
 
 
 def fetch_statement_of_period(conn: Conn, policy_id: str, period: str) -> PeriodStatement | None:

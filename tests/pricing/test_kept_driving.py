@@ -4,8 +4,8 @@ from datetime import UTC, date, datetime
 
 from pricing.agreements import Asked, cancel
 from pricing.close import post_adjustments
-from pricing.driving import driving_of
-from pricing.kept_driving import inputs_of_month, month_of
+from pricing.driving import driving_of, not_charged, policy_score, window_of
+from pricing.kept_driving import inputs_of_month, latest_month_of, month_of, window_of_month, window_score
 from pricing.kept_driving_store import KeptMonth
 from pricing.menu import Offer, price_menu
 from pricing.products import packaged_catalogue
@@ -31,11 +31,15 @@ def is_kept(database: Database) -> bool:
 def menu(database: Database) -> tuple[Offer, ...]:
     """The menu by what is kept (made now, where nothing is), which is to the cent the one from the trips."""
     month = kept(database)
-    plan, inputs, before = inputs_of_month(database, month, PERIOD)
+    plan, inputs, before = inputs_of_month(database, month)
     catalogue = packaged_catalogue(plan.name)
     assert catalogue is not None
     with database.role("policy") as conn:
         from_trips = driving_of(conn, month.policy, plan, PERIOD)
+        rows = window_of(conn, month.policy, plan, PERIOD)
+    _, window = window_of_month(database, kept(database))
+    assert window_score(plan, window) == policy_score(rows, month.policy, plan.score_model)
+    assert window.trips == sum(not_charged(row, month.policy) is None for row in rows)
     offers = price_menu(catalogue, plan, inputs, before).offers
     assert offers == price_menu(catalogue, plan, from_trips, before).offers
     return offers
@@ -86,3 +90,18 @@ def test_a_policy_of_somebody_else_is_none(database: Database) -> None:
     assert month_of(database, policy.policy_id, PERIOD, owner) is not None  # type: ignore[arg-type]
     assert month_of(database, policy.policy_id, PERIOD, policy.policy_key) is None
     assert month_of(database, "P-2", PERIOD, None) is None
+
+
+def test_without_a_period_it_is_the_month_of_the_latest_trip(database: Database) -> None:
+    policy = add_with_device(database)
+
+    def latest(now: datetime) -> str:
+        found = latest_month_of(database, policy.policy_id, now, None)
+        assert found is not None
+        return found.period
+
+    november = datetime(2026, 11, 30, 23, tzinfo=UTC)  # already December by the clock of the policy
+    assert latest(november) == "2026-12"
+    put_trip(database, datetime(2026, 10, 5, 9, tzinfo=UTC))
+    assert latest(november) == "2026-10"
+    assert latest(datetime(2026, 9, 1, tzinfo=UTC)) == "2026-09", "a device's clock that runs ahead opens no month"
