@@ -5,11 +5,12 @@ from decimal import Decimal as D  # noqa: N817
 from pathlib import Path
 
 from pricing.close import close_period, post_adjustments
+from pricing.kept_driving import month_of, window_of_month, window_score
 from pricing.live_book import live_impact
 from pricing.plan import parse_plan
 from pricing.store import fetch_policies_in_force, fetch_trips
 from pricing.what_if import driving_until, outcome
-from scoring.score import score_totals
+from scoring.score import Score, score_totals
 from storage.pool import Database
 from tests.pricing.book import add_with_device, put_trip
 from tests.pricing.test_plan_in_force import FIRST, TERMS, check, postings, put_into_the_book
@@ -80,6 +81,31 @@ def test_an_old_month_is_adjusted_by_its_own_plans_model(database: Database) -> 
         conn.execute("update policy.book_month set totals = default, tier = default, minutes = default")
         conn.execute(b"with charged" + MIGRATION.read_bytes().partition(b"with charged")[2])
         assert conn.execute(kept).fetchall() == summed
+
+
+def test_what_is_kept_is_scored_by_the_plan_that_the_statement_was_posted_with(database: Database) -> None:
+    put_into_the_book(database, FIRST)
+    policy = add_with_device(database, **TERMS, pay_plan="autograph", covers=["liability"])
+    for at in ON_TIME:
+        drive(database, at)
+
+    def shown() -> tuple[str, Score | None]:
+        kept = month_of(database, policy.policy_id, "2026-11", None)
+        assert kept is not None
+        plan, window = window_of_month(database, kept)
+        assert window.trips == len(ON_TIME)
+        return plan.plan_hash, window_score(plan, window)
+
+    before = shown()
+    close_period(database, "2026-11", OVER)
+    put_into_the_book(database, SECOND)
+    assert shown() == before
+    with database.role("owner") as conn:
+        conn.execute("alter table policy.statement disable trigger user")
+        conn.execute("delete from policy.statement")
+    plan_hash, score = shown()
+    assert plan_hash == SECOND.plan_hash, "without its statement the month is the plan's in effect"
+    assert score != before[1]
 
 
 def test_minutes_are_in_the_live_book(database: Database) -> None:
