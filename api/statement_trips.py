@@ -12,7 +12,7 @@ from api.languages import say, say_count
 from api.receipt import cents_that_add_up
 from api.trip_view import EXCLUSIONS, exclusion
 from pricing.money import EXACT, MINOR_DIGITS
-from pricing.rating import SMOOTHING
+from pricing.rating import SMOOTHING, DrivenTrip
 from pricing.statement import PeriodStatement, Posting
 
 # A trip of a few hundred metres costs less than a cent: two digits more tell it from nothing.
@@ -301,8 +301,16 @@ def _fine(amount: Decimal, currency: str, *, signed: bool = False) -> str:
 
 
 def _trips(posting: Posting) -> dict[str, PostedTrip]:
+    """By id; what the first postings held of a trip beside what pricing reads is left away."""
     trips = posting.inputs.get("trips")
-    return {str(trip["trip_id"]): trip for trip in trips} if isinstance(trips, list) else {}
+    return (
+        {
+            str(trip["trip_id"]): {name: trip[name] for name in DrivenTrip.__struct_fields__ if name in trip}
+            for trip in trips
+        }
+        if isinstance(trips, list)
+        else {}
+    )
 
 
 def _costs(posting: Posting) -> dict[str, Decimal]:

@@ -25,7 +25,7 @@ from pricing.month import Month, rate_month
 from pricing.periods import ended_at, month_bounds, months_before
 from pricing.plan import RatePlan
 from pricing.policies import plan_of_month, publish_packaged_plan
-from pricing.rating import Line, Premium, Terms
+from pricing.rating import DrivenTrip, Line, Premium, Terms
 from pricing.statement import Posting, difference
 from pricing.store import Change, Policy, TripRow
 from scoring.classes import EXPOSURE_CLASSES, HOUR_BANDS
@@ -209,17 +209,17 @@ def _posting(
 
 def _what_changed(before: Posting, inputs: Month, versions: Versions) -> str:
     """In plain words, what is different since the posting before: trips, labels, contests, terms."""
-    held = {str(trip["trip_id"]): trip for trip in _stored_trips(before)}
-    now = {str(trip["trip_id"]): trip for trip in inputs.as_json()["trips"]}
+    then = Month.from_json(before.inputs)
+    held, now = ({trip.trip_id: trip for trip in month.trips} for month in (then, inputs))
     relabelled = {key for key in held.keys() & now.keys() if _label(held[key]) != _label(now[key])}
-    contested = {key for key in now if now[key]["not_charged"] == f"excluded: {CONTESTED}"}
+    contested = {key for key in now if now[key].not_charged == f"excluded: {CONTESTED}"}
     anew = {key for key in held.keys() & now.keys() if held[key] != now[key]} - relabelled - contested
     late = _counted({"added": now.keys() - held.keys(), "taken out": held.keys() - now.keys(), "measured anew": anew})
     reasons = [f"late data: {late}"] if late else []
     reasons += [_counted({"relabelled": relabelled})] if relabelled else []
     upheld = len(contests_of(versions) - contests_of(before.versions))
     reasons += [f"{upheld} contest(s) upheld"] if upheld else []
-    reasons += ["the agreed terms changed"] if _agreed(Month.from_json(before.inputs)) != _agreed(inputs) else []
+    reasons += ["the agreed terms changed"] if _agreed(then) != _agreed(inputs) else []
     return "; ".join(reasons) or "late data: the driving of the score's window changed"
 
 
@@ -239,16 +239,10 @@ def _counted(trips: Mapping[str, Collection[str]]) -> str:
     return ", ".join(f"{len(keys)} trip(s) {what}" for what, keys in trips.items() if keys)
 
 
-def _label(trip: Mapping[str, object]) -> str | None:
+def _label(trip: DrivenTrip) -> str | None:
     """What the policyholder said of a trip as it was priced; None: nothing."""
-    _, found, label = str(trip["not_charged"]).partition(EXCLUSION)
+    _, found, label = str(trip.not_charged).partition(EXCLUSION)
     return label if found else None
-
-
-def _stored_trips(posting: Posting) -> list[dict[str, object]]:
-    trips = posting.inputs["trips"]
-    assert isinstance(trips, list)
-    return trips
 
 
 def _earliest(changes: list[Change]) -> dict[UUID, str]:

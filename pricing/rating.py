@@ -95,8 +95,12 @@ class Inputs(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> "Inputs":
-        """The inputs of a stored posting, from which its premium can be computed again."""
-        return msgspec.convert({name: stored[name] for name in cls.__struct_fields__ if name in stored}, cls)
+        """The inputs of a stored posting, from which its premium can be computed again.
+
+        The first postings named the policy by its number and held when each trip began: both are read past.
+        """
+        known = {name: stored[name] for name in cls.__struct_fields__ if name in stored}
+        return msgspec.convert({"policy": stored.get("policy_id")} | known, cls)
 
     @property
     def digest(self) -> str:

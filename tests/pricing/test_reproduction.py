@@ -8,8 +8,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from psycopg.types.json import Jsonb
 
-from pricing.close import close_period
+from pricing.close import close_period, post_adjustments
+from pricing.month import Month, rate_month
+from pricing.policies import plan_of_hash
 from pricing.store import fetch_plan_by_hash, fetch_postings
 from storage.pool import Database
 from tests.pricing.book import CLOSED_AT, add_with_device, put_trip
@@ -57,3 +60,28 @@ def test_a_posted_premium_is_computed_again_from_its_posting(database: Database,
             "plan_hash": posting.plan_hash,
             "trip_costs": posting.inputs["trip_costs"],
         }
+
+
+def test_a_posting_from_before_policies_were_named_by_their_keys_is_priced_and_adjusted(database: Database) -> None:
+    """The first postings held `policy_id` and when each trip began."""
+    policy = add_with_device(database)
+    for day in (3, 4):
+        put_trip(database, datetime(2026, 10, day, 9, tzinfo=UTC), hard_brakes=day)
+    close_period(database, "2026-10", CLOSED_AT)
+    with database.role("policy") as conn:
+        (posting,) = fetch_postings(conn, policy.policy_key)
+    stored = {name: value for name, value in posting.inputs.items() if name != "policy"} | {"policy_id": "P-1"}
+    trips = stored["trips"]
+    assert isinstance(trips, list)
+    stored["trips"] = [trip | {"started_at": "2026-10-03T09:00:00+00:00"} for trip in trips]
+    with database.role("owner") as conn:
+        conn.execute("alter table policy.statement disable trigger user")
+        conn.execute("update policy.statement set inputs = %s", (Jsonb(stored),))
+        conn.execute("alter table policy.statement enable trigger user")
+    with database.role("policy") as conn:
+        plan = plan_of_hash(conn, posting.plan_hash)
+    again = rate_month(plan, Month.from_json(stored))
+    assert [step.as_json() for step in again.worksheet] == posting.worksheet
+    put_trip(database, datetime(2026, 10, 20, 9, tzinfo=UTC))
+    (adjustment,) = post_adjustments(database, CLOSED_AT.replace(day=9))
+    assert adjustment.reason == "late data: 1 trip(s) added"
