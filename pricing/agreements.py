@@ -31,6 +31,8 @@ from pricing.errors import (
     UnknownClaim,
     UnknownPolicy,
 )
+from pricing.experience import own_claims_percent
+from pricing.plan import OWN_CLAIMS
 from pricing.policies import (
     PolicyDocument,
     assign_device,
@@ -40,6 +42,7 @@ from pricing.policies import (
     insert_bound,
     plan_on,
     publish_packaged_plan,
+    refuse_own_claims,
     require_devices,
 )
 from pricing.statement import Posting
@@ -75,6 +78,7 @@ class Agreed:
 def bind(database: Database, document: PolicyDocument, asked: Asked) -> Agreed:
     """A policy enters the book. Raises BadPolicy, NoPlan, UnknownDevice, DeviceTaken, Backdated, KeyReused."""
     policy, devices = checked(document), devices_of(document)
+    refuse_own_claims(policy.policy_id, policy.factors)
     digest = _digest("bind", document.fields)
     require_devices(database, devices)
     with database.role("policy") as conn:
@@ -221,6 +225,9 @@ def _agree(
                 raise BadPolicy(policy_id, name, f"is not a term that can change (they are {', '.join(TERM_FIELDS)})")
         ends_on = check(conn, policy, changes)
         _check_not_past(policy, effective_on, asked)
+        refuse_own_claims(policy_id, terms.get("factors"))
+        if kind == "renew":
+            terms = _with_own_claims(conn, policy, changes, terms, effective_on)
         made = PolicyChange(
             change_id=uuid4(),
             policy_key=policy.policy_key,
@@ -242,6 +249,15 @@ def _agree(
         _sum_up(conn, policy, [*changes, made], spans)
         adjustments = adjust(conn, policy.policy_key, f"{effective_on:%Y-%m}", asked.as_of)
     return Agreed(policy_id, made, tuple(adjustments), repeated=False)
+
+
+def _with_own_claims(
+    conn: Conn, policy: Policy, changes: list[PolicyChange], terms: dict[str, Any], day: date
+) -> dict[str, Any]:
+    """A term's terms with the policy's own claims as they are on record when it is agreed; they hold for the term."""
+    plan = plan_on(conn, policy.plan_name, day)
+    percent = own_claims_percent(conn, policy.policy_key, spans_of(changes), plan, day)
+    return terms if percent is None else terms | {"factors": {**terms.get("factors", {}), OWN_CLAIMS: percent}}
 
 
 def _known(conn: Conn, policy_id: str) -> Policy:

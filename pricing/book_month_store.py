@@ -41,6 +41,13 @@ _RATED = """
      where m.period = %(period)s and p.plan_name = %(plan)s and m.days > 0 and m.premium is not null
      order by p.policy_id
 """
+_EXPERIENCE = """
+    select m.period, (m.expected_claims * 100000 / m.class_mean)::float as expected_of_mean,
+           (select count(*) from policy.claim c
+             where c.policy_key = m.policy_key and to_char(c.occurred_on, 'YYYY-MM') = m.period)::int as claims
+      from policy.book_month m
+     where m.policy_key = %s and m.period < %s and m.premium is not null and m.days > 0 order by m.period
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +95,17 @@ class RatedMonth:
     tiers: list[str]
 
 
+@dataclass(frozen=True, slots=True)
+class ExperiencedMonth:
+    """A posted month's claims, and the km in which a claim per 100,000 km each is expected of the class mean: km times
+    the predicted claims over the mean's.
+    """
+
+    period: str
+    expected_of_mean: float
+    claims: int
+
+
 def keep_month(conn: Conn, month: BookMonth, tax_name: str) -> None:
     """The month's row, with what is posted of it by now."""
     conn.execute(_KEEP, asdict(month) | {"totals": Jsonb(month.totals), "tax_name": tax_name})
@@ -98,3 +116,9 @@ def fetch_rated_months(conn: Conn, period: str, plan_name: str, window_months: i
     values = {"period": period, "from_month": months_before(period, window_months - 1), "plan": plan_name}
     with conn.cursor(row_factory=class_row(RatedMonth)) as cursor:
         return cursor.execute(_RATED, values).fetchall()
+
+
+def fetch_experience(conn: Conn, policy_key: UUID, before: str) -> list[ExperiencedMonth]:
+    """A policy's posted months before one, with the claims that occurred in each as they are reported by now."""
+    with conn.cursor(row_factory=class_row(ExperiencedMonth)) as cursor:
+        return cursor.execute(_EXPERIENCE, (policy_key, before)).fetchall()

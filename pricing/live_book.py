@@ -9,7 +9,7 @@ import pyarrow as pa
 from pricing.book_month_store import RatedMonth, fetch_rated_months
 from pricing.book_rating import compile_plan
 from pricing.driving import counts_days
-from pricing.plan import TIERS, RatePlan
+from pricing.plan import CLASS_MEAN_PERCENT, OWN_CLAIMS, TIERS, RatePlan
 from pricing.plan_change import impact
 from pricing.rating_book import DECLARED_KM, TOTALS, rating_book_of
 from scoring.classes import EXPOSURE_CLASSES, HOUR_BANDS
@@ -53,6 +53,8 @@ def _table(months: list[RatedMonth], plan: RatePlan) -> pa.Table:
         TOTALS: pa.array([list(sum_totals(one.totals).items()) for one in months], pa.map_(pa.string(), pa.int64())),
         "tier": [min(one.tiers, key=TIERS.index, default=TIERS[0]) for one in months],
     }
-    columns |= {name: [one.factors.get(name) for one in months] for name in dict.fromkeys(months[0].factors)}
+    own = {OWN_CLAIMS: CLASS_MEAN_PERCENT}
+    names = dict.fromkeys(name for one in months for name in one.factors)
+    columns |= {name: [one.factors.get(name, own.get(name)) for one in months] for name in names}
     columns |= {f"m_{road}_{hour}": cells[:, place] for place, (road, hour) in enumerate(CELLS)}
     return pa.table(columns)

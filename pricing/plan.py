@@ -29,6 +29,8 @@ RULES = {
 USES = ("declared_km", "distance", "minutes", "road_class", "hour_band", "behaviour")
 TIERS = ("claim", "bound_network", "tls", "signed")  # what proves who sent the readings, from the weakest on
 DAYS_OF_A_YEAR = 365
+OWN_CLAIMS = "own_claims_percent"  # the factor of the policy's own claims, which nobody declares
+CLASS_MEAN_PERCENT = 100  # of a policy without claims and expected claims on record
 RATE_DECIMALS = 9  # the named rounding of a rate a year to one a day
 MOST_FACTORS = 30
 
@@ -78,6 +80,18 @@ class Smoothing:
 
 
 @dataclass(frozen=True, slots=True)
+class OwnClaims:
+    """How own claims on record become `own_claims_percent`: (shape + claims) / (shape + expected), both fading.
+
+    `claims_per_100000_km`: expected of a policy whose relativities are all 1 and that drives like the class mean.
+    """
+
+    shape: float
+    half_life_years: float
+    claims_per_100000_km: float
+
+
+@dataclass(frozen=True, slots=True)
 class RatePlan:
     """A whole rate plan. `plan_hash` is SHA-256 of its canonical content: comments and layout do not enter."""
 
@@ -94,6 +108,7 @@ class RatePlan:
     behaviour: Behaviour
     smoothing: Smoothing | None
     score_model: ScoreModel  # predicts the claims that behaviour is priced by
+    own_claims: OwnClaims | None  # None: `own_claims_percent`, if it is a factor, is that of the class mean
     pay_plans: Mapping[str, PayPlan]
     covers: Mapping[str, Cover]
     factors: Mapping[str, Factor]
@@ -157,6 +172,7 @@ def parse_plan(content: str, source: str) -> RatePlan:
         behaviour=_behaviour(reader.table("behaviour")),
         smoothing=_smoothing(reader.table("smoothing")) if "smoothing" in table else None,
         score_model=read_score_model(reader.table("score_model")) if "score_model" in table else PRIOR_MODEL,
+        own_claims=_own_claims(reader.table("own_claims"), factors) if "own_claims" in table else None,
         pay_plans={name: _pay_plan(name, part) for name, part in reader.tables("pay_plans")},
         covers={name: _cover(name, part) for name, part in reader.tables("covers")},
         factors=factors,
@@ -171,7 +187,7 @@ def parse_plan(content: str, source: str) -> RatePlan:
     reader.refuse_others(
         "name", "version", "effective_from", "currency", "basis", "minimum_premium", "fee", "tax_rate", "tax_name",
         "rules", "behaviour", "smoothing", "pay_plans", "covers", "factors", "tables", "jurisdiction", "duties",
-        "score_model",
+        "score_model", "own_claims",
     )  # fmt: skip
     reader.table("rules").refuse_others(*RULES)
     _check_whole(plan, reader)
@@ -258,6 +274,15 @@ def _smoothing(part: Reader) -> Smoothing:
     if not found.lowest <= 1 <= found.highest:
         raise part.refuse("lowest", "the bounds must enclose 1: no change")
     return found
+
+
+def _own_claims(part: Reader, factors: Mapping[str, Factor]) -> OwnClaims:
+    part.refuse_others("shape", "half_life_years", "claims_per_100000_km")
+    factor = factors.get(OWN_CLAIMS)
+    if factor is None or not factor.begins or factor.begins[0] > 0 or factor.below <= CLASS_MEAN_PERCENT:
+        raise part.refuse("shape", f"needs a factor {OWN_CLAIMS} of whole percents from 0 to over {CLASS_MEAN_PERCENT}")
+    names = ("shape", "half_life_years", "claims_per_100000_km")
+    return OwnClaims(*(float(part.number(name, positive=True)) for name in names))
 
 
 def _pay_plan(name: str, part: Reader) -> PayPlan:

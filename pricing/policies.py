@@ -26,7 +26,7 @@ from pricing.errors import (
 )
 from pricing.factor import Factor
 from pricing.periods import month_bounds
-from pricing.plan import RatePlan, parse_plan
+from pricing.plan import OWN_CLAIMS, RatePlan, parse_plan
 from pricing.products import check_choices
 from pricing.rating import Terms
 from pricing.store import Policy
@@ -146,6 +146,7 @@ def add_policy(database: Database, document: PolicyDocument, as_of: datetime) ->
     Raises BadPolicy (field named), UnknownLevel, NoPlan, PolicyDiffers, UnknownDevice, DeviceTaken.
     """
     policy = checked(document)
+    refuse_own_claims(policy.policy_id, policy.factors)
     devices = devices_of(document)
     require_devices(database, devices)
     with database.role("policy") as conn:
@@ -343,12 +344,21 @@ def check_against_plan(policy: Policy, plan: RatePlan) -> None:
     if declared and "declared_km" in plan.pay_plans[policy.pay_plan].uses:
         _check_level(policy, declared, policy.declared_km_per_year, "declared_km_per_year", plan)
     for name in policy.factors:
-        if name not in declarable:
+        if name not in declarable and name != OWN_CLAIMS:  # a plan that does not ask reads past it
             raise BadPolicy(policy.policy_id, f"factors.{name}", f"is not a factor of {plan.name}")
     for name, factor in declarable.items():
+        if name == OWN_CLAIMS:
+            continue  # nobody declares it: it is worked out, or that of the class mean
         if name not in policy.factors:
             raise BadPolicy(policy.policy_id, f"factors.{name}", f"is missing (levels: {', '.join(factor.known)})")
         _check_level(policy, factor, policy.factors[name], f"factors.{name}", plan)
+
+
+def refuse_own_claims(policy_id: str, factors: object) -> None:
+    """Own claims are worked out from what is on record, and never declared. Raises BadPolicy."""
+    if isinstance(factors, Mapping) and OWN_CLAIMS in factors:
+        field = f"factors.{OWN_CLAIMS}"
+        raise BadPolicy(policy_id, field, "is worked out from the policy's own claims on record: leave it out")
 
 
 def _check_level(policy: Policy, factor: Factor, declared: object, field: str, plan: RatePlan) -> None:

@@ -20,6 +20,7 @@ CHARACTERISTICS: Mapping[str, tuple[frozenset[str], frozenset[str]]] = {
     ),
     "ethnic_origin": (frozenset({"ethnicity", "ethnic", "race", "nationality", "colour", "color"}), frozenset()),
     "religion": (frozenset({"religion", "faith"}), frozenset({"christian", "muslim", "jewish", "hindu"})),
+    "own_claims": (frozenset({"own_claims"}), frozenset()),
     "disability": (frozenset({"disability", "disabled"}), frozenset({"disabled"})),
 }
 

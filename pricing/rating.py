@@ -16,7 +16,17 @@ import msgspec
 from msgspec.structs import replace
 
 from pricing.money import EXACT, ratio, to_minor_unit
-from pricing.plan import DAYS_OF_A_YEAR, TIERS, Behaviour, Cover, PayPlan, RatePlan, Smoothing
+from pricing.plan import (
+    CLASS_MEAN_PERCENT,
+    DAYS_OF_A_YEAR,
+    OWN_CLAIMS,
+    TIERS,
+    Behaviour,
+    Cover,
+    PayPlan,
+    RatePlan,
+    Smoothing,
+)
 from scoring.classes import EXPOSURE_CLASSES, HOUR_BANDS
 
 type Kind = Literal["add", "times", "at_most", "at_least", "round"]
@@ -39,6 +49,11 @@ class Terms(msgspec.Struct, frozen=True):
     covers: tuple[str, ...]
     factors: Mapping[str, object]
     declared_km_per_year: int
+
+    @property
+    def levels(self) -> Mapping[str, object]:
+        """What holds of every factor; own claims that are not on record are those of the class mean."""
+        return {OWN_CLAIMS: CLASS_MEAN_PERCENT, **self.factors, "declared_km": self.declared_km_per_year}
 
 
 # A field with a default is left out of what is stored and hashed where it holds that: inputs from before the field was
@@ -339,16 +354,10 @@ def _relativities(plan: RatePlan, pay_plan: PayPlan, inputs: Inputs) -> list[tup
     """(label, relativity) of the static factors in plan order, of the tables of two, then of behaviour where the pay
     plan reads it.
     """
-    terms = inputs.terms
-    found = []
-    for factor in plan.factors_of(pay_plan):
-        name = factor.name
-        declared = terms.declared_km_per_year if name == "declared_km" else terms.factors.get(name)
-        found.append(factor.step_of(declared, plan.name))
-    if plan.tables:
-        levels = {**terms.factors, "declared_km": terms.declared_km_per_year}
-        for table in plan.tables_of(pay_plan):
-            found.append(table.step_of(levels, plan.name))
+    levels = inputs.terms.levels
+    found = [factor.step_of(levels.get(factor.name), plan.name) for factor in plan.factors_of(pay_plan)]
+    for table in plan.tables_of(pay_plan) if plan.tables else ():
+        found.append(table.step_of(levels, plan.name))
     if "behaviour" in pay_plan.uses and inputs.behaviour is not None:
         frequency = f"{inputs.behaviour.claims_per_100000_km} / {inputs.behaviour.class_mean} claims per 100,000 km"
         found.append((f"behaviour: {frequency}", behaviour_relativity(plan, inputs.behaviour)))

@@ -13,7 +13,7 @@ from pricing.book_rating import NOT_READ, BookPremiums, CompiledPlan, RatingBook
 from pricing.factor import Factor
 from pricing.money import MINOR_DIGITS
 from pricing.notices import Notices
-from pricing.plan import TIERS
+from pricing.plan import CLASS_MEAN_PERCENT, OWN_CLAIMS, TIERS
 from pricing.rating_errors import BadRatingBook
 from pricing.table_of_two import TableOfTwo
 from scoring.score import score_totals
@@ -173,6 +173,8 @@ class _Reader:
 
     def _column(self, field: str) -> Any:
         if field not in self.table.column_names:
+            if field == OWN_CLAIMS:
+                return pa.array([CLASS_MEAN_PERCENT] * len(self.table), pa.int64())
             raise BadRatingBook(
                 self.name, None, "", field, f"no such column (it has {', '.join(self.table.column_names)})"
             )

@@ -12,7 +12,7 @@ from api.menu_view import Axis, axes_of
 from api.receipt import Receipt, changes_of, receipt
 from pricing.errors import UnknownLevel
 from pricing.menu import Menu, Offer, price_menu
-from pricing.plan import RatePlan
+from pricing.plan import OWN_CLAIMS, RatePlan
 from pricing.products import Catalogue, packaged_catalogue
 from pricing.rating import DrivenTrip, Inputs, Terms, rate_period
 from scoring.classes import EXPOSURE_CLASSES, HOUR_BANDS
@@ -65,7 +65,7 @@ def quotable(plans: Sequence[RatePlan]) -> list[RatePlan]:
 def fields_of(plan: RatePlan, entered: Mapping[str, str]) -> list[Field]:
     """The form's fields with what was entered, or a first choice; what does not fit says so."""
     fields = []
-    for factor in plan.factors.values():
+    for factor in (one for one in plan.factors.values() if one.name != OWN_CLAIMS):  # nobody declares those
         levels = {level: wording.words(level) for level in factor.levels}
         first = next(iter(levels)) if levels else str(FIRST_CHOICE.get(factor.name, factor.begins[0]))
         value = entered.get(factor.name, first)

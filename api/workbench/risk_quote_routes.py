@@ -14,7 +14,7 @@ from api.problems import PROBLEMS
 from api.roles import AnyQuoter, Now, Store
 from api.workbench import quote_view as view
 from api.workbench.quote_rates import quote_rates
-from pricing.plan import RatePlan
+from pricing.plan import OWN_CLAIMS, RatePlan
 from pricing.policies import MENU_PLAN
 
 router = APIRouter(responses=PROBLEMS)
@@ -76,7 +76,7 @@ def quote_risk(request: Request, wanted: QuoteIn, reader: AnyQuoter, database: S
 
 def _risk(plan: RatePlan, wanted: QuoteIn) -> view.Risk:
     """The risk as entered; nothing is filled in. Raises UnfitRisk."""
-    asked = [name for name in plan.factors if name != "declared_km"]
+    asked = [name for name in plan.factors if name not in ("declared_km", OWN_CLAIMS)]
     for name in wanted.factors:
         if name not in asked:
             raise UnfitRisk(f"factors.{name}", f"is no factor of plan {plan.name}, which has {', '.join(asked)}")

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from pricing.factor import Factor
-from pricing.plan import RatePlan, parse_plan
+from pricing.plan import OWN_CLAIMS, RatePlan, parse_plan
 from pricing.plan_text import toml_text
 from pricing.risk.artefact import NAMED_DIGITS, RiskModel
 from pricing.risk.columns import Floats
@@ -27,7 +27,7 @@ from pricing.score_model import content_of
 from scoring.score import ScoreModel
 
 DECIMALS = 4
-OWN_CLAIMS = "own_claims_percent"
+HALF_LIFE_YEARS = "5"  # of own claims, in the plan: a prior
 PERCENT_BANDS = (*range(30, 100, 5), *range(100, 200, 10), *range(200, 301, 25))
 
 
@@ -86,7 +86,7 @@ def fitted_plan(
     content |= {"tables": left | tables} if left or tables else {}
     fitted = [*factors, *tables]
     if own_claims:
-        content["factors"][OWN_CLAIMS] = _own_claims(model)
+        content["factors"][OWN_CLAIMS], content["own_claims"] = _own_claims(model)
         fitted.append(OWN_CLAIMS)
     if score_model is not None:
         content["score_model"] = content_of(score_model)
@@ -163,16 +163,24 @@ def _text(relativities: Floats) -> list[str]:
     return [f"{value:.{DECIMALS}f}" for value in np.maximum(relativities, 10.0**-DECIMALS)]
 
 
-def _own_claims(model: RiskModel) -> dict[str, Any]:
-    """Own claims as a table: by the whole percent of (a + claims) / (a + expected), each band's middle its relativity.
+def _own_claims(model: RiskModel) -> tuple[dict[str, Any], dict[str, str]]:
+    """Own claims as a table, by the whole percent of (a + claims) / (a + expected), each band's middle its relativity;
+    and how the percent is worked out.
 
     The last band goes on to 100,000 and is charged as it begins: a cap.
     """
     if model.joint is None or model.joint.experience is None:
         raise NoTable(OWN_CLAIMS, "the model has no credibility of own claims: it needs policies of two terms")
+    if model.joint.base_claims_per_km is None:
+        raise NoTable(OWN_CLAIMS, "the model does not say what it expects of its base classes: fit it again")
     bands = [{"from": 0, "to": PERCENT_BANDS[0], "relativity": f"{PERCENT_BANDS[0] / 100:.{DECIMALS}f}"}]
     for low, below in pairwise(PERCENT_BANDS):
         inside = low <= 100 < below
         bands.append({"from": low, "to": below, "relativity": f"{1.0 if inside else (low + below) / 200:.{DECIMALS}f}"})
     last = PERCENT_BANDS[-1]
-    return {"bands": [*bands, {"from": last, "to": 100_000, "relativity": f"{last / 100:.{DECIMALS}f}"}]}
+    table = {"bands": [*bands, {"from": last, "to": 100_000, "relativity": f"{last / 100:.{DECIMALS}f}"}]}
+    return table, {
+        "shape": f"{model.joint.experience.shape:.6f}",
+        "half_life_years": HALF_LIFE_YEARS,
+        "claims_per_100000_km": f"{100_000 * model.joint.base_claims_per_km:.6f}",
+    }

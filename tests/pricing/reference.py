@@ -61,7 +61,10 @@ def _static(plan: RatePlan, given: Inputs) -> Fraction:
     for name, factor in plan.factors.items():
         if name == "declared_km" and "declared_km" not in plan.pay_plans[terms.pay_plan].uses:
             continue
-        level: Any = terms.declared_km_per_year if name == "declared_km" else terms.factors[name]
+        if name == "own_claims_percent":
+            level: Any = terms.factors.get(name, 100)  # not on record: the class mean
+        else:
+            level = terms.declared_km_per_year if name == "declared_km" else terms.factors[name]
         if factor.levels:
             multiple *= Fraction(factor.levels[level])
         elif factor.bands:

@@ -11,17 +11,17 @@ from typer.testing import CliRunner
 
 from cli.main import app
 from pricing.errors import NoBalance
-from pricing.plan import RatePlan, parse_plan
+from pricing.plan import OWN_CLAIMS, RatePlan, parse_plan
 from pricing.plan_text import toml_text
 from pricing.policies import packaged_plan
 from pricing.quote import Asked, Driving, quote_of
-from pricing.risk import artefact, fitting, glm
+from pricing.risk import artefact, fitting, glm, joint
 from pricing.risk import tables as risk_tables
 from pricing.risk.artefact import RiskModel
 from pricing.risk.columns import Book
 from pricing.risk.contract import Boosting, Contract, Factor, PolicyFile, Tables, read_contract
 from pricing.risk.errors import NoTable
-from pricing.risk.plan_tables import OWN_CLAIMS, fitted_plan
+from pricing.risk.plan_tables import fitted_plan
 from pricing.risk.score_weights import fitted_score_model
 from pricing.risk.terms import Term
 from scoring.features import sum_totals
@@ -92,6 +92,17 @@ def test_own_claims_are_a_table_of_their_credibility(model: RiskModel) -> None:
         assert float(relativity) == pytest.approx(exact, abs=0.051 if exact < 2 else 0.126)
     assert plan.factors[OWN_CLAIMS].step_of(100, "plan")[1] == 1
     assert plan.factors[OWN_CLAIMS].step_of(99_999, "plan")[1] == 3
+    assert plan.own_claims is not None
+    assert plan.own_claims.shape == pytest.approx(shape.shape, abs=1e-6)
+    # what it expects with all relativities 1, times those of each row, is what came
+    book = joint.believed(model.joint.signals, driven_book(4000))
+    brakes = model.joint.signals["hard_brakes_per_100km"]
+    names = [term.name for term in model.joint.chosen.terms]
+    beta = model.joint.chosen.coefficients[names.index("hard_brakes_per_100km")]
+    assert book.km is not None
+    driven = np.exp(beta * (book.values["hard_brakes_per_100km"] - brakes.mean))
+    expected = plan.own_claims.claims_per_100000_km * float(np.sum(book.km * driven)) / 100_000
+    assert expected == pytest.approx(float(book.claims.sum()), rel=1e-4)
 
 
 def test_the_plan_prices_by_the_driving_weights_with_their_means_intervals_and_k(
