@@ -169,19 +169,6 @@ def read_contest(contest_id: UUID, reader: Policyholder, database: Store) -> Con
     return ContestOut.of(database, found)
 
 
-@router.get("/contests", response_class=HTMLResponse, include_in_schema=False)
-def show_queue(request: Request, reader: Underwriter, database: Store) -> Response:
-    """What waits for a decision, and what was decided."""
-    waiting, decided = queue(database, decided=False), queue(database, decided=True, limit=50)
-    return page(
-        request,
-        "contests.html",
-        reader,
-        waiting=[contest_view(one, _zone(database, one)) for one in waiting],
-        decided=[contest_view(one, _zone(database, one), credits_of(database, one)) for one in decided],
-    )
-
-
 @router.get("/contests/{contest_id}", response_class=HTMLResponse, include_in_schema=False)
 def show_evidence(request: Request, contest_id: UUID, reader: Underwriter, database: Store, now: Now) -> Response:
     """The evidence of a contest, and the decision; that it was looked at is kept and shown to the person."""
@@ -190,7 +177,7 @@ def show_evidence(request: Request, contest_id: UUID, reader: Underwriter, datab
         request,
         "contest.html",
         reader,
-        contest=contest_view(found, _zone(database, found), credits_of(database, found)),
+        contest=contest_view(found, zone_of(database, found), credits_of(database, found)),
         is_open=found.upheld is None,
         evidence=evidence(found, file, request.app.state.roads) if file else None,
     )
@@ -211,7 +198,7 @@ def decide_by_form(
     check_session_form(reader, form_token)
     wanted = DecisionIn(upheld=decision == "uphold", words=words)
     _decide(database, reader, contest_id, wanted, now)
-    return RedirectResponse("/contests", status_code=303)
+    return RedirectResponse("/contests?state=decided&sort=-decided", status_code=303)
 
 
 @router.get("/api/v1/contest-queue", responses=PROBLEMS)
@@ -293,6 +280,7 @@ def _evidence_file(
     return found, file_of(database, trip) if trip else None
 
 
-def _zone(database: Database, found: Contest) -> str:
+def zone_of(database: Database, found: Contest) -> str:
+    """The clock of the place that a contest is told by."""
     with database.role("policy") as conn:
         return any_policy(conn, found.policy_id).time_zone

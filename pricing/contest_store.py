@@ -33,14 +33,17 @@ _INSERT = """
             %(reason)s, %(words)s, %(show_way)s, %(raised_by)s, %(raised_at)s, %(idempotency_key)s)
     on conflict do nothing
 """
-_CONTESTS = """
+CONTEST_COLUMNS = """
     select c.contest_id, c.policy_key, p.policy_id, c.trip_id, c.from_time, c.to_time, c.event_kind, c.reason, c.words,
            c.show_way, c.raised_by, c.raised_at, d.upheld, d.words as decision, d.decided_at,
            (select max(v.seen_at) from link.evidence_view v where v.contest_id = c.contest_id) as seen_at
+"""
+CONTEST_TABLES = """
       from link.contest c
       join policy.policy p using (policy_key)
       left join link.contest_decision d using (contest_id)
 """
+_CONTESTS = CONTEST_COLUMNS + CONTEST_TABLES
 _BY_ID = _CONTESTS + " where c.contest_id = %s"
 _BY_KEY = _CONTESTS + " where c.raised_by = %s and c.idempotency_key = %s"
 _OF_POLICIES = _CONTESTS + " where c.policy_key = any(%s) order by c.raised_at desc, c.contest_id"

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request
@@ -16,7 +16,7 @@ from api.languages import say
 from api.rendering import page
 from api.roles import AuditReader, Now, Store
 from api.workbench.audit_store import AuditFilter, AuditRow, each_audit_row, fetch_actions, fetch_audit_rows
-from api.workbench.tables import PAGE_ROWS, address, csv_answer
+from api.workbench.tables import PAGE_ROWS, address, csv_answer, midnight
 from storage.pool import Database
 
 router = APIRouter(include_in_schema=False)
@@ -35,9 +35,9 @@ def asked_filter(
     before: Annotated[int | None, Query(ge=1, le=2**62)] = None,
 ) -> AuditFilter:
     """The filter of the address; days by UTC, `until` included. What is no day: any."""
-    last = _midnight(until)
+    last = midnight(until)
     return AuditFilter(
-        action, role, actor.strip().lower(), policy.strip(), _midnight(since), last and last + timedelta(days=1), before
+        action, role, actor.strip().lower(), policy.strip(), midnight(since), last and last + timedelta(days=1), before
     )
 
 
@@ -108,10 +108,3 @@ def _shown(row: AuditRow) -> dict[str, object]:
         "object": row.object,
         "details": ", ".join(f"{wording.inside(wording.words(name))} {value}" for name, value in details.items()),
     }
-
-
-def _midnight(day: str) -> datetime | None:
-    try:
-        return datetime.combine(date.fromisoformat(day), time(), UTC)
-    except (ValueError, OverflowError):
-        return None

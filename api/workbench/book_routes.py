@@ -24,15 +24,12 @@ from api.workbench.book_store import (
     fetch_book_totals,
     fetch_posted_period,
 )
-from api.workbench.tables import PAGE_ROWS, address, columns, csv_answer, pages
+from api.workbench.tables import PAGE_ROWS, Code, PageNumber, csv_answer, frame_of
 from pricing.policies import published_plans
 from storage.pool import Database
 
 router = APIRouter()
-MOST_PAGES = 100_000
 Period = Annotated[str | None, Query(pattern=r"^\d{4}-(0[1-9]|1[0-2])$")]
-Code = Annotated[str, Query(max_length=40, pattern=r"^[A-Za-z0-9_-]*$")]
-PageNumber = Annotated[int, Query(alias="page", ge=1, le=MOST_PAGES)]
 
 
 def asked_filter(
@@ -115,10 +112,8 @@ def show_book(
         filters=filters,
         which=which,
         filtered=any([which.find, *(one.chosen for one in filters)]),
-        columns=columns(book_view.COLUMNS, book_view.NUMBERS, which.sort, "/book", query),
+        frame=frame_of("/book", query, book_view.COLUMNS, book_view.NUMBERS, number, sum(one.policies for one in sums)),
         rows=[book_view.shown(row, filters[0].options) for row in rows],
-        pages=pages(number, sum(one.policies for one in sums), "/book", query),
-        csv=address("/book.csv", query),
     )
 
 

@@ -10,6 +10,7 @@ from decimal import Decimal
 
 from psycopg.rows import class_row, scalar_row
 
+from api.workbench.list_store import begins, turned
 from storage.pool import Conn
 
 # What can be asked of each band, by the code that stands in the address. Closed sets: nothing of a request is SQL.
@@ -187,7 +188,7 @@ def _rows(which: BookFilter, page: str = "") -> str:
     """The page is cut before the month before is looked up: the sort then keeps fifty rows, and not the book."""
     key = which.sort.removeprefix("-")
     order = _SORTS.get(key, "p.policy_id")
-    turn = "desc nulls last" if which.sort.startswith("-") else "nulls last"
+    turn = turned(which.sort)
     before = _BEFORE if which.change or key == "change" else ""
     chosen = (
         f"{_COLUMNS}, {order} as sort_key{_MONTH}{before}{_where(which)} order by {order} {turn}, p.policy_id{page}"
@@ -207,11 +208,10 @@ def _where(which: BookFilter) -> str:
 
 
 def _values(which: BookFilter, bounds: Mapping[str, date | str]) -> dict[str, object]:
-    begins = which.find.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     return {
         **bounds,
         "period": which.period,
-        "like": f"{begins}%",
+        "like": begins(which.find),
         "pay_plan": which.pay_plan,
         "territory": which.territory,
         "vehicle_class": which.vehicle_class,

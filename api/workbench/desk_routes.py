@@ -16,7 +16,8 @@ from api.trip_view import Fact
 from api.workbench import book_view
 from api.workbench.audit_store import count_since
 from api.workbench.book_store import BookFilter, fetch_book_totals, fetch_posted_period
-from api.workbench.device_list_store import count_devices
+from api.workbench.device_list_store import DEVICES, devices_where
+from api.workbench.list_store import count_listed
 from ingest.enrolment_store import fetch_security_events
 from ingest.quarantine_store import count_by_reason
 from portfolio.board import read_board
@@ -90,7 +91,7 @@ def _of_admin(database: Database, reader: Account, now: datetime) -> list[Waitin
     with database.role("telemetry") as conn:
         counts = [one for one in count_by_reason(conn, None) if one.waiting]
         events = fetch_security_events(conn, None, now - DAY, MOST_COUNTED)
-        silent = count_devices(conn, "", "silent", now)
+        silent = count_listed(conn, DEVICES, devices_where("", "silent", "", now))
     most = say("most of them: {reason}", reason=wording.words(counts[0].reason)) if counts else ""
     return [
         Waiting(say("Records in quarantine"), sum(one.waiting for one in counts), most, "/quarantine"),

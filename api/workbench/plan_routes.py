@@ -2,16 +2,18 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Form, Request, UploadFile
+from fastapi import APIRouter, Depends, Form, Query, Request, UploadFile
 from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 
 from api import wording
 from api.forms import check_session_form
+from api.languages import say
 from api.rendering import page
 from api.roles import Actuary, Now, PlanReader, Store
 from api.workbench import plan_view
 from api.workbench.book_store import fetch_posted_period
 from api.workbench.known_plans import MOST_PLAN_BYTES, PlanHash, approve_as, known_plan, live_plan
+from api.workbench.tables import Code, PageNumber, csv_answer, frame_of, in_order, page_of
 from pricing.counted_twice import warnings_of
 from pricing.errors import BadPlan
 from pricing.live_book import live_impact
@@ -20,23 +22,45 @@ from pricing.policies import published_plans
 from pricing.publishing import submit
 from pricing.publishing_store import fetch_submissions
 from pricing.rating_errors import BadRatingBook
+from storage.pool import Database
 
 router = APIRouter(include_in_schema=False)
 Token = Annotated[str, Form(max_length=200)]
 
 
+def asked_filter(
+    *, find: Annotated[str, Query(max_length=100, pattern=r"^[^\x00]*$")] = "", state: Code = "", sort: Code = ""
+) -> dict[str, str]:
+    """By beginning of the name and state; what waits first, then by day."""
+    return {"find": find.strip(), "state": state, "sort": sort}
+
+
+Filter = Annotated[dict[str, str], Depends(asked_filter)]
+
+
 @router.get("/rate-plans", response_class=HTMLResponse)
-def show_plans(request: Request, reader: PlanReader, database: Store, now: Now) -> Response:
+def show_plans(
+    request: Request, reader: PlanReader, database: Store, now: Now, asked: Filter, number: PageNumber = 1
+) -> Response:
     """Every plan that is published or waits, with its state."""
-    with database.role("policy") as conn:
-        published, submitted = published_plans(conn), fetch_submissions(conn)
+    lines = _lines(database, now, asked)
     return page(
         request,
         "rate_plans.html",
         reader,
-        lines=plan_view.plan_lines(published, submitted, now),
+        lines=page_of(lines, number),
+        asked=asked,
+        states={one: say(one) for one in plan_view.STATES},
+        frame=frame_of("/rate-plans", asked, plan_view.COLUMNS, (), number, len(lines)),
         may_draft=reader.role == "actuary",
     )
+
+
+@router.get("/rate-plans.csv")
+def download_plans(reader: PlanReader, database: Store, now: Now, asked: Filter) -> Response:
+    """The same plans, all, as CSV."""
+    lines = _lines(database, now, asked)
+    return csv_answer("rate-plans.csv", plan_view.CSV_HEAD, (plan_view.csv_row(line) for line in lines))
 
 
 @router.post("/rate-plans/check", response_class=HTMLResponse)
@@ -154,6 +178,13 @@ def show_dislocation(request: Request, plan_hash: str, reader: PlanReader, datab
         quantiles=plan_view.impact_quantiles(found) if found else [],
         segments=plan_view.impact_segments(found) if found else {},
     )
+
+
+def _lines(database: Database, now: Now, asked: dict[str, str]) -> list[plan_view.PlanLine]:
+    with database.role("policy") as conn:
+        lines = plan_view.plan_lines(published_plans(conn), fetch_submissions(conn), now)
+    found = (one for one in lines if one.name.startswith(asked["find"]) and asked["state"] in ("", one.state))
+    return in_order(found, asked["sort"], plan_view.KEYS)
 
 
 def _compared(plan: RatePlan, live: RatePlan | None, others: list[RatePlan]) -> RatePlan | None:

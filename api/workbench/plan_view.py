@@ -1,6 +1,6 @@
 """Rate plans as their pages show them: state, what differs from another plan, and what it would do to the book."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -20,16 +20,19 @@ from pricing.publishing_store import Submission
 from scoring.score import PRIOR_MODEL
 
 MOST_SHOWN_DIFFERENCES = 300
+STATES = ("waits", "expired", "coming", "live", "replaced")
+COLUMNS = {"name": "Plan", "version": "Version", "from": "In effect from", "state": "State", "who": "Who"}
+CSV_HEAD = ("plan", "version", "effective_from", "state", "who", "content_hash")
 
 
 @dataclass(frozen=True, slots=True)
 class PlanLine:
-    """A plan in the list. `state`: live, coming, replaced, waits, expired, in the reader's words."""
+    """A plan in the list. `state`: one of STATES; `effective_on` None: it waits."""
 
     plan_hash: str
     name: str
     version: str
-    effective_from: str
+    effective_on: date | None
     state: str
     mark: str
     who: str
@@ -65,12 +68,22 @@ def plan_lines(published: Sequence[RatePlan], submitted: Sequence[Submission], n
             else say("ships with Wayrate")
         )
         mark = {"live": "good"}.get(state, "")
-        lines.append(
-            PlanLine(
-                plan.plan_hash, plan.name, plan.version, wording.long_day(plan.effective_from), say(state), mark, said
-            )
-        )
+        lines.append(PlanLine(plan.plan_hash, plan.name, plan.version, plan.effective_from, state, mark, said))
     return lines
+
+
+KEYS: dict[str, Callable[[PlanLine], Any]] = {
+    "name": lambda line: line.name,
+    "version": lambda line: line.version,
+    "from": lambda line: line.effective_on or date.max,
+    "state": lambda line: STATES.index(line.state),
+    "who": lambda line: line.who,
+}
+
+
+def csv_row(line: PlanLine) -> tuple[object, ...]:
+    """A plan for a spreadsheet, in the order of CSV_HEAD."""
+    return line.name, line.version, line.effective_on or "", line.state, line.who, line.plan_hash
 
 
 def live_hashes(published: Sequence[RatePlan], today: date) -> set[str]:
@@ -170,7 +183,7 @@ def _waiting_line(one: Submission, now: datetime) -> PlanLine:
     state = "expired" if expired else "waits"
     day = wording.long_day(one.submitted_at.date())
     said = say("submitted by {author} on {day}", author=one.author_email, day=day)
-    return PlanLine(one.plan_hash, one.name, one.version, "", say(state), "" if expired else "c", said)
+    return PlanLine(one.plan_hash, one.name, one.version, None, state, "" if expired else "c", said)
 
 
 def _money(amount: str, currency: str) -> str:

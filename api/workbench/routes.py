@@ -5,13 +5,16 @@ from api.workbench import (
     book_routes,
     book_sum_routes,
     contact_routes,
+    contest_pages,
     desk_routes,
+    experiment_pages,
     plan_routes,
     portfolio_routes,
     quarantine_pages,
     quote_routes,
     rate_plan_routes,
     risk_quote_routes,
+    security_pages,
     system_pages,
 )
 
@@ -25,7 +28,10 @@ ALL = (
     portfolio_routes,
     book_sum_routes,
     contact_routes,
+    contest_pages,
+    experiment_pages,
     quarantine_pages,
+    security_pages,
     system_pages,
     audit_pages,
 )

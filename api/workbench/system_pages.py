@@ -1,4 +1,4 @@
-"""Devices, security events and how the system stands: pages of administrators."""
+"""Devices and how the system stands: pages of administrators."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -16,35 +16,25 @@ from api.languages import say
 from api.rendering import page
 from api.roles import Admin, Now, Store
 from api.trip_view import Fact
-from api.workbench.device_list_store import (
-    SORTS,
-    DeviceRow,
-    Standing,
-    count_devices,
-    each_device,
-    fetch_devices,
-    fetch_standing,
-)
-from api.workbench.tables import PAGE_ROWS, address, columns, csv_answer, pages
+from api.workbench.device_list_store import DEVICES, DeviceRow, Standing, devices_where, fetch_standing
+from api.workbench.list_store import Which, count_listed, each_listed, fetch_listed
+from api.workbench.tables import PAGE_ROWS, Code, PageNumber, address, csv_answer, frame_of
 from ingest.devices import revoke
 from ingest.enrolment import make_code
-from ingest.enrolment_store import fetch_security_events
 from ingest.errors import BadDeviceId, BadImei, DeviceExists, UnknownDevice
 from ingest.metrics import REGISTRY
-from ingest.security import SecurityEvent
 from storage.pool import Database
 
 router = APIRouter(include_in_schema=False)
 STATE_NAMES = {
     "sending": "sent within 3 days", "silent": "silent for 3 days", "never": "never sent", "ended": "ended",
 }  # fmt: skip
-COLUMNS = {"device": "Device", "enrolled": "Enrolled", "last": "Last upload"}
+COLUMNS = {
+    "device": "Device", "enrolled": "Enrolled", "last": "Last upload", "state": "State", "vehicle": "Vehicle",
+    "waiting": "In quarantine",
+}  # fmt: skip
 CSV_HEAD = ("device", "vehicle_class", "enrolled_at", "revoked_at", "last_upload", "waiting_in_quarantine")
-EVENTS_HEAD = ("happened_at", "kind", "channel", "device", "detail")
-MOST_EVENTS, MOST_EXPORTED = 500, 100_000
 Find = Annotated[str, Query(max_length=64, pattern="^[a-z0-9-]*$")]
-State = Annotated[str, Query(max_length=20)]
-Sort = Annotated[str, Query(max_length=20)]
 Token = Annotated[str, Form(max_length=200)]
 
 
@@ -56,14 +46,15 @@ def show_devices(
     now: Now,
     *,
     find: Find = "",
-    state: State = "",
-    sort: Sort = "device",
-    number: Annotated[int, Query(alias="page", ge=1, le=100_000)] = 1,
+    state: Code = "",
+    sort: Code = "device",
+    number: PageNumber = 1,
 ) -> Response:
     """Devices with their last upload, 50 a page."""
     with database.role("telemetry") as conn:
-        count = count_devices(conn, find, state, now)
-        rows = fetch_devices(conn, find, state, sort, now, (number - 1) * PAGE_ROWS, PAGE_ROWS)
+        which = devices_where(find, state, sort, now)
+        count = count_listed(conn, DEVICES, which)
+        rows = fetch_listed(conn, DEVICES, which, (number - 1) * PAGE_ROWS, PAGE_ROWS)
     query = {"find": find, "state": state, "sort": sort}
     return page(
         request,
@@ -72,21 +63,17 @@ def show_devices(
         rows=[_shown(row, now) for row in rows],
         find=find,
         state=state,
-        sort=sort,
         states={code: say(name) for code, name in STATE_NAMES.items()},
-        columns=columns(COLUMNS, (), sort if sort.removeprefix("-") in SORTS else "device", "/devices", query),
-        pages=pages(number, count, "/devices", query),
-        csv=address("/devices.csv", query),
-        code=None,
+        frame=frame_of("/devices", query, COLUMNS, ("waiting",), number, count),
     )
 
 
 @router.get("/devices.csv")
 def download_devices(
-    reader: Admin, database: Store, now: Now, *, find: Find = "", state: State = "", sort: Sort = "device"
+    reader: Admin, database: Store, now: Now, *, find: Find = "", state: Code = "", sort: Code = "device"
 ) -> Response:
     """The same rows as CSV."""
-    return csv_answer("devices.csv", CSV_HEAD, _csv_rows(database, find, state, sort, now))
+    return csv_answer("devices.csv", CSV_HEAD, _csv_rows(database, devices_where(find, state, sort, now)))
 
 
 @router.post("/devices/codes", response_class=HTMLResponse)
@@ -126,27 +113,6 @@ def end_by_form(device_id: str, reader: Admin, database: Store, now: Now, form_t
     return RedirectResponse(address("/devices", {"find": device_id}), status_code=303)
 
 
-@router.get("/security-events", response_class=HTMLResponse)
-def show_security_events(
-    request: Request, reader: Admin, database: Store, kind: Annotated[str, Query(max_length=40)] = ""
-) -> Response:
-    """What somebody should look at, the latest first."""
-    with database.role("telemetry") as conn:
-        events = fetch_security_events(conn, kind or None, None, MOST_EVENTS)
-    return page(request, "security_events.html", reader, events=events, kinds=list(SecurityEvent), kind=kind)
-
-
-@router.get("/security-events.csv")
-def download_security_events(
-    reader: Admin, database: Store, kind: Annotated[str, Query(max_length=40)] = ""
-) -> Response:
-    """The latest of them as CSV."""
-    with database.role("telemetry") as conn:
-        events = fetch_security_events(conn, kind or None, None, MOST_EXPORTED)
-    rows = ((one.happened_at.isoformat(), one.kind, one.channel, one.device_id or "", one.detail) for one in events)
-    return csv_answer("security-events.csv", EVENTS_HEAD, rows)
-
-
 @router.get("/system", response_class=HTMLResponse)
 def show_system(request: Request, reader: Admin, database: Store, now: Now) -> Response:
     """How the system stands, and what this process counted since it began."""
@@ -173,9 +139,9 @@ def _sending(last_upload: datetime, now: datetime) -> str:
     return "sending" if (now - last_upload).days < 3 else "silent"
 
 
-def _csv_rows(database: Database, find: str, state: str, sort: str, now: datetime) -> Iterator[tuple[object, ...]]:
+def _csv_rows(database: Database, which: Which) -> Iterator[tuple[object, ...]]:
     with database.role("telemetry") as conn:
-        for row in each_device(conn, find, state, sort, now):
+        for row in each_listed(conn, DEVICES, which):
             times = [at.isoformat() if at else "" for at in (row.enrolled_at, row.revoked_at, row.last_upload)]
             yield row.device_id, row.vehicle_class, *times, row.waiting
 

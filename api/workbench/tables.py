@@ -2,16 +2,21 @@
 
 import csv
 import io
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+from typing import Annotated, Any
 from urllib.parse import urlencode
 
+from fastapi import Query
 from fastapi.responses import Response, StreamingResponse
 
 from api.languages import say
 from api.wording import number
 
-PAGE_ROWS = 50
+PAGE_ROWS, MOST_PAGES = 50, 100_000
+Code = Annotated[str, Query(max_length=40, pattern=r"^[A-Za-z0-9_-]*$")]
+PageNumber = Annotated[int, Query(alias="page", ge=1, le=MOST_PAGES)]
 FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet would run
 
 
@@ -19,6 +24,7 @@ FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet would run
 class Column:
     """A heading that sorts; `order` None: by another column."""
 
+    key: str
     name: str
     number: bool
     order: str | None
@@ -34,6 +40,49 @@ class Pages:
     after: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What stands round the rows: headings that sort, the pages, the same rows as CSV, and the order they are in."""
+
+    columns: list[Column]
+    pages: Pages
+    csv: str
+    sort: str
+
+
+def frame_of(
+    path: str, query: Mapping[str, str], names: Mapping[str, str], numbers: Sequence[str], number: int, count: int
+) -> Frame:
+    """The frame of page `number` of `count` rows. `names` of the columns in order, which of them are `numbers`,
+    and the whole `query` with its `sort`."""
+    sort = query["sort"]
+    return Frame(
+        columns(names, numbers, sort, path, query),
+        pages(number, count, path, query),
+        address(f"{path}.csv", query),
+        sort,
+    )
+
+
+def in_order[T](rows: Iterable[T], sort: str, keys: Mapping[str, Callable[[T], Any]]) -> list[T]:
+    """Rows of a short list in the order of one of the keys; of one that is not known, as they came."""
+    key = keys.get(sort.removeprefix("-"))
+    return list(rows) if key is None else sorted(rows, key=key, reverse=sort.startswith("-"))
+
+
+def page_of[T](rows: Sequence[T], number: int) -> Sequence[T]:
+    """A page of a short list, numbered from 1."""
+    return rows[(number - 1) * PAGE_ROWS : number * PAGE_ROWS]
+
+
+def midnight(day: str) -> datetime | None:
+    """The beginning of a day as a form gives it (`2026-10-03`), in UTC; None: no day."""
+    try:
+        return datetime.combine(date.fromisoformat(day), time(), UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
 def columns(
     names: Mapping[str, str], numbers: Sequence[str], sort: str, path: str, query: Mapping[str, str]
 ) -> list[Column]:
@@ -44,7 +93,7 @@ def columns(
         if key == current:
             order = "descending" if sort.startswith("-") else "ascending"
         turned = f"-{key}" if order == "ascending" or (order is None and key in numbers) else key
-        shown.append(Column(say(name), key in numbers, order, address(path, {**query, "sort": turned})))
+        shown.append(Column(key, say(name), key in numbers, order, address(path, {**query, "sort": turned})))
     return shown
 
 

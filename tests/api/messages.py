@@ -21,7 +21,6 @@ from api import (
     device_errors,
     erasure_routes,
     errors,
-    experiment_routes,
     home_view,
     labelling,
     languages,
@@ -34,7 +33,15 @@ from api import (
     wording,
 )
 from api.accounts import ROLES
-from api.workbench import book_view, portfolio_routes, system_pages
+from api.workbench import (
+    book_view,
+    contest_pages,
+    experiment_pages,
+    plan_view,
+    portfolio_routes,
+    security_pages,
+    system_pages,
+)
 from ingest.quarantine import Outcome
 from ingest.rejection import Rejection
 from ingest.security import SecurityEvent
@@ -64,7 +71,9 @@ TABLES: tuple[dict[str, str], ...] = (
     {name: one.title for name, one in purposes().items()},
     dict(enumerate(erasure_routes.STATES.values())),
     book_view.COLUMNS, book_view.SCORES, book_view.QUALITIES, book_view.CHANGES, portfolio_routes.SEGMENT_NAMES,
-    system_pages.STATE_NAMES, system_pages.COLUMNS, customer_view.CARE_WORDS, experiment_routes.DONE, TITLES,
+    system_pages.STATE_NAMES, system_pages.COLUMNS, customer_view.CARE_WORDS, experiment_pages.DONE,
+    experiment_pages.COLUMNS, contest_pages.COLUMNS, contest_pages.STATE_NAMES,
+    security_pages.COLUMNS, plan_view.COLUMNS, TITLES,
     {name: title for name, (title, _) in MEASURES.items()}, MEASURED_BY,
     {name: one.title for name, one in templates().items()}, {name: tells for name, (tells, _) in REVEALS.items()},
     dict(enumerate(get_args(Verdict.__value__))), dict(enumerate(planning_words.SENTENCES)),
@@ -88,6 +97,7 @@ CODES = (
 # Of the staff's pages: what tables of logs name by code.
 ACTIONS = (
     "audit_exported", "audit_read", "book_exported", "card_opened", "care_said", "consents_read", "contest_decided",
+    "contests_exported",
     "device_code_made", "device_ended", "device_linked", "erasure_asked", "erasure_completed", "erasure_granted",
     "erasure_refused", "identity_erased", "location_read", "plan_published", "plan_refused", "plan_submitted",
     "policy_bind", "policy_cancel", "policy_endorse", "policy_read", "policy_renew", "quarantine_exported",
@@ -98,7 +108,7 @@ LOGGED = (
     "bind", "cancel", "endorse", "renew", "late", "pay_plan", *templates(), *REVEALS, *STEPS, *CONTACTS, *CHANNELS,
     *KINDS, *RELATIONS, *(field.name for field in fields(Costs)),
 )  # fmt: skip
-STATES = ("live", "coming", "replaced", "waits", "expired", "replayed")
+STATES = (*plan_view.STATES, "replayed")
 NOUNS = ("policy", "trip", "statement", "menu", "choice", "event", "contest", "device", "file")
 
 

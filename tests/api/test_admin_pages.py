@@ -5,6 +5,7 @@ import io
 import json
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 from fastapi.testclient import TestClient
@@ -116,6 +117,9 @@ def test_devices_are_found_enrolled_and_ended(client: TestClient, database: Data
     rows = {row["device"]: row for row in csv.DictReader(io.StringIO(client.get("/devices.csv").text))}
     assert rows["car-1"]["revoked_at"]
     assert "car-1" in client.get("/devices?state=ended&sort=-last").text
+    for sort, last in (("state", "car-1"), ("-state", "car-2"), ("-waiting", "car-2"), ("vehicle", "car-2")):
+        text = client.get(f"/devices.csv?sort={sort}").text
+        assert [row["device"] for row in csv.DictReader(io.StringIO(text))][-1] == last, sort
     assert acts(database) == ["device_code_made", "device_ended"]
     assert named_in_the_log(database) == []
 
@@ -124,9 +128,21 @@ def test_security_events_and_the_system_are_shown(client: TestClient, database: 
     record(database, SecurityEvent.WRONG_CODE, NOW, channel="http", detail="a code that never was")
     as_whom(client, "admin")
     assert "a code that never was" in client.get("/security-events?kind=wrong_code").text
-    assert "Nothing happened" in client.get("/security-events?kind=second_imei").text
-    (event,) = csv.DictReader(io.StringIO(client.get("/security-events.csv?kind=wrong_code").text))
-    assert (event["kind"], event["detail"]) == ("wrong_code", "a code that never was")
+    assert "Nothing matches" in client.get("/security-events?kind=second_imei").text
+    for minute in range(60):
+        at, kind = (
+            NOW + timedelta(minutes=6 * minute),
+            (SecurityEvent.CODE_REUSED, SecurityEvent.VIN_MISMATCH)[minute % 2],
+        )
+        record(database, kind, at, channel="http", detail=f"number {minute}")
+    first, second = (client.get(f"/security-events?sort=when&page={number}").text for number in (1, 2))
+    assert ("1–50 of 61" in first, "51–61 of 61" in second) == (True, True)
+    assert ("a code that never was" in first, "number 59<" in first, "number 59<" in second) == (True, False, True)
+    taken = client.get(f"/security-events.csv?kind=code_reused&since={NOW:%Y-%m-%d}&until=&sort=-when")
+    rows = list(csv.DictReader(io.StringIO(taken.text)))
+    assert [row["detail"] for row in rows] == [f"number {minute}" for minute in range(58, -1, -2)]
+    assert "Nothing matches" in client.get("/security-events?until=2000-01-01").text
+    assert client.get("/security-events?sort=1;drop").status_code == 422
     system = client.get("/system").text
     assert "PostgreSQL" in system
     assert "Windows to be scored" in system

@@ -147,6 +147,8 @@ def test_a_contest_from_the_trips_page_to_the_credit(own_world: World) -> None:
     assert desk.post(f"{queued}/decision", json=decision).status_code == 409  # nobody decides blindly
 
     assert raised["contest_id"] in desk.get("/contests").text
+    other = f"/contests?state=any&reason=emergency&policy={POLICY_OF[BEN]}"
+    assert "Nothing matches" in desk.get(other).text
     shown = desk.get(f"/contests/{raised['contest_id']}").text
     german = desk.get(f"/contests/{raised['contest_id']}", headers={"accept-language": "de"}).text
     assert english_in(german) == []
@@ -159,6 +161,10 @@ def test_a_contest_from_the_trips_page_to_the_credit(own_world: World) -> None:
 
     assert desk.post(f"{queued}/decision", json=decision).json()["upheld"] is True
     assert desk.post(f"{queued}/decision", json=decision | {"upheld": False}).status_code == 409
+    assert raised["contest_id"] not in desk.get("/contests").text
+    rows = desk.get(f"/contests.csv?state=upheld&policy={POLICY_OF[ANNA]}&sort=-decided").text.splitlines()
+    assert [row.split(",")[0] for row in rows] == ["contest", raised["contest_id"]]
+    assert "A <deer>" not in rows[1]
     assert desk.get(queued).json()["track"] is None  # decided: the way is shown no longer
     assert "the next adjustment says so" in anna.get(f"/trips/{trip_id}").text
     after = anna.get(f"/api/v1/trips/{trip_id}").json()

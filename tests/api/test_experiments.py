@@ -1,5 +1,7 @@
 """The experiment board over HTTP: a plan is fixed, steps come in order, lots decide, the verdict is automatic."""
 
+import csv
+import io
 from collections.abc import Iterator
 from datetime import timedelta
 from uuid import UUID, uuid4
@@ -75,6 +77,10 @@ def test_a_cycle_runs_in_order_once_and_its_plan_stays(client: TestClient) -> No
     assert client.get("/api/v1/experiments").json()["cycles_by_quarter"] == {"2026-Q4": 1}
     page = client.get("/experiments").text
     assert "Too few to say." in page
+    assert "Nothing matches" in client.get("/experiments?step=build").text
+    assert "Nothing matches" in client.get("/experiments?verdict=better&sort=-effect").text
+    (row,) = csv.DictReader(io.StringIO(client.get("/experiments.csv?find=coaching&sort=-customers").text))
+    assert (row["experiment"], row["step"], row["verdict"]) == ("coaching-autumn", "assess", "undecided")
     assert client.post("/api/v1/experiments/none/steps", json={"step": "build", "words": ""}).status_code == 404
 
 

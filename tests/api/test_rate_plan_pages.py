@@ -1,5 +1,7 @@
 """Rate plans by page: one actuary drafts, another one publishes, and every refusal is said and noted."""
 
+import csv
+import io
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal as D  # noqa: N817
@@ -95,7 +97,12 @@ def test_two_people_publish_and_the_author_is_refused(client: TestClient, databa
     assert client.post(f"{address}/approval", data={"form_token": "made-up"}).status_code == 403
     assert client.post(f"{address}/approval", data={"form_token": token}, follow_redirects=False).status_code == 303
     assert f"submitted by {ADA}, approved by {BEA}" in client.get(address).text
-    assert ">coming<" in client.get("/rate-plans").text
+    assert ">coming</span>" in client.get("/rate-plans").text
+    assert ">coming</span>" not in client.get("/rate-plans?state=live").text
+    rows = list(csv.DictReader(io.StringIO(client.get("/rate-plans.csv?sort=-from").text)))
+    days = [row["effective_from"] for row in rows]
+    assert (len(days) > 1, days, rows[0]["state"]) == (True, sorted(days, reverse=True), "coming")
+    assert client.get("/rate-plans.csv?find=none").text.count("\n") == 1
     with database.role("policy") as conn:
         acts = [(one.action, one.role) for one in entries(conn) if one.action.startswith("plan_")]
     assert acts == [("plan_submitted", "actuary"), ("plan_refused", "actuary"), ("plan_published", "actuary")]
@@ -112,7 +119,7 @@ def test_what_was_edited_since_or_waited_too_long_is_refused(
     assert (refused.status_code, "is not what was submitted" in refused.text) == (409, True)
     clock.now += timedelta(days=31)
     token = as_whom(client, BEA)
-    assert ">expired<" in client.get("/rate-plans").text
+    assert ">expired</span>" in client.get("/rate-plans").text
     refused = client.post(f"{edited}/approval", data={"form_token": token})
     assert (refused.status_code, "over 30 days ago" in refused.text) == (409, True)
     with database.role("policy") as conn:
