@@ -41,6 +41,7 @@ from api.description import describe
 from api.errors import NotFound
 from api.languages import ReadersLanguage
 from api.oidc import OidcSettings, Provider
+from api.pace import Pace
 from api.problems import install_problems
 from api.rendering import STATIC, make_environment
 from api.routing import IndexedRouter
@@ -58,8 +59,13 @@ def create_api(
     roads: RoadMap | None,
     clock: Callable[[], datetime],
     oidc: OidcSettings | None = None,
+    *,
+    passwords: bool = True,
+    most_a_minute: int | None = None,
 ) -> FastAPI:
     """The application on an open, migrated database; `roads` (None: maps show the path alone) is what maps draw.
+
+    `passwords`: whether local accounts sign in by them. `most_a_minute`: requests of one session, or of an address.
 
     Pages load nothing from elsewhere, so FastAPI's own documentation pages (they need a CDN) are off; the
     description itself is at /openapi.json.
@@ -81,6 +87,8 @@ def create_api(
     app.state.attempts = Attempts()
     app.state.code_guesses = Guesses()
     app.state.strangers_quotes = StrangersQuotes()
+    app.state.pace = Pace(most_a_minute)
+    app.state.passwords = passwords
     app.state.oidc = Provider(oidc) if oidc else None
     app.state.templates = make_environment()
     install_problems(app)
@@ -113,7 +121,7 @@ def create_api(
     )
     router.include_each(routes.router for routes in all_routes)
     _serve_files(app)
-    app.add_middleware(RequestBounds)
+    app.add_middleware(RequestBounds, pace=app.state.pace)
     app.add_middleware(SecurityHeaders)  # around the bounds: what is out of them gets the headers too
     app.add_middleware(ReadersLanguage)
     return app

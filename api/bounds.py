@@ -1,4 +1,4 @@
-"""What a request may be, whoever sends it: its address, where it comes from, its body, and JSON that says one thing.
+"""What a request may be, whoever sends it: how often, its address, where from, its body, and JSON that says one thing.
 
 A request out of bounds is answered before any route sees it. Bodies are small here (devices post to the gateway), so
 each is taken whole, within its deadline, and looked at before it is passed on.
@@ -10,6 +10,7 @@ from math import isfinite
 from typing import Any, NoReturn
 
 from fastapi import Request
+from starlette.requests import cookie_parser
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.errors import (
@@ -22,7 +23,10 @@ from api.errors import (
     NotFound,
     UnknownBody,
 )
+from api.pace import Pace
 from api.problems import answer
+from api.roles import SESSION_COOKIE
+from api.security import IMMUTABLE_PATHS
 from ingest.decoders.structure import check_depth
 from ingest.errors import TooDeep
 
@@ -34,6 +38,7 @@ MOST_PATH_CHARACTERS = 512
 MOST_DIGITS = 18
 JSON, FORM, FILE = "application/json", "application/x-www-form-urlencoded", "multipart/form-data"
 TAKE_A_FILE = {"/rate-plans/check"}
+UNCOUNTED = (*IMMUTABLE_PATHS, "/health")
 _READS = ("GET", "HEAD", "OPTIONS")
 
 type Headers = dict[bytes, bytes]
@@ -42,8 +47,8 @@ type Headers = dict[bytes, bytes]
 class RequestBounds:
     """ASGI middleware: answers what is out of bounds, passes the rest on with its body whole."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
+    def __init__(self, app: ASGIApp, pace: Pace) -> None:
+        self.app, self.pace = app, pace
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Passes on what is in bounds."""
@@ -52,6 +57,8 @@ class RequestBounds:
             return
         headers: Headers = dict(scope["headers"])
         try:
+            if not scope["path"].startswith(UNCOUNTED):
+                self.pace.take(_token(headers), scope["client"][0] if scope["client"] else "")
             check_address(scope["path"], scope["query_string"])
             if scope["method"] not in _READS:
                 check_origin(headers)
@@ -61,6 +68,10 @@ class RequestBounds:
             await answer(Request(scope), refused)(scope, receive, send)
             return
         await self.app(scope, receive, send)
+
+
+def _token(headers: Headers) -> str | None:
+    return cookie_parser(headers.get(b"cookie", b"").decode("latin-1")).get(SESSION_COOKIE)
 
 
 def check_address(path: str, query: bytes) -> None:

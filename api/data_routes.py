@@ -1,7 +1,7 @@
 """The JSON API, version 1: the same facts as the pages, for programs. Money is text with all its digits."""
 
 from datetime import date, datetime
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
@@ -9,20 +9,21 @@ from pydantic import BaseModel, Field
 
 from api import map_drawing, trip_view
 from api.access import looked
-from api.errors import MapNotShown
-from api.etags import tagged_json
-from api.paging import Page, by
-from api.policy_file import any_policy, open_file, own_policies, own_policy, visible_month
+from api.errors import MapNotShown, NotFound
+from api.etags import TAGGED, tagged_json, tagged_page
+from api.paging import Page, Paging, by
+from api.policy_file import any_policy, own_policies, own_policy, visible_month
 from api.problems import PROBLEMS
 from api.roles import Anyone, Now, Policyholder, Store, Underwriter
 from api.sight import Sight
-from api.store import Account, Trip
+from api.store import Account, Trip, fetch_trips
 from api.trip_file import TripFile, known_trip, known_trip_file, require_way
 from pricing.kept_driving import window_of_month, window_score
 from pricing.periods import months_before
-from pricing.store import Policy
+from pricing.statement import PeriodStatement, statements_of
+from pricing.store import Policy, fetch_postings, fetch_statements
 from scoring.score import Score
-from storage.pool import Database
+from storage.pool import Conn, Database
 
 router = APIRouter(prefix="/api/v1", responses=PROBLEMS)
 
@@ -129,6 +130,32 @@ class ScoreOut(BaseModel):
     score: dict[str, Any] | None
 
 
+class PostingOut(BaseModel):
+    """A statement as it was posted, or an adjustment of it: with all that it was computed from."""
+
+    kind: Literal["statement", "adjustment"]
+    revision: int
+    amount: str = Field(description="Of an adjustment with its sign")
+    lines: list[dict[str, str]] = Field(description="`name` and `amount` of each")
+    worksheet: list[dict[str, str]] = Field(description="Every step from the base rate to the amount")
+    inputs: dict[str, Any]
+    inputs_digest: str
+    plan_hash: str
+    versions: dict[str, Any]
+    reason: str
+    posted_at: datetime
+
+
+class StatementOut(BaseModel):
+    """A month: what was charged, what corrected it, and what it comes to."""
+
+    policy: str
+    period: str = Field(examples=["2026-10"])
+    currency: str
+    total: str
+    postings: list[PostingOut]
+
+
 @router.get("/me")
 def read_me(reader: Anyone) -> Me:
     """Who is signed in."""
@@ -150,7 +177,7 @@ def read_policy(policy_id: str, reader: Policyholder, database: Store) -> Policy
         return PolicyOut.of(own_policy(conn, reader, policy_id))
 
 
-@router.get("/policies/{policy_id}/score", response_model=ScoreOut)
+@router.get("/policies/{policy_id}/score", response_model=ScoreOut, openapi_extra=TAGGED)
 def read_score(request: Request, policy_id: str, reader: Policyholder, database: Store, now: Now) -> Response:
     """The driving score with its reasons and interval."""
     kept = visible_month(database, reader, policy_id, None, now)
@@ -165,38 +192,32 @@ def read_score(request: Request, policy_id: str, reader: Policyholder, database:
     return tagged_json(request, found)
 
 
-@router.get("/policies/{policy_id}/statements", response_model=list[dict[str, Any]])
-def read_statements(
-    request: Request, policy_id: str, reader: Policyholder, database: Store, now: Now, paging: Page
-) -> Response:
+@router.get("/policies/{policy_id}/statements", response_model=list[StatementOut], openapi_extra=TAGGED)
+def read_statements(request: Request, policy_id: str, reader: Policyholder, database: Store, paging: Page) -> Response:
     """All statements with their adjustments, lines, inputs and worksheets, the latest first."""
-    with database.role("policy") as conn:
-        policy = own_policy(conn, reader, policy_id)
-    statements = paging.cut(open_file(database, policy, now).statements, by("period"))
-    answer = tagged_json(request, [statement.as_dict() for statement in statements])
-    answer.headers.update({"Link": link} if (link := paging.response.headers.get("link")) else {})
-    return answer
+    policy = database.read("policy", lambda conn: own_policy(conn, reader, policy_id))
+    return _statements(request, database, policy, paging)
 
 
-@router.get("/policies/{policy_id}/statements/{period}", response_model=dict[str, Any])
-def read_statement(
-    request: Request, policy_id: str, period: str, reader: Policyholder, database: Store, now: Now
-) -> Response:
+@router.get("/policies/{policy_id}/statements/{period}", response_model=StatementOut, openapi_extra=TAGGED)
+def read_statement(request: Request, policy_id: str, period: str, reader: Policyholder, database: Store) -> Response:
     """The statement of a month."""
-    with database.role("policy") as conn:
-        policy = own_policy(conn, reader, policy_id)
-    return tagged_json(request, open_file(database, policy, now).statement(period).as_dict())
+
+    def read(conn: Conn) -> PeriodStatement:
+        found = fetch_statements(conn, own_policy(conn, reader, policy_id), [period])
+        if not found:
+            raise NotFound("statement", f"{policy_id} {period}")
+        return found[0]
+
+    return tagged_json(request, database.read("policy", read).as_dict())
 
 
-@router.get("/policies/{policy_id}/trips")
-def read_trips(policy_id: str, reader: Policyholder, database: Store, now: Now, paging: Page) -> list[TripOut]:
+@router.get("/policies/{policy_id}/trips", response_model=list[TripOut], openapi_extra=TAGGED)
+def read_trips(request: Request, policy_id: str, reader: Policyholder, database: Store, paging: Page) -> Response:
     """Trips under a policy, the latest first."""
-    with database.role("policy") as conn:
-        policy = own_policy(conn, reader, policy_id)
-    return [
-        TripOut.of(trip, reader.person_key)
-        for trip in paging.cut(open_file(database, policy, now).trips, by("trip_id"))
-    ]
+    trips = database.read("policy", lambda conn: fetch_trips(conn, own_policy(conn, reader, policy_id).policy_key))
+    shown = [TripOut.of(trip, reader.person_key) for trip in paging.cut(trips, by("trip_id"))]
+    return tagged_page(request, shown, paging)
 
 
 @router.get("/trips/{trip_id}")
@@ -237,16 +258,20 @@ def read_roads(request: Request, trip_id: UUID, reader: Policyholder, database: 
     return map_drawing.roads_geojson(request.app.state.roads, bounds)
 
 
-@router.get("/book/{policy_id}/statements")
+@router.get("/book/{policy_id}/statements", response_model=list[StatementOut], openapi_extra=TAGGED)
 def read_book_statements(
-    policy_id: str, reader: Underwriter, database: Store, now: Now, paging: Page
-) -> list[dict[str, Any]]:
+    request: Request, policy_id: str, reader: Underwriter, database: Store, now: Now, paging: Page
+) -> Response:
     """A policy's statements with every step of their worksheets."""
-    with database.role("policy") as conn:
-        policy = any_policy(conn, policy_id)
+    policy = database.read("policy", lambda conn: any_policy(conn, policy_id))
     looked(database, reader, "policy_read", now, policy_key=policy.policy_key)
-    statements = paging.cut(open_file(database, policy, now).statements, by("period"))
-    return [statement.as_dict() for statement in statements]
+    return _statements(request, database, policy, paging)
+
+
+def _statements(request: Request, database: Database, policy: Policy, paging: Paging) -> Response:
+    postings = database.read("policy", lambda conn: fetch_postings(conn, policy.policy_key))
+    statements = paging.cut(statements_of(policy.policy_id, postings), by("period"))
+    return tagged_page(request, [statement.as_dict() for statement in statements], paging)
 
 
 def _with_way(database: Database, reader: Account, trip_id: UUID) -> TripFile:

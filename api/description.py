@@ -75,6 +75,11 @@ def _complete(operation: Json, path: str, example: Json) -> None:
     if "201" in answers:
         answers["200"] = {**answers["201"], "description": "Done before: the same, or a request with the same key"}
         operation["responses"] = dict(sorted((operation["responses"] | answers).items()))
+    if operation.pop("x-tagged", False):
+        tag = {"ETag": {"description": "Which answer this is", "schema": {"type": "string"}}}
+        operation["responses"]["200"].setdefault("headers", {}).update(tag)
+        unchanged = {"description": "The answer that `If-None-Match` names, without its bytes", "headers": tag}
+        operation["responses"] = dict(sorted((operation["responses"] | {"304": unchanged}).items()))
     if any(one["name"] == "cursor" for one in operation.get("parameters", [])):
         header = {"description": 'The next page, as `rel="next"`; absent on the last', "schema": {"type": "string"}}
         operation["responses"]["200"].setdefault("headers", {})["Link"] = header

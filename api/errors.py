@@ -256,6 +256,31 @@ class TooManyQuotes(ApiError):
 
 
 @dataclass(eq=False)
+class TooManyRequests(ApiError):
+    """More requests than a credential, or an address without one, gets a minute."""
+
+    wait_s: int
+
+    status: ClassVar[int] = 429
+    title: ClassVar[str] = "Too many requests"
+    advice: ClassVar[str] = "Wait, then ask more slowly."
+
+    def __str__(self) -> str:
+        return say("This session or address asked too often; it may again in {seconds} seconds.", seconds=self.wait_s)
+
+
+class PasswordsOff(ApiError):
+    """A password, where the identity provider alone signs people in."""
+
+    status: ClassVar[int] = 403
+    title: ClassVar[str] = "No passwords here"
+    advice: ClassVar[str] = "Sign in with your organisation."
+
+    def __str__(self) -> str:
+        return say("Nobody is signed in by a password here.")
+
+
+@dataclass(eq=False)
 class UnfitRisk(ApiError):
     """A risk that cannot be quoted as it was entered."""
 

@@ -6,6 +6,10 @@ from fastapi import Request
 from fastapi.responses import Response
 from pydantic_core import to_json
 
+from api.paging import Paging
+
+TAGGED = {"x-tagged": True}  # says in a route's description that it answers so
+
 
 def tagged(request: Request, content: bytes, media_type: str = "application/json") -> Response:
     """The content with its ETag; 304 without it where `If-None-Match` names it."""
@@ -18,6 +22,13 @@ def tagged(request: Request, content: bytes, media_type: str = "application/json
 def tagged_json(request: Request, value: object) -> Response:
     """The same of a value that is not JSON yet."""
     return tagged(request, to_json(value))
+
+
+def tagged_page(request: Request, value: object, paging: Paging) -> Response:
+    """The same of a page of a list, with the way to the next."""
+    answer = tagged_json(request, value)
+    answer.headers.update({"Link": link} if (link := paging.response.headers.get("link")) else {})
+    return answer
 
 
 def is_known(request: Request, tag: str) -> bool:

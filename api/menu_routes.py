@@ -9,7 +9,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from pydantic import BaseModel, Field
 
 from api.agreement_routes import asked_by, visible_policy
-from api.etags import tagged
+from api.etags import TAGGED, tagged
 from api.forms import check_session_form
 from api.home_view import policy_view, whole_month
 from api.meetings import CHANGE, QUOTE, met, met_today
@@ -69,7 +69,7 @@ class MenuOut(BaseModel):
     offers: list[OfferOut]
 
 
-@router.get("/api/v1/policies/{policy_id}/menu", responses=PROBLEMS, response_model=MenuOut)
+@router.get("/api/v1/policies/{policy_id}/menu", responses=PROBLEMS, response_model=MenuOut, openapi_extra=TAGGED)
 def read_menu(
     request: Request,
     policy_id: str,

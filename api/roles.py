@@ -8,6 +8,7 @@ from fastapi import Depends, Request
 
 from api import accounts
 from api.errors import NotSignedIn, WrongRole
+from api.pace import Pace
 from api.store import Account
 from storage.pool import Database
 
@@ -39,7 +40,11 @@ def account_of(request: Request) -> Account | None:
         return None
     database: Database = request.app.state.database
     now: datetime = request.app.state.clock()
-    return database.read("policy", lambda conn: accounts.signed_in(conn, token, now))
+    account = database.read("policy", lambda conn: accounts.signed_in(conn, token, now))
+    if account is not None:
+        pace: Pace = request.app.state.pace
+        pace.know(token)
+    return account
 
 
 class SignedInAs:

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Form, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from api import accounts
-from api.errors import TooManyAttempts, WrongCredentials
+from api.errors import PasswordsOff, TooManyAttempts, WrongCredentials
 from api.forms import check_form_token, check_session_form, issue_form_token, keep_form_token
 from api.languages import say
 from api.problems import Problem
@@ -54,6 +54,8 @@ def sign_in(
 ) -> Response:
     """A session cookie and the way home; the form again with what was wrong."""
     check_form_token(request, form_token)
+    if not request.app.state.passwords:
+        raise PasswordsOff
     try:
         with database.role("policy") as conn:
             session = accounts.sign_in(conn, email, password, request.app.state.attempts, now)
@@ -103,6 +105,7 @@ def _sign_in_page(request: Request, *, status: int = 200, email: str = "", error
         email=email,
         error=error,
         by_provider=by_provider,
+        by_password=request.app.state.passwords,
     )
     keep_form_token(request, response, token)
     return response

@@ -39,6 +39,13 @@ class WorkersWithGateway(CliError):
         return "--workers is for the pages: give --only api too, and run the gateway beside it with --only gateway"
 
 
+class NobodySignsIn(CliError):
+    """Neither a password nor a provider."""
+
+    def __str__(self) -> str:
+        return "without passwords nobody could sign in: name the identity provider by --oidc-issuer"
+
+
 @dataclass(eq=False)
 class NotFound(CliError):
     """A thing the user named does not exist."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.errors import WorkersWithGateway
+from cli.errors import NobodySignsIn, WorkersWithGateway
 from cli.options import AsOf, DataDir, Part, Roads, data_folder, database_of, messages, running_clock
 
 if TYPE_CHECKING:
@@ -61,6 +61,20 @@ ClientSecret = Annotated[
 WorkerCount = Annotated[
     int, typer.Option("--workers", min=1, max=MOST_WORKERS, help="Processes that serve the pages, with --only api.")
 ]
+Passwords = Annotated[
+    bool,
+    typer.Option(
+        "--passwords/--no-passwords",
+        envvar="WAYRATE_PASSWORDS",
+        help="Whether local accounts sign in by password; without, --oidc-issuer is needed.",
+    ),
+]
+MostAMinute = Annotated[
+    int,
+    typer.Option(
+        "--most-a-minute", envvar="WAYRATE_MOST_A_MINUTE", min=0, help="Requests of one session or address; 0: any."
+    ),
+]
 PublicUrl = Annotated[
     str | None,
     typer.Option("--public-url", envvar="WAYRATE_PUBLIC_URL", metavar="URL", help="Our address in browsers."),
@@ -80,6 +94,8 @@ def serve(
     oidc_client: Client = "wayrate",
     oidc_secret: ClientSecret = None,
     public_url: PublicUrl = None,
+    passwords: Passwords = True,
+    most_a_minute: MostAMinute = 1_200,
     roads: Roads = None,
     data_dir: DataDir = None,
     as_of: AsOf = None,
@@ -99,9 +115,12 @@ def serve(
     log_as_json()
     listeners = [bind(host, port)] if workers == 1 else _listeners(host, port, workers, only)
     address = f"http://{host}:{listeners[0].getsockname()[1]}"
+    if not passwords and oidc_issuer is None:
+        raise NobodySignsIn
     oidc = _oidc(oidc_issuer, oidc_client, oidc_secret, public_url or address)
+    pages = Pages(roads, oidc, passwords, most_a_minute or None)
     if workers > 1:
-        _serve_by_workers(listeners, address, data_dir, roads, as_of, oidc)
+        _serve_by_workers(listeners, address, data_dir, as_of, pages)
         return
     tcp_listener = None if tcp_port is None else bind(host, tcp_port)
     udp_socket = None if udp_port is None else bind_udp(host, udp_port)
@@ -116,7 +135,7 @@ def serve(
         add_metrics_route(gateway)
         app: ASGIApp = gateway
         if only != "gateway":
-            api = _api(database, roads, clock, oidc)
+            api = pages.api(database, clock)
             app = api if only == "api" else combined(gateway, api)
         messages.print(f"Serving on {address} — devices post to {address}/v1/readings. Ctrl-C stops.")
         if tcp_listener is not None:
@@ -132,13 +151,32 @@ def serve(
 
 
 @dataclass(frozen=True, slots=True)
+class Pages:
+    """What the API and its pages are started with."""
+
+    roads: Path | None
+    oidc: "OidcSettings | None"
+    passwords: bool
+    most_a_minute: int | None
+
+    def api(self, database: "Database", clock: Callable[[], datetime]) -> "FastAPI":
+        """What they need is loaded here, for a gateway that is killed is soon back without it."""
+        from api.app import create_api
+        from scoring.extract import read_road_map
+
+        map_drawn = read_road_map(self.roads) if self.roads else None
+        return create_api(
+            database, map_drawn, clock, self.oidc, passwords=self.passwords, most_a_minute=self.most_a_minute
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class PagesServer:
-    """The API with its pages, as one of several processes runs it, on a database that is open and migrated already."""
+    """The pages as one of several processes serves them, on a database that is open and migrated already."""
 
     dsn: str
-    roads: Path | None
+    pages: Pages
     as_of: str | None
-    oidc: "OidcSettings | None"
     connections: int  # at most, of each kind
 
     def __call__(self, listener: "socket.socket") -> None:
@@ -149,7 +187,7 @@ class PagesServer:
 
         log_as_json()
         with Database(self.dsn, max_connections=self.connections) as database:
-            server(_api(database, self.roads, running_clock(self.as_of), self.oidc)).run(sockets=[listener])
+            server(self.pages.api(database, running_clock(self.as_of))).run(sockets=[listener])
 
 
 def _listeners(host: str, port: int, workers: int, only: str) -> "list[socket.socket]":
@@ -161,18 +199,13 @@ def _listeners(host: str, port: int, workers: int, only: str) -> "list[socket.so
 
 
 def _serve_by_workers(
-    listeners: "list[socket.socket]",
-    address: str,
-    data_dir: Path | None,
-    roads: Path | None,
-    as_of: str | None,
-    oidc: "OidcSettings | None",
+    listeners: "list[socket.socket]", address: str, data_dir: Path | None, as_of: str | None, pages: Pages
 ) -> None:
     from cli.workers import run_until_told
 
     with database_of(data_dir, keep_running=True) as database:
         messages.print(f"Serving on {address} by {len(listeners)} processes. Ctrl-C stops.")
-        run_until_told(listeners, PagesServer(database.dsn, roads, as_of, oidc, CONNECTIONS // len(listeners)))
+        run_until_told(listeners, PagesServer(database.dsn, pages, as_of, CONNECTIONS // len(listeners)))
 
 
 def _oidc(issuer: str | None, client: str, secret: Path | None, public_url: str) -> "OidcSettings | None":
@@ -182,13 +215,3 @@ def _oidc(issuer: str | None, client: str, secret: Path | None, public_url: str)
     if issuer is None:
         return None
     return OidcSettings(issuer, client, secret.read_text("utf-8").strip() if secret else "", public_url)
-
-
-def _api(
-    database: "Database", roads: Path | None, clock: Callable[[], datetime], oidc: "OidcSettings | None"
-) -> "FastAPI":
-    """The API with its pages. What it needs is loaded here, for a gateway that is killed is soon back without it."""
-    from api.app import create_api
-    from scoring.extract import read_road_map
-
-    return create_api(database, read_road_map(roads) if roads else None, clock, oidc)

@@ -9,7 +9,7 @@ from fastapi.testclient import TestClient
 from api.app import create_api
 from api.security import SECURITY_HEADERS
 from tests.api.conftest import sign_in
-from tests.api.world import ANNA, NOW, POLICY_OF, World
+from tests.api.world import ANNA, DESK, NOW, POLICY_OF, World
 
 POLICY = f"/api/v1/policies/{POLICY_OF[ANNA]}"
 CANARY = "Anna drove home"
@@ -78,9 +78,16 @@ def test_what_breaks_on_our_side_tells_nothing_of_it(broken: TestClient) -> None
         assert not any(word in answer.text for word in (CANARY, "Traceback", "RuntimeError"))
 
 
-@pytest.mark.parametrize("path", [f"{POLICY}/{name}" for name in ("score", "statements", "statements/2026-10", "menu")])
-def test_who_has_the_answer_already_is_told_so(client: TestClient, path: str) -> None:
-    sign_in(client, ANNA)
+OWN = [f"{POLICY}/{name}" for name in ("score", "statements", "statements/2026-10", "menu", "trips?limit=2")]
+
+
+@pytest.mark.parametrize(
+    ("who", "path"), [*((ANNA, path) for path in OWN), (DESK, f"/api/v1/book/{POLICY_OF[ANNA]}/statements")]
+)
+def test_who_has_the_answer_already_is_told_so(client: TestClient, who: str, path: str) -> None:
+    sign_in(client, who)
+    route = path.replace(POLICY_OF[ANNA], "{policy_id}").replace("2026-10", "{period}").partition("?")[0]
+    assert "304" in client.get("/openapi.json").json()["paths"][route]["get"]["responses"]
     answer = client.get(path)
     tag = answer.headers["etag"]
     for known in (tag, f"W/{tag}", f'"other", {tag}', "*"):

@@ -107,6 +107,21 @@ def test_an_address_that_is_not_verified_or_has_no_account_signs_nobody_in(
     assert SESSION_COOKIE not in browser.cookies
 
 
+def test_passwords_can_be_switched_off(browser: TestClient, database: Database) -> None:
+    form = {"email": EMAIL, "password": "right or wrong", "form_token": ""}
+    browser.get("/")
+    assert 'type="password"' in browser.get("/").text
+    assert browser.post("/sign-in", data=form | {"form_token": browser.cookies["wayrate_form"]}).status_code == 401
+    only_provider = create_api(database, None, lambda: NOW, SETTINGS, passwords=False)
+    with TestClient(only_provider, base_url="http://127.0.0.1", follow_redirects=False) as client:
+        shown = client.get("/").text
+        assert 'type="password"' not in shown
+        assert 'href="/sign-in/oidc"' in shown
+        refused = client.post("/sign-in", data=form | {"form_token": client.cookies["wayrate_form"]})
+        assert refused.status_code == 403
+        assert "Nobody is signed in by a password here." in refused.text
+
+
 AT = int(NOW.timestamp())
 
 
