@@ -53,6 +53,34 @@ from ingest.enrolment import Guesses
 from scoring.roads import RoadMap
 from storage.pool import Database
 
+ROUTES = (
+    session_routes,
+    oidc_routes,
+    language_routes,
+    person_routes,
+    outlook_routes,
+    label_routes,
+    contest_routes,
+    driver_routes,
+    zone_routes,
+    erasure_routes,
+    location_routes,
+    customer_routes,
+    agreement_routes,
+    menu_routes,
+    experiment_routes,
+    offer_routes,
+    planning_routes,
+    privacy_routes,
+    audit_routes,
+    *workbench_routes.ALL,
+    book_routes,
+    data_routes,
+    device_routes,
+    device_link_routes,
+    quarantine_routes,
+)
+
 
 def create_api(
     database: Database,
@@ -92,34 +120,7 @@ def create_api(
     app.state.oidc = Provider(oidc) if oidc else None
     app.state.templates = make_environment()
     install_problems(app)
-    all_routes = (
-        session_routes,
-        oidc_routes,
-        language_routes,
-        person_routes,
-        outlook_routes,
-        label_routes,
-        contest_routes,
-        driver_routes,
-        zone_routes,
-        erasure_routes,
-        location_routes,
-        customer_routes,
-        agreement_routes,
-        menu_routes,
-        experiment_routes,
-        offer_routes,
-        planning_routes,
-        privacy_routes,
-        audit_routes,
-        *workbench_routes.ALL,
-        book_routes,
-        data_routes,
-        device_routes,
-        device_link_routes,
-        quarantine_routes,
-    )
-    router.include_each(routes.router for routes in all_routes)
+    router.include_each(routes.router for routes in ROUTES)
     _serve_files(app)
     app.add_middleware(RequestBounds, pace=app.state.pace)
     app.add_middleware(SecurityHeaders)  # around the bounds: what is out of them gets the headers too
