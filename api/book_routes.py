@@ -17,6 +17,7 @@ from api.statement_view import posting_row, statement_view
 from api.trip_view import Fact
 from portfolio.customer_store import fetch_claims
 from pricing.agreements import history
+from pricing.event_costs import event_costs
 from pricing.store import Policy
 from pricing.terms import PolicyChange
 
@@ -62,7 +63,11 @@ def show_policy_statement(
         "statement.html",
         reader,
         policy=policy_view(policy, file.plan),
-        statement=statement_view(file.statement(period), policy.time_zone),
+        statement=statement_view(
+            file.statement(period),
+            policy.time_zone,
+            events=database.read("policy", lambda conn: event_costs(conn, policy, file.statement(period))),
+        ),
         pdf=f"/book/{policy.policy_id}/statements/{period}/pdf",
         crumbs=[
             {"href": "/book", "name": say("Book")},

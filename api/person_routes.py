@@ -39,6 +39,7 @@ from portfolio.driver_store import is_named_driver
 from portfolio.offer_store import Offer
 from portfolio.offers import still_allowed
 from pricing.contests import CONTEST_DAYS, REASONS
+from pricing.event_costs import event_costs
 from pricing.policies import plan_of_month
 from pricing.statement import PeriodStatement
 from pricing.store import Policy, fetch_statement_of_period
@@ -115,7 +116,12 @@ def show_statement(
         "statement.html",
         reader,
         policy=policy_view(policy, file.plan),
-        statement=statement_view(file.statement(period), policy.time_zone, file.trip_starts(reader.person_key)),
+        statement=statement_view(
+            file.statement(period),
+            policy.time_zone,
+            file.trip_starts(reader.person_key),
+            database.read("policy", lambda conn: event_costs(conn, policy, file.statement(period))),
+        ),
         pdf=f"/policies/{policy.policy_id}/statements/{period}/pdf",
         crumbs=[{"href": f"/home?policy={policy.policy_id}", "name": say("Overview")}],
     )

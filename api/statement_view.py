@@ -6,11 +6,13 @@ from datetime import datetime
 from decimal import Decimal
 
 from api import wording
+from api.explain import feature_name
 from api.languages import say, say_count
 from api.receipt import Receipt, Sheet, receipt_of, sheets_of
 from api.statement_trips import TripsBehind, trips_behind
 from api.trip_view import Fact
 from api.worksheet_words import reason_words
+from pricing.event_costs import EventCost
 from pricing.statement import PeriodStatement, Posting, StatementLine
 
 
@@ -46,6 +48,15 @@ class StatementRow:
 
 
 @dataclass(frozen=True, slots=True)
+class EventRow:
+    """The events of a kind in the score's months, and what the month would have cost without them."""
+
+    name: str
+    count: str
+    amount: str
+
+
+@dataclass(frozen=True, slots=True)
 class StatementView:
     """The whole statement of a month."""
 
@@ -61,12 +72,16 @@ class StatementView:
     lines: list[Amount]
     lines_total: str
     inputs: list[Fact]
+    events: list[EventRow]
     worksheets: list[Sheet]
     versions: str
 
 
 def statement_view(
-    statement: PeriodStatement, time_zone: str, own_trips: Mapping[str, datetime] | None = None
+    statement: PeriodStatement,
+    time_zone: str,
+    own_trips: Mapping[str, datetime] | None = None,
+    events: Sequence[EventCost] = (),
 ) -> StatementView:
     """The statement as it stands, with what each posting added; `own_trips` as in `trips_behind`."""
     first, latest = statement.postings[0], statement.postings[-1]
@@ -83,6 +98,14 @@ def statement_view(
         lines=_summed_lines(statement),
         lines_total=wording.money(statement.total, statement.currency),
         inputs=_inputs(latest.inputs),
+        events=[
+            EventRow(
+                feature_name(one.feature) if one.feature else say("All of these"),
+                wording.number(one.events),
+                wording.money(one.difference, statement.currency, signed=True),
+            )
+            for one in events
+        ],
         worksheets=sheets_of(latest),
         versions=say(
             "Computed with plan {plan}, inputs {inputs}.",

@@ -229,6 +229,9 @@ def test_statement_page_receipt_and_ledger_agree_to_the_cent(client: TestClient)
     assert Decimal(statement["total"]) == posted
     page = client.get(f"/policies/{POLICY_OF[ANNA]}/statements/2026-10").text
     assert f">€{posted:.2f}<" in page
+    assert re.search(
+        r"Without these events.*Hard brakes</th><td class=\"n\">4</td><td class=\"n\">−€0\.\d\d<", page, re.S
+    )
     home = client.get("/home").text
     assert f"€{posted:.2f}" in home
 

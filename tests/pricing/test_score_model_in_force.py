@@ -5,10 +5,11 @@ from decimal import Decimal as D  # noqa: N817
 from pathlib import Path
 
 from pricing.close import close_period, post_adjustments
+from pricing.event_costs import EventCost, event_costs
 from pricing.kept_driving import month_of, window_of_month, window_score
 from pricing.live_book import live_impact
 from pricing.plan import parse_plan
-from pricing.store import fetch_policies_in_force, fetch_trips
+from pricing.store import fetch_policies_in_force, fetch_policy, fetch_statement_of_period, fetch_trips
 from pricing.what_if import driving_until, outcome
 from scoring.score import Score, score_totals
 from storage.pool import Database
@@ -117,3 +118,35 @@ def test_minutes_are_in_the_live_book(database: Database) -> None:
         impact = live_impact(conn, "2026-10", FIRST, FIRST)
     assert impact is not None
     assert D(impact["old_amount"]) == postings(database)[0].amount
+
+
+def test_what_events_cost_is_what_the_month_costs_without_them(database: Database) -> None:
+    put_into_the_book(database, FIRST)
+    add_with_device(database, **TERMS, pay_plan="autograph", covers=["liability", "collision"])
+    for at in ON_TIME:
+        put_trip(database, at, metres=60_000, hard_brakes=3, tier="tls")
+    close_period(database, "2026-10", OVER)
+    close_period(database, "2026-11", OVER)
+
+    def costs(period: str) -> tuple[EventCost, ...]:
+        with database.role("policy") as conn:
+            policy, found = fetch_policy(conn, "P-1"), fetch_statement_of_period(conn, "P-1", period)
+            assert policy is not None
+            assert found is not None
+            totals[period] = found.total
+            return event_costs(conn, policy, found)
+
+    totals: dict[str, D] = {}
+    said = {period: costs(period) for period in ("2026-10", "2026-11")}
+    before = dict(totals)
+    assert [(one.feature, one.events) for period in said for one in said[period]] == [
+        ("hard_brakes_per_100km", 6), ("hard_brakes_per_100km", 12),
+    ]  # fmt: skip
+    for at in ON_TIME:
+        put_trip(database, at, metres=60_000, hard_brakes=0, tier="tls")
+    assert costs("2026-10") == ()  # the driving is not the posting's any more
+    post_adjustments(database, OVER)
+    assert costs("2026-10") == ()  # nor are there events
+    costs("2026-11")
+    for period, (one,) in said.items():
+        assert one.difference == totals[period] - before[period] < 0
