@@ -11,12 +11,12 @@ from api.paging import Paging
 TAGGED = {"x-tagged": True}  # says in a route's description that it answers so
 
 
-def tagged(request: Request, content: bytes, media_type: str = "application/json") -> Response:
-    """The content with its ETag; 304 without it where `If-None-Match` names it."""
-    tag = f'"{blake2b(content, digest_size=12).hexdigest()}"'
+def tagged(request: Request, content: bytes, *, basis: bytes | None = None) -> Response:
+    """The JSON with its ETag; 304 without it where `If-None-Match` names it. `basis`: what all of it follows from."""
+    tag = f'"{blake2b(basis or content, digest_size=12).hexdigest()}"'
     if is_known(request, tag):
         return Response(status_code=304, headers={"ETag": tag})
-    return Response(content, media_type=media_type, headers={"ETag": tag})
+    return Response(content, media_type="application/json", headers={"ETag": tag})
 
 
 def tagged_json(request: Request, value: object) -> Response:

@@ -81,7 +81,8 @@ def read_menu(
 ) -> Response:
     """The whole menu in one call."""
     found = menu_of_month(database, visible_month(database, reader, policy_id, period, now))
-    return tagged(request, menu_json(found, policy_id))
+    content, basis = menu_json(found, policy_id)
+    return tagged(request, content, basis=basis)
 
 
 @router.get("/policies/{policy_id}/menu", response_class=HTMLResponse, include_in_schema=False)

@@ -1,7 +1,7 @@
 """The menu of a policy as its page shows it: what each choice would cost beside the present one, and what it needs."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 
 from api import wording
@@ -83,35 +83,41 @@ def menu_of_month(
 
 def axes_of(catalogue: Catalogue, plan: RatePlan, menu: Menu, chosen: Offer) -> tuple[Axis, ...]:
     """Each thing to choose, with what each way would cost beside the configuration that is looked at."""
-    refused = dict(menu.refused)
+    beside = _Beside(menu, chosen)
+    taken = frozenset(chosen.covers)
     pay_plans = tuple(
-        _choice(menu, chosen, replace(chosen, pay_plan=one.name), one.name, one.title, refused, needed_sharing(one))
-        for one in plan.pay_plans.values()
+        beside.choice(one.name, one.title, one.name, taken, needed_sharing(one)) for one in plan.pay_plans.values()
     )
-    every = catalogue.covers
     axes = [Axis("pay_plan", say(HOW_YOU_PAY), pay_plans)]
     for peril in catalogue.perils:
-        own = {option.cover for option in peril.options}
         titles = {option.cover: option.title for option in peril.options}
-        choices = []
-        for way in peril.ways:
-            covers = {cover for cover in chosen.covers if cover not in own} | ({way} if way else set())
-            offer = replace(chosen, covers=tuple(cover for cover in every if cover in covers))
-            title = titles[way] if way else WITHOUT_TITLE
-            choices.append(_choice(menu, chosen, offer, way or WITHOUT, title, refused, chosen.needs))
-        axes.append(Axis(peril.name, say(peril.title), tuple(choices)))
+        others = taken - titles.keys()
+        choices = tuple(
+            beside.choice(way or WITHOUT, titles[way] if way else WITHOUT_TITLE, chosen.pay_plan,
+                          others | {way} if way else others, chosen.needs)
+            for way in peril.ways
+        )  # fmt: skip
+        axes.append(Axis(peril.name, say(peril.title), choices))
     return tuple(axes)
 
 
-def _choice(
-    menu: Menu, chosen: Offer, wanted: Offer, name: str, title: str, refused: dict[str, str], needs: str
-) -> Choice:
-    found = menu.find(wanted.pay_plan, wanted.covers)
-    here = (wanted.pay_plan, wanted.covers) == (chosen.pay_plan, chosen.covers)
-    if found is None:
-        because = refused.get(name) or next((refused[one] for one in wanted.covers if one in refused), NOT_OFFERED)
-        return Choice(name, say(title), here, None, None, needs, say(because))
-    return Choice(name, say(title), here, found.amount, found.amount - chosen.amount, found.needs, "")
+class _Beside:
+    """The choices of a menu beside the configuration that is looked at."""
+
+    def __init__(self, menu: Menu, chosen: Offer) -> None:
+        self.menu, self.chosen, self.refused = menu, chosen, dict(menu.refused)
+        self.here = (chosen.pay_plan, frozenset(chosen.covers))
+
+    def choice(self, name: str, title: str, pay_plan: str, covers: frozenset[str], needs: str) -> Choice:
+        """One way, and why it is not offered where it is not."""
+        found = self.menu.find(pay_plan, covers)
+        is_here = (pay_plan, covers) == self.here
+        if found is None:
+            because = self.refused.get(name) or next(
+                (why for refused, why in self.refused.items() if refused in covers), NOT_OFFERED
+            )
+            return Choice(name, say(title), is_here, None, None, needs, say(because))
+        return Choice(name, say(title), is_here, found.amount, found.amount - self.chosen.amount, found.needs, "")
 
 
 def covers_chosen(picked: Iterable[str]) -> list[str]:

@@ -19,7 +19,7 @@ from pricing.money import MINOR_DIGITS
 from pricing.month import expiring_of
 from pricing.plan import RatePlan
 from pricing.products import Catalogue, Rule, needed_sharing
-from pricing.rating import Inputs, Line, Step, charges, cover_amounts
+from pricing.rating import Inputs, Line, Step, charges, cover_minor_units
 
 type Counts = NDArray[np.int64]
 
@@ -34,7 +34,7 @@ class Offer:
     amount: Decimal
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Shape:
     """What there is to choose with one pay plan: n combinations of covers, and what is refused and why, each once.
 
@@ -109,7 +109,7 @@ def price_menu(catalogue: Catalogue, plan: RatePlan, inputs: Inputs, before: Seq
         terms = replace(inputs.terms, pay_plan=pay_plan.name, covers=every)
         asked = replace(inputs, terms=terms)
         asked = replace(asked, expiring=expiring_of(before, asked)) if before else asked
-        lines = [total.units_of(amount) for amount in cover_amounts(plan, asked)]
+        lines = cover_minor_units(plan, asked)
         amounts = total.of(shape.takes @ np.array(lines, dtype=np.int64))
         sections.append(Section(pay_plan.name, needed_sharing(pay_plan), shape, amounts))
     return Menu(plan.currency, tuple(sections), tuple(refused))

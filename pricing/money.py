@@ -1,5 +1,6 @@
 """Exact money: decimals, rounded half away from zero to the currency's minor unit and at named steps only."""
 
+from collections.abc import Iterable
 from decimal import ROUND_HALF_UP, Clamped, Context, Decimal, DivisionByZero, Inexact, InvalidOperation, Overflow
 from functools import cache
 
@@ -36,6 +37,14 @@ def to_places(number: Decimal, places: int) -> Decimal:
         raise NotMoney(str(number))
     rounded = number.quantize(_unit(places), context=_ROUNDING)
     return rounded.copy_abs() if rounded.is_zero() else rounded
+
+
+def minor_units(amounts: Iterable[Decimal], currency: str) -> list[int]:
+    """Amounts as whole minor units, rounded as `to_minor_unit` does. Raises UnknownCurrency."""
+    if currency not in MINOR_DIGITS:
+        raise UnknownCurrency(currency)
+    one, times, scale = Decimal(1), _ROUNDING.scaleb, Decimal(MINOR_DIGITS[currency])
+    return [int(times(amount, scale).quantize(one, context=_ROUNDING)) for amount in amounts]
 
 
 @cache

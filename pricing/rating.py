@@ -15,7 +15,7 @@ from typing import Any, Literal
 import msgspec
 from msgspec.structs import replace
 
-from pricing.money import EXACT, ratio, to_minor_unit
+from pricing.money import EXACT, minor_units, ratio, to_minor_unit
 from pricing.plan import (
     CLASS_MEAN_PERCENT,
     DAYS_OF_A_YEAR,
@@ -194,8 +194,11 @@ def rate_period(plan: RatePlan, inputs: Inputs) -> Premium:
     )
 
 
-def cover_amounts(plan: RatePlan, inputs: Inputs) -> list[Decimal]:
-    """The amounts of the covers' lines as `rate_period` has them, without their steps. Raises UnknownLevel."""
+def cover_minor_units(plan: RatePlan, inputs: Inputs) -> list[int]:
+    """The amounts of the covers' lines as `rate_period` has them, in minor units and without their steps.
+
+    Raises UnknownLevel.
+    """
     terms, multiply, fma = inputs.terms, EXACT.multiply, EXACT.fma
     pay_plan = plan.pay_plan(terms.pay_plan)
     together = ONE
@@ -203,7 +206,7 @@ def cover_amounts(plan: RatePlan, inputs: Inputs) -> list[Decimal]:
         together = multiply(together, relativity)
     way = [(quantity, key) for _, quantity, key in _way(plan, pay_plan, inputs)]
     days = multiply(Decimal(inputs.days), pay_plan.daily_multiple)
-    amounts = []
+    amounts: list[Decimal] = []
     for name in terms.covers:
         cover = plan.cover(name)
         running = multiply(days, cover.per_day)
@@ -213,8 +216,8 @@ def cover_amounts(plan: RatePlan, inputs: Inputs) -> list[Decimal]:
         if plan.smoothing is not None and name in inputs.expiring:
             expiring, bounds = inputs.expiring[name], plan.smoothing
             running = max(min(running, multiply(expiring, bounds.highest)), multiply(expiring, bounds.lowest))
-        amounts.append(to_minor_unit(running, plan.currency))
-    return amounts
+        amounts.append(running)
+    return minor_units(amounts, plan.currency)
 
 
 def unrounded(premium: Premium) -> dict[str, Decimal]:
