@@ -42,6 +42,7 @@ def fitted(
     from pricing.risk.artefact import load
     from pricing.risk.plan_tables import fitted_plan
     from pricing.risk.score_weights import fitted_score_model
+    from scoring.score import PRIOR_MODEL
 
     loaded, digest = load(model)
     begun = plan_named(base)
@@ -58,6 +59,12 @@ def fitted(
         written = found.plan.score_model
         names = ", ".join(f"{one.feature} (K {one.credibility_km:,.0f} km)" for one in written.weights)
         messages.print(f"Score model {written.version}: {names}.")
+        priors = {one.feature: one.credibility_km for one in PRIOR_MODEL.weights}
+        if eager := [one.feature for one in written.weights if one.credibility_km < priors[one.feature]]:
+            messages.print(
+                f"Believed sooner than by the priors: {', '.join(eager)}. K of terms of a year believes a first week "
+                "too much: fit on months, or raise credibility_km in the file."
+            )
         if left_out := sorted(charged & set(loaded.joint.signals if loaded.joint else ())):
             messages.print(f"Not in it, for the rates a km charge it already: {', '.join(left_out)}.")
     typer.echo(found.plan.plan_hash)

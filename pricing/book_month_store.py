@@ -13,30 +13,37 @@ from storage.pool import Conn
 # What is posted is read from the statements themselves: the row is never a second account of money.
 _KEEP = """
     insert into policy.book_month (policy_key, period, days, trips, driven_m, charged_m, relabelled_m, gap_m, cells_m,
-                                   claims_per_100000_km, class_mean, score, expected_claims, totals, tier, minutes,
-                                   unmeasured_days, premium, adjusted, tax, currency)
+                                   claims_per_100000_km, class_mean, score, expected_claims, premium, adjusted, tax,
+                                   currency)
     select %(policy_key)s, %(period)s, %(days)s, %(trips)s, %(driven_m)s, %(charged_m)s, %(relabelled_m)s, %(gap_m)s,
-           %(cells_m)s, %(claims_per_100000_km)s, %(class_mean)s, %(score)s, %(expected_claims)s, %(totals)s, %(tier)s,
-           %(minutes)s, %(unmeasured_days)s, sum(s.amount),
+           %(cells_m)s, %(claims_per_100000_km)s, %(class_mean)s, %(score)s, %(expected_claims)s, sum(s.amount),
            coalesce(sum(s.amount) filter (where s.kind = 'adjustment'), 0),
            coalesce(sum((select sum((line ->> 'amount')::numeric) from jsonb_array_elements(s.lines) line
                           where line ->> 'name' = %(tax_name)s)), 0), min(s.currency)
       from policy.statement s where s.policy_key = %(policy_key)s and s.period = %(period)s
     on conflict (period, policy_key) do update
        set (days, trips, driven_m, charged_m, relabelled_m, gap_m, cells_m, claims_per_100000_km, class_mean, score,
-            expected_claims, totals, tier, minutes, unmeasured_days, premium, adjusted, tax, currency)
+            expected_claims, premium, adjusted, tax, currency)
          = (excluded.days, excluded.trips, excluded.driven_m, excluded.charged_m, excluded.relabelled_m,
             excluded.gap_m, excluded.cells_m, excluded.claims_per_100000_km, excluded.class_mean, excluded.score,
-            excluded.expected_claims, excluded.totals, excluded.tier, excluded.minutes, excluded.unmeasured_days,
-            excluded.premium, excluded.adjusted, excluded.tax, excluded.currency)
+            excluded.expected_claims, excluded.premium, excluded.adjusted, excluded.tax, excluded.currency)
+"""
+# Beside it, and not in it: lists of a large book read narrow rows.
+_KEEP_DRIVING = """
+    insert into policy.book_month_driving (policy_key, period, totals, tier, minutes, unmeasured_days)
+    values (%(policy_key)s, %(period)s, %(totals)s, %(tier)s, %(minutes)s, %(unmeasured_days)s)
+    on conflict (policy_key, period) do update
+       set (totals, tier, minutes, unmeasured_days)
+         = (excluded.totals, excluded.tier, excluded.minutes, excluded.unmeasured_days)
 """
 _RATED = """
     select p.policy_id, p.pay_plan, p.covers, p.factors, p.declared_km_per_year, m.days, m.charged_m, m.gap_m,
-           m.cells_m, m.minutes, m.unmeasured_days, w.totals, w.tiers
+           m.cells_m, coalesce(d.minutes, 0) as minutes, d.unmeasured_days, w.totals, w.tiers
       from policy.book_month m join policy.policy p using (policy_key)
+      left join policy.book_month_driving d using (policy_key, period)
       cross join lateral (select coalesce(jsonb_agg(b.totals), '[]') as totals,
                                  coalesce(array_agg(b.tier) filter (where b.tier <> ''), '{}') as tiers
-                            from policy.book_month b
+                            from policy.book_month_driving b
                            where b.policy_key = m.policy_key and b.period between %(from_month)s and %(period)s) w
      where m.period = %(period)s and p.plan_name = %(plan)s and m.days > 0 and m.premium is not null
      order by p.policy_id
@@ -108,7 +115,9 @@ class ExperiencedMonth:
 
 def keep_month(conn: Conn, month: BookMonth, tax_name: str) -> None:
     """The month's row, with what is posted of it by now."""
-    conn.execute(_KEEP, asdict(month) | {"totals": Jsonb(month.totals), "tax_name": tax_name})
+    values = asdict(month) | {"totals": Jsonb(month.totals), "tax_name": tax_name}
+    conn.execute(_KEEP, values)
+    conn.execute(_KEEP_DRIVING, values)
 
 
 def fetch_rated_months(conn: Conn, period: str, plan_name: str, window_months: int) -> list[RatedMonth]:

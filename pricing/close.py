@@ -26,6 +26,7 @@ from pricing.periods import ended_at, month_bounds, months_before
 from pricing.plan import RatePlan
 from pricing.policies import plan_of_month, publish_packaged_plan
 from pricing.rating import DrivenTrip, Line, Premium, Terms
+from pricing.score_model import COUNTERS
 from pricing.statement import Posting, difference
 from pricing.store import Change, Policy, TripRow
 from scoring.classes import EXPOSURE_CLASSES, HOUR_BANDS
@@ -169,7 +170,7 @@ def _book_month(policy: Policy, plan: RatePlan, month: Month, window: Sequence[T
         class_mean=plan.class_mean,
         score=score.value if score else None,
         expected_claims=frequency * km / 100_000,
-        totals=sum_totals(row.totals for row in counted),
+        totals={name: count for name, count in sum_totals(row.totals for row in counted).items() if name in COUNTERS},
         tier=weakest_tier(counted),
         minutes=sum(minutes_of(row) for row in charged),
         unmeasured_days=sum(part.inputs.unmeasured_days for part in month.parts) if counts_days(plan) else None,

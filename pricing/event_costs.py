@@ -14,9 +14,10 @@ from pricing.driving import counted_trips, terms_before, window_of
 from pricing.month import Month, expiring_of, rate_month
 from pricing.plan import RatePlan
 from pricing.policies import plan_of_hash
+from pricing.score_model import RATES
 from pricing.statement import PeriodStatement
 from pricing.store import Policy
-from scoring.features import BY_NAME, Feature, Totals, sum_totals
+from scoring.features import Totals, sum_totals
 from scoring.score import ScoreModel, score_totals
 from storage.pool import Conn
 
@@ -67,9 +68,9 @@ def counters_of(model: ScoreModel) -> dict[str, str]:
     """The features of a model that count events, each with its counter."""
     found = {}
     for weight in model.weights:
-        feature = BY_NAME[weight.feature]
-        if isinstance(feature, Feature) and feature.numerator[0].endswith(EVENTS):
-            found[weight.feature] = feature.numerator[0]
+        counter = RATES[weight.feature].numerator[0]
+        if counter.endswith(EVENTS):
+            found[weight.feature] = counter
     return found
 
 

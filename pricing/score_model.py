@@ -9,22 +9,17 @@ from decimal import Decimal
 from typing import Any
 
 from pricing.plan_reader import Reader
-from scoring.features import BY_NAME, FEATURES, Feature
+from scoring.features import FEATURES, Feature
 from scoring.score import FREQUENCY_DECIMALS, PRIOR_MODEL, ScoreModel, Weight
 
 DECIMALS = 9  # of what is written: as many as a plan's number may have
 MOST_CLAIMS = 1e6  # per 100,000 km: a book is refused from there on
-LENGTHS = tuple(
-    dict.fromkeys(
-        total
-        for one in FEATURES
-        if isinstance(one, Feature)
-        for total in (*one.numerator, *one.denominator)
-        if total.endswith("_m")
-    )
-)
+# What a model may predict from: how somebody drives, by km, time or trip, and not how far, which is exposure.
+RATES = {one.name: one for one in FEATURES if isinstance(one, Feature) and one.denominator}
+COUNTERS = frozenset(total for one in RATES.values() for total in (*one.numerator, *one.denominator))
+LENGTHS = tuple(sorted(total for total in COUNTERS if total.endswith("_m")))
 _ORDER = {  # a sum of doubles has one order
-    name: place for place, name in enumerate(dict.fromkeys((*(one.feature for one in PRIOR_MODEL.weights), *BY_NAME)))
+    name: place for place, name in enumerate(dict.fromkeys((*(one.feature for one in PRIOR_MODEL.weights), *RATES)))
 }
 
 
@@ -50,8 +45,8 @@ def read_score_model(part: Reader) -> ScoreModel:
 def _weight(name: str, weights: Reader, part: Reader) -> Weight:
     part.refuse_others("beta", "beta_low", "beta_high", "reference", "spread", "cap", "exposure", "credibility_km",
                        "source")  # fmt: skip
-    if name not in BY_NAME:
-        raise weights.refuse(name, f"is no feature of scoring (they are {', '.join(BY_NAME)})")
+    if name not in RATES:
+        raise weights.refuse(name, f"is no feature of scoring by km, time or trip (they are {', '.join(RATES)})")
     beta = part.number("beta", signed=True)
     if beta < 0:
         raise part.refuse("beta", f"{beta} is negative: more of what is risky would lower the price")

@@ -3,11 +3,20 @@
 -- carry another score model, cap by trust tier, charge minutes or count days without readings.
 
 alter table policy.book_month
-    add column totals          jsonb   not null default '{}',  -- of the month's counted trips
-    add column tier            text    not null default '',    -- the weakest of those; '': there are none
-    add column minutes         integer not null default 0,     -- of the charged trips
-    add column unmeasured_days integer,                        -- null: its plan does not ask
-    add column class_mean      numeric not null default 0.8;   -- that the predicted claims are held against
+    add column class_mean numeric not null default 0.8;  -- that the predicted claims are held against
+
+-- Beside the narrow row, which lists of a large book read, and not in it.
+create table policy.book_month_driving (
+    policy_key      uuid    not null,
+    period          text    not null,
+    totals          jsonb   not null,  -- of the month's counted trips, what a model may read
+    tier            text    not null,  -- the weakest of those; '': there are none
+    minutes         integer not null,  -- of the charged trips
+    unmeasured_days integer,           -- null: its plan does not ask
+    primary key (policy_key, period),
+    foreign key (period, policy_key) references policy.book_month on delete cascade
+);
+grant select, insert, update, delete on policy.book_month_driving to wayrate_policy;
 
 -- Months that are summed up already, by the rules that pricing/driving.py has for new ones.
 with charged as (
@@ -22,7 +31,7 @@ with charged as (
     select policy_key, period, jsonb_object_agg(name, metres) as totals
       from (select policy_key, period, name, sum(metres::bigint) as metres
               from charged cross join jsonb_each_text(totals) as one(name, metres)
-             where not is_unacked group by policy_key, period, name) by_name
+             where not is_unacked and name !~ '^(starts_|territory:)' group by policy_key, period, name) by_name
      group by policy_key, period
 ), others as (
     select policy_key, period, sum((duration_s + 30) / 60)::integer as minutes,
@@ -30,7 +39,6 @@ with charged as (
                filter (where not is_unacked))[1] as tier
       from charged group by policy_key, period
 )
-update policy.book_month m
-   set totals = coalesce(s.totals, '{}'), tier = coalesce(o.tier, ''), minutes = o.minutes
-  from others o left join summed s using (policy_key, period)
- where m.policy_key = o.policy_key and m.period = o.period;
+insert into policy.book_month_driving
+select m.policy_key, m.period, coalesce(s.totals, '{}'), coalesce(o.tier, ''), coalesce(o.minutes, 0), null
+  from policy.book_month m left join others o using (policy_key, period) left join summed s using (policy_key, period);

@@ -64,6 +64,7 @@ def test_a_model_is_read_as_it_is_written_in_any_order() -> None:
         ('beta = "0.09"', 'beta = "-0.09"', r"hard_brakes_per_100km\.beta: -0.09 is negative"),
         ('beta = "0.09"', 'beta = "0.2"', r"beta_low: the interval from 0.05 to 0.13 does not hold beta, 0.2"),
         ("hard_brakes_per_100km =", "soft_brakes =", r"score_model\.weights\.soft_brakes: is no feature of scoring"),
+        ("hard_brakes_per_100km =", "distance_km =", r"score_model\.weights\.distance_km: is no feature .* by km"),
         ('credibility_km = "200"', 'credibility_km = "-1"', r"credibility_km: -1 must be 0 or more"),
         ('cap = "15"', 'cap = "1"', r"cap: 1 is under the reference"),
         ('exposure = "brake_measurable_m"', 'exposure = "trips"', r"exposure: 'trips' is not one of"),

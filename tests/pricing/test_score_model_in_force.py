@@ -76,10 +76,10 @@ def test_an_old_month_is_adjusted_by_its_own_plans_model(database: Database) -> 
         assert impact["pay_more"] == 1
     check(database, SECOND)
     # the migration sums up what was there before as the close does
-    kept = "select period, totals, tier, minutes from policy.book_month order by period"
+    kept = "select period, totals, tier, minutes from policy.book_month_driving order by period"
     with database.role("owner") as conn:
         summed = conn.execute(kept).fetchall()
-        conn.execute("update policy.book_month set totals = default, tier = default, minutes = default")
+        conn.execute("delete from policy.book_month_driving")
         conn.execute(b"with charged" + MIGRATION.read_bytes().partition(b"with charged")[2])
         assert conn.execute(kept).fetchall() == summed
 
