@@ -213,7 +213,7 @@ def assign_device(database: Database, policy_id: str, device_id: str, from_time:
         policy = store.fetch_policy(conn, policy_id)
     if policy is None:
         raise UnknownPolicy(policy_id)
-    start = from_time or datetime.combine(policy.starts_on, time(), ZoneInfo(policy.time_zone)).astimezone(UTC)
+    start = from_time or cover_span(policy)[0]
     with database.role("link") as conn:
         device_key = _device_key(conn, device_id)
         assigned = store.fetch_assignments(conn, device_key, start)
@@ -228,6 +228,29 @@ def assign_device(database: Database, policy_id: str, device_id: str, from_time:
         elif start < own[0]:
             store.begin_assignment_earlier(conn, device_key, own[0], start)
         return not own
+
+
+def cover_span(policy: Policy) -> tuple[datetime, datetime]:
+    """When the cover begins and ends, by the clock of the policy's place."""
+    begins, ends = (
+        datetime.combine(day, time(), ZoneInfo(policy.time_zone)).astimezone(UTC)
+        for day in (policy.starts_on, policy.ends_on)
+    )
+    return begins, ends
+
+
+def release_device(database: Database, policy_id: str, device_id: str, at: datetime) -> None:
+    """From `at` on the device measures this policy no longer; repeating changes nothing.
+
+    What it measured before stays the policy's. Raises UnknownPolicy; UnknownDevice, also where it never measured it.
+    """
+    with database.role("policy") as conn:
+        policy = store.fetch_policy(conn, policy_id)
+    if policy is None:
+        raise UnknownPolicy(policy_id)
+    with database.role("link") as conn:
+        if not store.end_links(conn, _device_key(conn, device_id), policy.policy_key, at):
+            raise UnknownDevice(device_id)
 
 
 def require_devices(database: Database, devices: Iterable[str]) -> None:

@@ -98,12 +98,21 @@ LOCK_ASSIGNMENTS = "select pg_advisory_xact_lock(hashtextextended('assignment', 
 ASSIGNED = """
     select p.policy_id, a.from_time, (p.ends_on::timestamp at time zone p.time_zone) as cover_ends
       from link.assignment a join policy.policy p using (policy_key)
-     where a.device_key = %s and a.to_time > %s order by a.from_time
+     where a.device_key = %s and a.to_time > %s and a.to_time > a.from_time order by a.from_time
 """
 END_ASSIGNMENT = "update link.assignment set to_time = %s where device_key = %s and from_time = %s"
+# One that had not begun yet is left as of no time at all.
+END_LINKS = """
+    update link.assignment set to_time = least(to_time, greatest(%(at)s, from_time)) where device_key = %(device_key)s
+       and policy_key = %(policy_key)s
+"""
 BEGIN_EARLIER = "update link.assignment set from_time = %s where device_key = %s and from_time = %s"
 CHANGED_FROM = "insert into telemetry.trip_change (device_key, from_month, changed_at) values (%s, %s, %s)"
-ASSIGN = "insert into link.assignment (device_key, policy_key, from_time) values (%s, %s, %s)"
+ASSIGN = """
+    insert into link.assignment as a (device_key, policy_key, from_time) values (%s, %s, %s)
+    on conflict (device_key, from_time) do update set policy_key = excluded.policy_key, to_time = excluded.to_time
+     where a.to_time = a.from_time
+"""
 CHANGES = """
     select c.trip_change_id, a.policy_key, c.from_month
       from telemetry.trip_change c left join link.assignment a using (device_key) order by c.trip_change_id
@@ -335,6 +344,13 @@ def insert_assignment(conn: Conn, device_key: int, policy_key: UUID, from_time: 
 def end_assignment(conn: Conn, device_key: int, held_from: datetime, to_time: datetime) -> None:
     """The assignment that began at `held_from` ends at `to_time` (link role)."""
     conn.execute(END_ASSIGNMENT, (to_time, device_key, held_from))
+
+
+def end_links(conn: Conn, device_key: int, policy_key: UUID, at: datetime) -> bool:
+    """From that instant the device measures this policy no longer; False where it never did (link role)."""
+    conn.execute(LOCK_ASSIGNMENTS, (device_key,))
+    values = {"device_key": device_key, "policy_key": policy_key, "at": at}
+    return conn.execute(END_LINKS, values).rowcount > 0
 
 
 def begin_assignment_earlier(conn: Conn, device_key: int, held_from: datetime, from_time: datetime) -> None:

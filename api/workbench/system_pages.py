@@ -9,10 +9,11 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from api import wording
 from api.access import device_object, looked
-from api.device_errors import DeviceEnded, UnfitDevice
+from api.device_errors import CoverOver, DeviceEnded, DeviceInUse, UnfitDevice
 from api.errors import NotFound
 from api.forms import check_session_form
 from api.languages import say
+from api.policy_file import any_policy
 from api.rendering import page
 from api.roles import Admin, Now, Store
 from api.trip_view import Fact
@@ -23,6 +24,9 @@ from ingest.devices import revoke
 from ingest.enrolment import make_code
 from ingest.errors import BadDeviceId, BadImei, DeviceExists, UnknownDevice
 from ingest.metrics import REGISTRY
+from pricing.errors import DeviceTaken
+from pricing.errors import UnknownDevice as UnlinkedDevice
+from pricing.policies import assign_device, cover_span
 from storage.pool import Database
 
 router = APIRouter(include_in_schema=False)
@@ -110,6 +114,35 @@ def end_by_form(device_id: str, reader: Admin, database: Store, now: Now, form_t
     except UnknownDevice:
         raise NotFound("device", device_id) from None
     looked(database, reader, "device_ended", now, object_id=named)
+    return RedirectResponse(address("/devices", {"find": device_id}), status_code=303)
+
+
+@router.post("/devices/{device_id}/assignment")
+def assign_by_form(
+    device_id: str,
+    reader: Admin,
+    database: Store,
+    now: Now,
+    *,
+    policy: Annotated[str, Form(max_length=64, pattern=r"^[^\x00]*$")],
+    form_token: Token = "",
+) -> Response:
+    """From now on, or from its first day to come, the device measures the policy; whose it was before is not told."""
+    check_session_form(reader, form_token)
+    with database.role("policy") as conn:
+        held = any_policy(conn, policy.strip())
+    begins, ends = cover_span(held)
+    if ends <= now:
+        raise CoverOver(held.policy_id)
+    try:
+        is_new = assign_device(database, held.policy_id, device_id, max(now, begins))
+    except UnlinkedDevice:
+        raise NotFound("device", device_id) from None
+    except DeviceTaken:
+        raise DeviceInUse(device_id) from None
+    if is_new:
+        named = device_object(database, device_id)
+        looked(database, reader, "device_linked", now, policy_key=held.policy_key, object_id=named)
     return RedirectResponse(address("/devices", {"find": device_id}), status_code=303)
 
 

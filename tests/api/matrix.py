@@ -101,6 +101,11 @@ ROW_OF = {
     "GET /api/v1/book": _SCORES,
     "GET /api/v1/book/{policy_id}/statements": _STATEMENTS,
     "POST /api/v1/policies/{policy_id}/devices": "Devices: link",
+    "GET /api/v1/policies/{policy_id}/devices": "Devices: link",
+    "DELETE /api/v1/policies/{policy_id}/devices/{device_id}": "Devices: link",
+    "GET /policies/{policy_id}/devices": "Devices: link",
+    "POST /policies/{policy_id}/devices": "Devices: link",
+    "POST /policies/{policy_id}/devices/{device_id}/end": "Devices: link",
     "POST /api/v1/devices/{device_id}/code": "Devices: enrol, rotate",
     "POST /api/v1/devices/{device_id}/rotate": "Devices: enrol, rotate",
     "POST /api/v1/devices/{device_id}/revoke": "Devices: revoke",
@@ -129,6 +134,7 @@ ROW_OF = {
     "GET /devices.csv": "Devices: enrol, rotate",
     "POST /devices/codes": "Devices: enrol, rotate",
     "POST /devices/{device_id}/end": "Devices: revoke",
+    "POST /devices/{device_id}/assignment": "Devices: enrol, rotate",
     "GET /security-events": "Security events",
     "GET /security-events.csv": "Security events",
     "GET /system": "Metrics",
@@ -247,6 +253,9 @@ REQUEST = {
     "PUT /api/v1/trips/{trip_id}/label": Asked(json={"label": "driver"}),
     "GET /api/v1/book": Asked(query={"period": "2026-10"}),
     "POST /api/v1/policies/{policy_id}/devices": Asked(json={"code": "{link_code}"}),  # of the family's objects
+    "DELETE /api/v1/policies/{policy_id}/devices/{device_id}": Asked(),
+    "POST /policies/{policy_id}/devices": Asked(form={"code": "{link_code}"}),
+    "POST /policies/{policy_id}/devices/{device_id}/end": Asked(form={}),
     "POST /api/v1/devices/{device_id}/code": Asked(),
     "POST /api/v1/devices/{device_id}/rotate": Asked(),
     "POST /api/v1/devices/{device_id}/revoke": Asked(),
@@ -282,6 +291,7 @@ REQUEST = {
     "POST /quarantine/replay": Asked(form={"channel": "http"}),
     "POST /devices/codes": Asked(form={"device": "car-fresh"}),
     "POST /devices/{device_id}/end": Asked(form={}),
+    "POST /devices/{device_id}/assignment": Asked(form={"policy": "{policy_id}"}),
     "POST /rate-plans/check": Asked(form={}, file={"plan": packaged_plan().content}),
     "POST /rate-plans/drafts": Asked(
         form={"content": packaged_plan().content.replace('version = "1"', 'version = "3"')}

@@ -98,7 +98,8 @@ CODES = (
 ACTIONS = (
     "audit_exported", "audit_read", "book_exported", "card_opened", "care_said", "consents_read", "contest_decided",
     "contests_exported",
-    "device_code_made", "device_ended", "device_linked", "erasure_asked", "erasure_completed", "erasure_granted",
+    "device_code_made", "device_ended", "device_linked", "device_unlinked", "erasure_asked",
+    "erasure_completed", "erasure_granted",
     "erasure_refused", "identity_erased", "location_read", "plan_published", "plan_refused", "plan_submitted",
     "policy_bind", "policy_cancel", "policy_endorse", "policy_read", "policy_renew", "quarantine_exported",
     "quarantine_read", "quarantine_replayed",

@@ -121,6 +121,22 @@ def test_a_policyholder_links_a_device_by_its_code(client: TestClient, database:
     sign_in(client, BEN)
     taken = client.post("/api/v1/policies/T-2/devices", json={"code": code})
     assert (taken.status_code, "T-1" in taken.text) == (409, False)
+    assert client.get("/api/v1/policies/T-1/devices").status_code == 404
+    assert client.delete("/api/v1/policies/T-1/devices/car-7").status_code == 404
+    assert client.delete("/api/v1/policies/T-2/devices/car-7").status_code == 404
+    sign_in(client, ANNA)
+    shown = client.get("/policies/T-1/devices").text
+    token = shown.split('name="form_token" value="')[1].split('"')[0]
+    assert ("car-7" in shown, "never heard yet" in shown) == (True, True)
+    end = "/policies/T-1/devices/car-7/end"
+    assert client.post(end, data={"form_token": "x"}).status_code == 403
+    for _ in range(2):
+        assert client.post(end, data={"form_token": token}, follow_redirects=False).status_code == 303
+    assert client.delete("/api/v1/policies/T-1/devices/car-8").status_code == 404
+    with database.role("policy") as conn:
+        assert [one.action for one in entries(conn)].count("device_unlinked") == 1
+    sign_in(client, BEN)
+    assert client.post("/api/v1/policies/T-2/devices", json={"code": code}).status_code == 201  # it is free again
     got = [client.post("/api/v1/policies/T-2/devices", json={"code": "0000-0000-0000"}) for _ in range(6)]
     assert [one.status_code for one in got] == [422] * 5 + [429]
     assert (got[0].json()["field"], "retry-after" in got[5].headers) == ("code", True)

@@ -71,10 +71,9 @@ class Asking:
             headers["Idempotency-Key"] = uuid4().hex
         form = asked.form
         if form is not None:
-            form = {
-                name: self.objects[owner]["trip_id"] if value == "{trip_id}" else value for name, value in form.items()
-            }
-            form = {**form, "form_token": caller.form_token} | ({"key": uuid4().hex} if "key" in form else {})
+            form = {**self._about(owner, form), "form_token": caller.form_token} | (
+                {"key": uuid4().hex} if "key" in form else {}
+            )
         return self.client.request(
             method,
             path.format_map(self.objects[owner]),
@@ -91,6 +90,10 @@ class Asking:
         wanted = request_of(operation).json
         if not isinstance(wanted, dict):
             return wanted
+        return self._about(owner, wanted)
+
+    def _about[V](self, owner: str, wanted: dict[str, V]) -> dict[str, V | str]:
+        """What is asked for, with the ids of this owner in the places of their names."""
         own = {f"{{{name}}}": value for name, value in self.objects[owner].items()}
         return {name: own.get(value, value) if isinstance(value, str) else value for name, value in wanted.items()}
 

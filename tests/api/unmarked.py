@@ -10,7 +10,7 @@ from api.rendering import make_environment
 
 WORD = re.compile(r"[^\W\d_]{2,}")
 NAMES = {"Wayrate", "UTC", "CSV", "PDF"}  # as they are in every language
-SEEN_ATTRIBUTES = re.compile(r"(?:aria-label|title|placeholder|alt)=([\"'])(.*?)\1")
+SEEN_ATTRIBUTES = re.compile(r"\b(?:aria-label|title|placeholder|alt)=([\"'])(.*?)\1")
 ATTRIBUTE = re.compile(r'^ class="\w+"$')  # a block of its own, inside of a tag
 UNSEEN = re.compile(r"<(code|svg|script|style)\b.*?</\1>|<[^<>]*>|&\w+;", re.DOTALL)
 # Words that an English sentence hardly does without and no German one has.

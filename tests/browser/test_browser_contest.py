@@ -42,7 +42,7 @@ def test_browser_contest_decision_credit_and_new_statement(browser: Browser, add
     assert "The person did not let the way be shown." in desk.locator("main").inner_text()
     desk.locator("textarea[name=words]").fill("The workshop confirmed it.")
     desk.get_by_role("button", name="Uphold", exact=True).click()
-    desk.get_by_text("upheld").first.wait_for()
+    desk.locator("tbody .tag", has_text="upheld").first.wait_for()
 
     post_adjustments(own_world.database, NOW)
     anna.goto(trip)

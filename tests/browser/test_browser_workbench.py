@@ -66,7 +66,7 @@ def test_browser_two_people_publish_a_plan(browser: Browser, address: str, tmp_p
     author = at_desk(browser, address, ACTUARY)
     page = author.page
     follow(page, "Rate plans")
-    path.write_text(draft.replace('"1.75"', '"-1.75"'))
+    path.write_text(draft.replace('fee = "1.75"', 'fee = "-1.75"'))
     page.get_by_label("Rate plan (TOML)").set_input_files(path)
     page.get_by_role("button", name="Check").click()
     assert "at fee" in page.get_by_role("alert").inner_text()
