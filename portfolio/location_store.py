@@ -66,7 +66,7 @@ def fetch_looks(conn: Conn, policy_keys: Sequence[UUID]) -> list[LocationLook]:
 def territory_counts(conn: Conn, least_vehicles: int = LEAST_VEHICLES) -> list[TerritoryCount]:
     """Vehicles and metres by the insurer's territories, of those with at least so many vehicles (role policy).
 
-    Never of fewer than LEAST_VEHICLES, whatever is asked for. Vehicles are devices with a trip there under a policy.
+    Never of fewer than LEAST_VEHICLES, whatever is asked for. A policy is one vehicle, however many devices are in it.
     """
     with conn.cursor(row_factory=class_row(TerritoryCount)) as cur:
         return cur.execute(_COUNTS, (least_vehicles,)).fetchall()

@@ -1,8 +1,13 @@
-"""Where the book drives: squares of half a kilometre that enough vehicles drove through, and nothing of the others."""
+"""Where the book drives: squares of half a kilometre that enough vehicles drove through, and nothing of the others.
+
+A vehicle is what one policy insures, however many devices are in it. What lies in a privacy zone of whoever pays for a
+trip or drove it is on no map, and counts nowhere.
+"""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from uuid import UUID
 
 import numpy as np
 from markupsafe import Markup
@@ -10,13 +15,26 @@ from markupsafe import Markup
 from api import wording
 from api.languages import say
 from api.map_drawing import Bounds, framed, squares_svg
+from api.workbench import places_store as store
+from api.zones import without_zones
+from portfolio.zone_store import Zone, fetch_zones
 from scoring.roads import RoadMap
 from scoring.tracks import unpack
+from storage.pool import Database
 
 LEAST_VEHICLES = 5  # of fewer nothing is told: not the square, not a sum; for groups of policies as well
 MOST_TRIPS = 3_000
 SQUARE_DEG = 0.0045  # of latitude: 500 m
 LEVELS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Driven:
+    """A trip's packed path, the policy whose vehicle drove it, and the zones that hold for it."""
+
+    policy_key: UUID
+    path: bytes
+    zones: Sequence[Zone]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,29 +57,48 @@ class PlacesView:
     most: int
 
 
-def squares_of(paths: Iterable[tuple[int, bytes]]) -> tuple[list[Square], int, int]:
+def driven_trips(database: Database, period: str) -> Iterator[Driven]:
+    """At most MOST_TRIPS trips of a month under a policy, chosen by lot."""
+    with database.role("telemetry") as conn:
+        chosen = store.fetch_chosen(conn, period, MOST_TRIPS)
+    with database.role("link") as conn:
+        whose = {one.trip_id: one for one in store.fetch_whose(conn, chosen)}
+        owners = store.fetch_zone_owners(conn, sorted({person for one in whose.values() for person in one.people}))
+    with database.role("telemetry") as conn:
+        zones = {zone.zone_id: zone for zone in fetch_zones(conn, [zone_id for _, zone_id in owners])}
+        own: dict[UUID, list[Zone]] = defaultdict(list)
+        for person, zone_id in owners:
+            own[person] += [zones[zone_id]] if zone_id in zones else []
+        for trip_id, path in store.each_path(conn, list(whose)):
+            held = [zone for person in set(whose[trip_id].people) for zone in own.get(person, ())]
+            yield Driven(whose[trip_id].policy_key, path, held)
+
+
+def squares_of(trips: Iterable[Driven]) -> tuple[list[Square], int, int]:
     """Squares that at least LEAST_VEHICLES vehicles drove through; how many others there are, and how many trips."""
-    vehicles: dict[tuple[int, int], set[int]] = defaultdict(set)
+    vehicles: dict[tuple[int, int], set[UUID]] = defaultdict(set)
     passed: dict[tuple[int, int], int] = defaultdict(int)
-    trips = 0
-    for device_key, packed in paths:
-        track = unpack(packed)
+    count = 0
+    for trip in trips:
+        track = without_zones(unpack(trip.path), trip.zones)
+        count += 1
+        if track is None:
+            continue
         placed = np.isfinite(track.latitude_deg) & np.isfinite(track.longitude_deg)
-        trips += 1
         for row, column in _cells(track.latitude_deg[placed], track.longitude_deg[placed]):
-            vehicles[row, column].add(device_key)
+            vehicles[row, column].add(trip.policy_key)
             passed[row, column] += 1
     found = [
-        Square(_bounds(*cell), len(devices), passed[cell])
-        for cell, devices in sorted(vehicles.items())
-        if len(devices) >= LEAST_VEHICLES
+        Square(_bounds(*cell), len(policies), passed[cell])
+        for cell, policies in sorted(vehicles.items())
+        if len(policies) >= LEAST_VEHICLES
     ]
-    return found, len(vehicles) - len(found), trips
+    return found, len(vehicles) - len(found), count
 
 
-def places_view(paths: Iterable[tuple[int, bytes]], roads: RoadMap | None) -> PlacesView:
+def places_view(driven: Iterable[Driven], roads: RoadMap | None) -> PlacesView:
     """The map of the squares over our own roads."""
-    squares, hidden, trips = squares_of(paths)
+    squares, hidden, trips = squares_of(driven)
     if not squares:
         return PlacesView(Markup(""), trips, 0, hidden, 0)
     most = max(square.vehicles for square in squares)

@@ -10,8 +10,8 @@ from api.roles import Now, PlanReader, PortfolioReader, Store
 from api.workbench import portfolio_view as view
 from api.workbench.book_store import fetch_posted_period
 from api.workbench.known_plans import PlanHash, known_plan, live_plans
-from api.workbench.places import LEAST_VEHICLES, MOST_TRIPS, places_view
-from api.workbench.places_store import each_path, fetch_latest_driven_month
+from api.workbench.places import LEAST_VEHICLES, MOST_TRIPS, driven_trips, places_view
+from api.workbench.places_store import fetch_latest_driven_month
 from api.workbench.portfolio_store import (
     SEGMENTS,
     Months,
@@ -87,8 +87,7 @@ def show_places(request: Request, reader: PortfolioReader, database: Store) -> R
     """Where the book drove in its latest month: squares that enough vehicles drove through."""
     with database.role("telemetry") as conn:
         period = fetch_latest_driven_month(conn)
-        paths = each_path(conn, period, MOST_TRIPS) if period else iter(())
-        found = places_view(paths, request.app.state.roads)
+    found = places_view(driven_trips(database, period) if period else (), request.app.state.roads)
     month = wording.month(period) if period else ""
     return page(request, "places.html", reader, month=month, found=found, least=LEAST_VEHICLES, most_trips=MOST_TRIPS)
 

@@ -339,10 +339,12 @@ TRIP_IN = """
 
 
 def test_territories_of_few_vehicles_are_not_told(database: Database) -> None:
-    policy_key = uuid4()
+    policies = [uuid4() for _ in range(7)]
     with database.role("owner") as conn:
-        add_policy(conn, policy_key)
-        for key in range(1, 8):
+        for number, policy_key in enumerate(policies):
+            add_policy(conn, policy_key, f"P-{number}")
+        for key in range(1, 11):  # the last ones are all in one car
+            policy_key = policies[min(key, 7) - 1]
             conn.execute("insert into telemetry.device values (%s, %s, now())", (key, f"car-{key}"))
             conn.execute("insert into link.assignment values (%s, %s, '2026-01-01')", (key, policy_key))
             conn.execute(TRIP_IN, (key, "busy" if key <= 5 else "quiet"))

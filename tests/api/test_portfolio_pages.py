@@ -5,15 +5,18 @@ import io
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal as D  # noqa: N817
+from uuid import uuid4
 
 import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
 from api.app import create_api
-from api.workbench.places import LEAST_VEHICLES, SQUARE_DEG, places_view, squares_of
+from api.workbench.places import LEAST_VEHICLES, SQUARE_DEG, Driven, places_view, squares_of
+from portfolio.zone_store import Zone
 from pricing.agreements import assess_claim, keep_claim
 from pricing.close import close_period
 from pricing.policies import add_policy
@@ -96,18 +99,21 @@ def track(latitude: float, longitude: float) -> bytes:
 
 def test_a_square_of_too_few_vehicles_is_not_told(client: TestClient, database: Database) -> None:
     here, there = (60.17 // SQUARE_DEG * SQUARE_DEG + 0.001, 24.95), (60.2 // SQUARE_DEG * SQUARE_DEG + 0.001, 24.95)
-    paths = [(device, track(*here)) for device in range(LEAST_VEHICLES)]
-    paths += [(device % 2, track(*there)) for device in range(3 * LEAST_VEHICLES)]  # many trips of two vehicles
-    squares, hidden, trips = squares_of(paths)
+    cars = [uuid4() for _ in range(LEAST_VEHICLES)]
+    trips = [Driven(car, track(*here), ()) for car in cars]
+    trips += [Driven(cars[turn % 2], track(*there), ()) for turn in range(3 * LEAST_VEHICLES)]  # many trips of two
+    squares, hidden, count = squares_of(trips)
     assert [(one.vehicles, one.trips) for one in squares] == [(LEAST_VEHICLES, LEAST_VEHICLES)]
-    assert (hidden, trips) == (1, 4 * LEAST_VEHICLES)
+    assert (hidden, count) == (1, 4 * LEAST_VEHICLES)
     west, south, east, north = squares[0].bounds
     assert south <= here[0] < north
     assert west <= here[1] < east
-    shown = places_view(paths, None)
+    shown = places_view(trips, None)
     assert shown.svg.count("<rect") == 1
     assert f"{LEAST_VEHICLES} vehicles" in shown.svg
-    assert places_view(paths[: LEAST_VEHICLES - 1], None).svg == ""
+    assert places_view(trips[: LEAST_VEHICLES - 1], None).svg == ""
+    at_home = replace(trips[0], zones=[Zone(uuid4(), *here, 300.0, NOW)])  # and in a zone it is nobody's
+    assert squares_of([at_home, *trips[1:LEAST_VEHICLES]])[:2] == ([], 1)
     begin_session(client, database, UNA, "underwriter")
     assert "nothing is shown" in client.get("/portfolio/map").text
 

@@ -141,13 +141,13 @@ def test_a_ledger_line_that_loses_a_record_is_refused(database: Database) -> Non
         )
 
 
-def add_policy(conn: Conn, policy_key: uuid.UUID) -> None:
+def add_policy(conn: Conn, policy_key: uuid.UUID, policy_id: str = "P-1") -> None:
     person_key = uuid.uuid4()
     conn.execute("insert into policy.person values (%s, 'Test Person', null)", (person_key,))
     conn.execute(
         """insert into policy.policy
-           values (%s, 'P-1', %s, %s, %s, 'plan', 'per_km', '{liability}', '{}', 9000, 'UTC')""",
-        (policy_key, person_key, date(2026, 1, 1), date(2027, 1, 1)),
+           values (%s, %s, %s, %s, %s, 'plan', 'per_km', '{liability}', '{}', 9000, 'UTC')""",
+        (policy_key, policy_id, person_key, date(2026, 1, 1), date(2027, 1, 1)),
     )
 
 
