@@ -24,9 +24,8 @@ from portfolio.touchpoint_store import Touchpoint, fetch_touchpoints, open_compl
 from pricing.periods import months_before
 from pricing.policies import packaged_plan, plan_of_hash, plan_on
 from pricing.rating import recompute
-from pricing.store import fetch_trips
+from pricing.store import fetch_totals
 from scoring.coaching import coach
-from scoring.features import sum_totals
 from scoring.score import score_of_frequency
 from storage.pool import Conn, Database
 
@@ -110,8 +109,7 @@ class _Read:
 
 def _read(conn: Conn, text: str, now: datetime) -> _Read:
     """Of the person with this policy number or e-mail address: a short read after the other. Raises NotFound."""
-    person_key = customer_store.find_person(conn, text)
-    found = None if person_key is None else customer_store.fetch_person(conn, person_key)
+    found = customer_store.fetch_person(conn, text)
     if found is None:
         raise NotFound("customer", text)
     person, policies = found
@@ -244,8 +242,8 @@ def best_change(conn: Conn, policy: HeldPolicy, now: datetime) -> str | None:
     today = local(now, policy.time_zone).date()
     plan = plan_on(conn, policy.plan_name, max(today, policy.starts_on))
     month = f"{today:%Y-%m}"
-    trips = fetch_trips(conn, policy.policy_key, months_before(month, plan.behaviour.window_months), month)
-    changes = coach(sum_totals(trip.totals for trip in trips if trip.excluded is None), plan.score_model)
+    first = months_before(month, plan.behaviour.window_months)
+    changes = coach(fetch_totals(conn, policy.policy_key, first, month), plan.score_model)
     if not changes:
         return None
     name = feature_name(changes[0].feature)
@@ -267,9 +265,8 @@ def _not_known(known: Known, read: _Read) -> list[str]:
 
 def person_of(database: Database, text: str) -> tuple[UUID, UUID | None]:
     """The person of a policy number or e-mail address and their current policy. Raises NotFound."""
-    with database.role("policy") as conn:
-        person_key = customer_store.find_person(conn, text)
-        if person_key is None:
-            raise NotFound("customer", text)
-        policies = customer_store.fetch_held_policies(conn, person_key)
-    return person_key, policies[0].policy_key if policies else None
+    found = database.read("policy", lambda conn: customer_store.fetch_person(conn, text))
+    if found is None:
+        raise NotFound("customer", text)
+    person, policies = found
+    return person.person_key, policies[0].policy_key if policies else None

@@ -31,9 +31,9 @@ def litmus(
     seed: Seed = 1,
     as_json: AsJson = False,
 ) -> None:
-    """The litmus test against treating all, treating nobody, and who knows the truth."""
+    """The litmus test against all, nobody, and four oracles: from who knows all that can be known to who knows all."""
     from portfolio.comparison import interval
-    from portfolio.litmus_check import check
+    from portfolio.litmus_check import ORACLES, check
     from portfolio.strategies import fit
     from simulator.book.behaviour import read_behaviour
     from simulator.book.competition import make_round
@@ -45,8 +45,8 @@ def litmus(
             made = make_round(seed + number, customers, 5, read_formula(), read_behaviour(), pilot, told)
             checks.append(check(made.market, fit(made.pilot)))
             advance(number + 1, seeds)
-    names = [*asdict(checks[0]), "share_of_knowable", "share_of_all"]
-    found = {name: interval([getattr(one, name) for one in checks]) for name in names}
+    found = {name: interval([getattr(one, name) for one in checks]) for name in asdict(checks[0])}
+    found |= {f"share_of_{name}": interval([one.share_of(name) for one in checks]) for name in ORACLES}
     _say({"seeds": seeds, "customers": customers, "pilot": pilot, "told": told} | found, as_json)
 
 

@@ -15,22 +15,15 @@ from psycopg.rows import class_row, scalar_row, tuple_row
 
 from storage.pool import Conn
 
-_FIND = """
-    select p.person_key from policy.person p
-     where p.email = %(text)s
-        or p.person_key = (select person_key from policy.policy where policy_id = %(text)s)
-     limit 1
-"""
 _PERSON = """
     select p.person_key, p.name, p.email, h.policy_key, h.policy_id, h.starts_on, h.ends_on, h.plan_name, h.pay_plan,
            h.covers, h.factors, h.declared_km_per_year, h.sharing, h.time_zone
       from policy.person p left join policy.policy h using (person_key)
-     where p.person_key = %s order by h.ends_on desc, h.policy_id
-"""
-_POLICIES = """
-    select policy_key, policy_id, starts_on, ends_on, plan_name, pay_plan, covers, factors, declared_km_per_year,
-           sharing, time_zone
-      from policy.policy where person_key = %s order by ends_on desc, policy_id
+     where p.person_key = (select w.person_key from policy.person w
+                            where w.email = %(text)s
+                               or w.person_key = (select person_key from policy.policy where policy_id = %(text)s)
+                            limit 1)
+     order by h.ends_on desc, h.policy_id
 """
 _MONTHS = """
     select s.period, sum(s.amount) as amount, min(s.currency) as currency, min(s.plan_hash) as plan_hash,
@@ -121,25 +114,16 @@ class ReportedClaim:
     occurred_on: date
 
 
-def find_person(conn: Conn, text: str) -> UUID | None:
-    """The person of exactly this e-mail address or policy number: cards are not browsed."""
+def fetch_person(conn: Conn, text: str) -> tuple[Person, list[HeldPolicy]] | None:
+    """Who has exactly this e-mail address or policy number, and their policies, the one that ends last first.
+
+    Cards are not browsed.
+    """
     if "\0" in text:
         return None  # PostgreSQL's text holds no NUL
-    row = conn.execute(_FIND, {"text": text.strip()}).fetchone()
-    return None if row is None else UUID(str(row[0]))
-
-
-def fetch_person(conn: Conn, person_key: UUID) -> tuple[Person, list[HeldPolicy]] | None:
-    """Who this is, and their policies, the one that ends last first."""
     with conn.cursor(row_factory=tuple_row) as cur:
-        rows = cur.execute(_PERSON, (person_key,)).fetchall()
+        rows = cur.execute(_PERSON, {"text": text.strip()}).fetchall()
     return (Person(*rows[0][:3]), [HeldPolicy(*row[3:]) for row in rows if row[3] is not None]) if rows else None
-
-
-def fetch_held_policies(conn: Conn, person_key: UUID) -> list[HeldPolicy]:
-    """Their policies, the one that ends last first."""
-    with conn.cursor(row_factory=class_row(HeldPolicy)) as cur:
-        return cur.execute(_POLICIES, (person_key,)).fetchall()
 
 
 def fetch_months(conn: Conn, policy_key: UUID, most: int) -> list[PostedMonth]:

@@ -1,6 +1,6 @@
 """The litmus test against the truth of a simulated market: its gain beside treating all, nobody, and by the truth."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from portfolio.contact import kept_more
 from portfolio.litmus import NOTHING, next_steps
 from portfolio.market import Market, leave_chance, log_ratio
-from portfolio.rates import by_declared, by_driving
+from portfolio.rates import by_declared, by_driving, usual_offer
 from portfolio.strategies import DISCOUNT, Fitted
 
 type Floats = NDArray[np.float64]
@@ -16,35 +16,37 @@ type Bools = NDArray[np.bool_]
 
 LOADING = 1.4
 QINI_STEPS = 100
+SENSITIVITIES = 15  # quantiles that a mean over customers is taken at
+NODES = 5  # of a mean over what others will offer (Gauss-Hermite)
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """True gains over all customers of a renewal, euro.
+    """True gains over all customers of a renewal, euro: of the litmus test, of all and of nobody, and of four oracles.
 
-    `knowing_all` knows each customer's own temper, price sensitivity and losses, which nobody can; `knowable` the true
-    mean effect of each action given the prices, and of who shares their driving the losses that it explains.
+    `foreseeing` knows the true mean effect of every action for customers of whom the same is known, what the others
+    usually offer and, of who shares it, what the driving so far truly costs: all that can be known before a renewal.
+    `knowing_offers` knows this year's offers and driving as well, which nobody does yet; `knowing_tempers` also who is
+    moved by what; `knowing_all` also everybody's own sensitivity to price and losses.
     """
 
     litmus: float
     treat_all: float  # the one action that is best for everybody
     treat_none: float
-    knowable: float
+    foreseeing: float
+    knowing_offers: float
+    knowing_tempers: float
     knowing_all: float
     treated_share: float
     qini: float  # of the dearest action: area over random targeting, as a share of that of the true order
 
-    @property
-    def share_of_knowable(self) -> float:
-        """Of what could be gained over the better of all and none by who knows what can be known."""
+    def share_of(self, oracle: str) -> float:
+        """Of what an oracle gains over the better of all and none."""
         better = max(self.treat_all, self.treat_none)
-        return (self.litmus - better) / (self.knowable - better)
+        return float((self.litmus - better) / (getattr(self, oracle) - better))
 
-    @property
-    def share_of_all(self) -> float:
-        """Likewise of who knows all."""
-        better = max(self.treat_all, self.treat_none)
-        return (self.litmus - better) / (self.knowing_all - better)
+
+ORACLES = ("foreseeing", "knowing_offers", "knowing_tempers", "knowing_all")
 
 
 def check(market: Market, fitted: Fitted) -> Check:
@@ -54,24 +56,30 @@ def check(market: Market, fitted: Fitted) -> Check:
     expected = np.where(market.shares_driving, by_driving(fitted.individual, market, year - 1), declared)
     price = LOADING * expected
     annuity = _annuity(fitted.leaving.stay_share, market.years - year)
-    value = (price - expected - market.service_cost) * annuity
-    estimated = kept_more(fitted.leaving, log_ratio(price, market.offer[year - 1]), np.ones(count), market.answered)
+    usual, spread = usual_offer(market, year - 1)
+    estimated = kept_more(fitted.leaving, log_ratio(price, usual), np.ones(count), market.answered)
     free = np.zeros(len(market.action_cost))
+    value = (price - expected - market.service_cost) * annuity
     chosen = next_steps(estimated, value, market.action_cost, free, 0.0, np.zeros(count, dtype=np.bool_))
 
     each = _true_uplift(market, year, price)
     gain = each * ((price - market.loss[year] - market.service_cost) * annuity)[:, None] - market.action_cost
-    knowable_uplift = _mean_uplift(market, year, price)
-    known_loss = np.where(market.shares_driving, market.explained_loss[year], expected)
-    known_value = (price - known_loss - market.service_cost) * annuity
-    knowable = (knowable_uplift * known_value[:, None] - market.action_cost).argmax(axis=1)
     rows = np.arange(count)
+
+    def gained(uplift: Floats, losses_of: int) -> float:
+        """By who goes by this uplift (n, actions), and by what the driving of a year truly costs."""
+        loss = np.where(market.shares_driving, market.explained_loss[losses_of], expected)
+        worth = (price - loss - market.service_cost) * annuity
+        return float(gain[rows, (uplift * worth[:, None] - market.action_cost).argmax(axis=1)].sum())
+
     dearest = int(np.argmax(market.action_cost))
     return Check(
         litmus=float(gain[rows, chosen.action].sum()),
         treat_all=float(gain[:, NOTHING + 1 :].sum(axis=0).max()),
         treat_none=0.0,
-        knowable=float(gain[rows, knowable].sum()),
+        foreseeing=gained(_foreseen_uplift(market, year, price, usual, spread), year - 1),
+        knowing_offers=gained(_mean_uplift(market, year, price), year),
+        knowing_tempers=gained(_mean_over_sensitivities(market, year, price), year),
         knowing_all=float(gain.max(axis=1).sum()),
         treated_share=float((chosen.action != NOTHING).mean()),
         qini=qini(estimated[:, dearest], each[:, dearest]) / qini(each[:, dearest], each[:, dearest]),
@@ -101,16 +109,29 @@ def _true_uplift(market: Market, year: int, price: Floats) -> Floats:
     return np.stack([chances[NOTHING] - chance for chance in chances], axis=1)
 
 
-def _mean_uplift(market: Market, year: int, price: Floats, draws: int = 40) -> Floats:
-    """The same given only prices and earlier answers: averaged over the tempers and sensitivities of such customers."""
-    rng = np.random.default_rng(0)
+def _foreseen_uplift(market: Market, year: int, price: Floats, usual: Floats, spread: float) -> Floats:
+    """The mean over what others may offer in that year about their usual offers; tempers and sensitivities unknown."""
+    nodes, weights = np.polynomial.hermite_e.hermegauss(NODES)
     total = np.zeros_like(market.moved)
-    groups = [np.flatnonzero(market.answered == one) for one in np.unique(market.answered)]
-    other = np.arange(len(market))
-    for _ in range(draws):
-        for group in groups:
-            other[group] = rng.permutation(group)
-        swapped = Market(**{name: getattr(market, name) for name in Market.__slots__} | {
-            "sensitivity": market.sensitivity[other], "moved": market.moved[other]})  # fmt: skip
-        total += _true_uplift(swapped, year, price)
-    return np.asarray(total / draws)
+    for node, weight in zip(nodes, weights / weights.sum(), strict=True):
+        offer = market.offer.copy()
+        offer[year] = usual * np.exp(spread * node)
+        total += weight * _mean_uplift(replace(market, offer=offer), year, price)
+    return total
+
+
+def _mean_uplift(market: Market, year: int, price: Floats) -> Floats:
+    """The mean over the tempers of customers who answered alike, each by its share, and over all sensitivities."""
+    tempers, temper = np.unique(market.moved, axis=0, return_inverse=True)
+    total = np.zeros_like(market.moved)
+    for number, moved in enumerate(tempers):
+        shares = [(temper[market.answered == one] == number).mean() for one in range(market.answered.max() + 1)]
+        everybody = replace(market, moved=np.tile(moved, (len(market), 1)))
+        total += np.array(shares)[market.answered, None] * _mean_over_sensitivities(everybody, year, price)
+    return total
+
+
+def _mean_over_sensitivities(market: Market, year: int, price: Floats) -> Floats:
+    quantiles = np.quantile(market.sensitivity, (np.arange(SENSITIVITIES) + 0.5) / SENSITIVITIES)
+    parts = [_true_uplift(replace(market, sensitivity=np.full(len(market), one)), year, price) for one in quantiles]
+    return np.asarray(np.mean(parts, axis=0))

@@ -91,6 +91,17 @@ def by_driving(rates: Individual, market: Market, year: int) -> Floats:
     return np.asarray(np.exp(columns @ rates.driven) * rates.amount)
 
 
+def usual_offer(market: Market, year: int) -> tuple[Floats, float]:
+    """What others usually offer to customers who declare the same, euro a year, shape (n,), and how far a single offer
+    lies from it (log standard deviation): a regression of that year's offers.
+
+    One customer's own offer of a year tells less about their next one than what everybody was offered.
+    """
+    columns, offered = _declared(market, market.declared_km), np.log(market.offer[year])
+    usual = columns @ np.linalg.lstsq(columns, offered, rcond=None)[0]
+    return np.exp(usual), float((offered - usual).std())
+
+
 def _declared(market: Market, km: Floats) -> Floats:
     """Intercept, log km, and a column a level but for the first of each factor."""
     columns = [np.ones(len(market)), np.log(km / KM_REFERENCE)]

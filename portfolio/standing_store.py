@@ -40,13 +40,13 @@ _MET = """
 # One row a person of `keys` who has a policy, in the order of `keys`; sums are of the year before `as_of`.
 _STANDINGS = """
     with whose as (
-        select distinct on (k.place) k.place, p.person_key, p.policy_key, p.starts_on, p.ends_on, p.factors,
+        select distinct on (p.person_key) p.person_key, p.policy_key, p.starts_on, p.ends_on, p.factors,
                p.declared_km_per_year,
                to_char((%(as_of)s at time zone p.time_zone) - interval '12 months', 'YYYY-MM') as since_month,
                to_char((%(as_of)s at time zone p.time_zone) - interval '7 months', 'YYYY-MM') as half_month,
                to_char(%(as_of)s at time zone p.time_zone, 'YYYY-MM') as this_month
-          from unnest(%(keys)s::uuid[]) with ordinality k(person_key, place) join policy.policy p using (person_key)
-         order by k.place, p.ends_on desc, p.policy_id),
+          from policy.policy p where p.person_key = any(%(keys)s)
+         order by p.person_key, p.ends_on desc, p.policy_id),
     months as (
         select w.person_key,
                sum(m.premium - m.tax) / nullif(sum(m.days) filter (where m.premium is not null), 0) * 365.25 as premium,
@@ -85,9 +85,10 @@ _STANDINGS = """
            coalesce(answered.taken, false)::int, coalesce(answered.refused, false)::int,
            coalesce(answered.silent, false)::int, coalesce(met.contacted, false),
            coalesce(answered.unwanted, '{}')
-      from whose w left join months m using (person_key) left join met using (person_key)
+      from unnest(%(keys)s::uuid[]) with ordinality k(person_key, place) join whose w using (person_key)
+      left join months m using (person_key) left join met using (person_key)
       left join answered using (person_key)
-     order by w.place
+     order by k.place
 """
 
 

@@ -4,7 +4,8 @@ Two steps, both on lots, so that differences are effects. A logistic model with 
 over each trait (an S-learner, Künzel et al. 2019) says by how much the action keeps each customer. How far that is to
 be believed is asked of customers it was not fitted on: the slope of the outcome on what it says of them (the best
 linear predictor of Chernozhukov et al. 2018) is 1 where it is right and 0 where it made patterns of chance. That slope
-is shrunk by its own uncertainty (James and Stein 1961, its positive part) and never counts for more than 1. Pure.
+is shrunk by its own uncertainty (in the manner of James and Stein 1961, and to nothing within its 95 % interval of
+nothing) and never counts for more than 1. Pure.
 """
 
 from collections.abc import Mapping
@@ -24,6 +25,7 @@ LEAST_CUSTOMERS = 2000
 LEAST_OF_A_KIND = 50  # who stayed, and who left, in each arm
 FOLDS = 5
 RIDGE = 10.0  # in likelihoods, on coefficients of standardized traits
+_SPREAD = 1.96  # of a 95 % interval
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +111,8 @@ def _slope(said: Floats, rest: Floats, treated: Bools, treated_share: float) -> 
 
 
 def _shrunk(slope: float, error: float) -> float:
-    if slope <= error:
-        return 0.0
-    return min(slope, 1.0) * (1.0 - (error / slope) ** 2)
+    wide = _SPREAD * error
+    return 0.0 if slope <= wide else min(slope, 1.0) * (1.0 - (wide / slope) ** 2)
 
 
 def _standard(table: Floats, means: Floats, deviations: Floats) -> Floats:

@@ -64,6 +64,12 @@ TRIPS = """
      where t.policy_key = %s and t.local_month between %s and %s order by t.started_at, t.trip_id
 """
 
+TOTALS = """
+    select one.name, sum(one.count::bigint)::bigint
+      from link.trip_of_policy t, jsonb_each_text(t.totals) one(name, count)
+     where t.policy_key = %s and t.local_month between %s and %s and t.excluded is null group by one.name
+"""
+
 POST = """
     insert into policy.statement (statement_id, policy_key, period, kind, revision, amount, currency, lines, worksheet,
                                   inputs, inputs_digest, plan_hash, versions, reason, posted_at)
@@ -256,6 +262,11 @@ def fetch_trips(conn: Conn, policy_key: UUID, from_month: str, to_month: str) ->
     """The trips of a policy that began in those months, both included, by the clock of their place."""
     with conn.cursor(row_factory=class_row(TripRow)) as cursor:
         return cursor.execute(TRIPS, (policy_key, from_month, to_month)).fetchall()
+
+
+def fetch_totals(conn: Conn, policy_key: UUID, from_month: str, to_month: str) -> dict[str, int]:
+    """The totals of the trips of those months that count, both included, summed."""
+    return {str(name): int(str(count)) for name, count in conn.execute(TOTALS, (policy_key, from_month, to_month))}
 
 
 def keep_measured_days(conn: Conn, policy: Policy, first: date, after: date) -> set[date]:

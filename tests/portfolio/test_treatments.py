@@ -134,7 +134,7 @@ def test_what_stands_in_no_data_stays_in_the_corrected_one() -> None:
     [
         (
             ["litmus", "--seeds", "1", "--customers", "4000", "--pilot", "20000"],
-            {"litmus", "treat_all", "knowable", "qini"},
+            {"litmus", "treat_all", "foreseeing", "knowing_offers", "knowing_tempers", "knowing_all", "qini"},
         ),
         (["elasticity", "--renewals", "5000"], {"at_face_value", "corrected", "truth", "caveat"}),
         (
