@@ -52,13 +52,33 @@ def litmus(
 
 @portfolio.command("value")
 def value(
+    book: Annotated[
+        Path | None,
+        typer.Argument(metavar="[DIR]", help="A simulated book's folder, to check out of time. Default: a market."),
+    ] = None,
+    learn: Annotated[
+        float, typer.Option("--learn", min=0.1, max=0.9, help="Of the folder's time, the part that is learned from.")
+    ] = 0.4,
     customers: Annotated[int, typer.Option("--customers", min=4000, help="Customers of the market.")] = 20_000,
     pilot: Annotated[int, typer.Option("--pilot", min=4000, help="Renewals to learn from.")] = 50_000,
     years: Annotated[int, typer.Option("--years", min=1, max=20, help="Years that are looked at.")] = 6,
     seed: Seed = 1,
     as_json: AsJson = False,
 ) -> None:
-    """Lifetime value as predicted from a pilot, and as it is, by tenths of the predicted one."""
+    """Lifetime value as predicted and as it is, by tenths: of a market from a pilot, or of a book's later terms.
+
+    Out of time, what is known of service, claims and score moves it; beside it stands a prediction without them.
+    """
+    if book is not None:
+        from cli.value_table import print_value
+        from portfolio.value_out_of_time import check_value
+
+        later = check_value(book, learn)
+        if as_json:
+            typer.echo(json.dumps(asdict(later), indent=2))
+        else:
+            print_value(later)
+        return
     from portfolio.strategies import fit
     from portfolio.value_check import check
     from simulator.book.behaviour import read_behaviour

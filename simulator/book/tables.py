@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from simulator.book.behaviour import FEATURES
 from simulator.book.claims import Claims
 from simulator.book.customers import TEMPERS, Codes, Days, Floats
-from simulator.book.formula import CHANNELS
+from simulator.book.formula import CHANNELS, levels
 from simulator.book.prices import PHONE, SHARING
 from simulator.book.terms import NO_POLICY, Insured, Term, World
 
@@ -129,11 +129,16 @@ def exposure(world: World, insured: Insured, term: Term, price: Floats, claims: 
 
 
 def exposure_truth(world: World, insured: Insured, term: Term, means: Floats) -> Table:
-    """The true mean of each term's claims by cover, with heterogeneity and without, and all that was driven."""
+    """The true mean of each term's claims by cover, with heterogeneity and without, that of a claim's amount (euro, but
+    for the cap), and all that was driven.
+    """
     table: Table = {"policy": insured.policy, "term": np.full(len(insured), term.number)}
-    for code, cover in enumerate(world.formula.cover):
+    severity = levels(world.formula.vehicle_class, "severity")[insured.customers.vehicle_class]
+    severity = severity * (1.0 + world.formula.amounts.inflation) ** term.book_year
+    for code, (cover, truth) in enumerate(world.formula.cover.items()):
         table[f"{cover}_mean"] = means[:, code]
         table[f"{cover}_mean_of_driver"] = means[:, code] * insured.customers.heterogeneity
+        table[f"{cover}_mean_amount"] = truth.expected_amount * severity
     return table | {f"driven_{name}": term.features[:, column] for column, name in enumerate(FEATURES)}
 
 

@@ -16,6 +16,7 @@ from portfolio.planning_store import fetch_result
 from portfolio.renewals_file import other_ends, read_renewals, true_chances
 from portfolio.standings import Standings
 from portfolio.uplift import Uplift
+from portfolio.value_out_of_time import check_value
 from portfolio.worth import ACTION_COST, Effect, judge
 from simulator.book.behaviour import read_behaviour
 from simulator.book.files import write_book
@@ -79,6 +80,26 @@ def test_out_of_time_the_predicted_chances_are_the_true_ones(book: Path) -> None
 def test_what_is_no_book_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BadBook, match=r"renewals\.parquet is not there"):
         read_renewals(tmp_path)
+
+
+def test_value_out_of_time_is_near_what_came_and_knows_service_and_score(book: Path) -> None:
+    found = check_value(book, 0.4)
+    assert found.asked_about > 3000
+    assert found.predicted == pytest.approx(found.true, abs=100.0)  # of a premium of some 600: little was learned from
+    lower, upper = (np.mean([one.true for one in part]) for part in (found.tenths[:5], found.tenths[5:]))
+    assert upper > lower
+    assert found.tenths != found.without_service_and_score
+
+
+@pytest.mark.long
+def test_value_over_three_years_out_of_time(tmp_path: Path) -> None:
+    scope = Scope(20_000, 8, np.datetime64("2023-01-01", "D"), 1)
+    write_book(tmp_path, simulate_book(World(scope, read_formula(), read_behaviour())))
+    found = check_value(tmp_path, 0.4)
+    assert found.years == 3
+    assert found.predicted == pytest.approx(found.true, rel=0.15)
+    predicted, true = (np.array([getattr(one, name) for one in found.tenths]) for name in ("predicted", "true"))
+    assert np.corrcoef(predicted, true)[0, 1] > 0.9
 
 
 def worth_of(model: LapseModel, premium: float, loss_ratio: tuple[float, float, float]) -> tuple[float, float, float]:
