@@ -47,6 +47,7 @@ class CardView:
     worth: list[Fact]
     litmus: str
     alone: list[str]
+    open_claims: str  # what to do about those that keep them alone
     care: list[tuple[str, str]]  # what may be said now: its word, and how it reads
     care_words: str
     policies: list[Row]
@@ -73,6 +74,7 @@ def card_view(card: CustomerCard, now: datetime) -> CardView:
         worth=_worth(card),
         litmus=said(card.judged.litmus.why) if card.judged.litmus and card.step.name != "litmus" else "",
         alone=[said(f"{one[0].upper()}{one[1:]}") for one in card.left_alone],
+        open_claims=_open_claims(card),
         care=[(one, say(CARE_WORDS[one])) for one in ((OVER,) if _cared(card) else REASONS)],
         care_words=_care_words(card, zone),
         policies=[
@@ -104,6 +106,17 @@ def card_view(card: CustomerCard, now: datetime) -> CardView:
     )
 
 
+def _open_claims(card: CustomerCard) -> str:
+    waiting = [one.claim_id for one in card.claims if not one.is_settled]
+    if not waiting:
+        return ""
+    return say(
+        "Nothing is offered until every claim is settled here: {claims}. A claim that was paid or closed elsewhere "
+        "counts as open until somebody keeps that, with `wayrate policy assess CLAIM AMOUNT --settled`.",
+        claims=", ".join(waiting),
+    )
+
+
 def _facts(card: CustomerCard, now: datetime, zone: str) -> list[Fact]:
     waiting = card.open_contests
     since = wording.day(wording.local(waiting[0], zone).date()) if waiting else ""
@@ -119,7 +132,9 @@ def _facts(card: CustomerCard, now: datetime, zone: str) -> list[Fact]:
         Fact(
             say("Claims"),
             str(len(card.claims)),
-            say("the last on {day}", day=wording.day(card.claims[0].occurred_on)) if card.claims else "",
+            say("the last on {day}", day=wording.day(max(one.occurred_on for one in card.claims)))
+            if card.claims
+            else "",
         ),
         Fact(
             say("Contact"), say("agreed") if card.may_contact else say("not agreed"), say("to be written to or called")

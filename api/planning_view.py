@@ -1,6 +1,7 @@
 """Segments, strategies and offers as pages show them: kept results in words, masked for who may see groups alone."""
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 from markupsafe import Markup
@@ -106,6 +107,9 @@ def _facts(found: Mapping[str, Any]) -> list[Fact]:
             "{low} to {high} on {count} resamples; 1: the same, 0: by chance", low=wording.number(stability["low"], 2),
             high=wording.number(stability["high"], 2), count=found["reruns"])),
     ]  # fmt: skip
+    if found.get("left_out"):
+        left_out = wording.number(found["left_out"])
+        facts.append(Fact(say("Left out"), left_out, say("policies of other currencies: a segment's money is of one")))
     if alike is not None:
         facts.append(
             Fact(
@@ -131,7 +135,7 @@ def _segment(one: Group, currency: str, pays: bool) -> Group:
     }
     if "value" in one:
         row |= {
-            "value": _interval(one["value"], 0),
+            "value": _money_interval(one["value"], currency),
             "kept": say("none ended") if one["kept"] is None else _shared(one["kept"]),
             "needs": _shares(one["needs"]),
             "night_known": wording.percent(one["night_known"]),
@@ -177,6 +181,13 @@ def _map(found: Mapping[str, Any]) -> Markup:
 def _paying(one: Group) -> str:
     names = " + ".join(said(name) for name in one["names"])
     return f"{names} ({say_count('{count} policy', '{count} policies', one['policies'])})"
+
+
+def _money_interval(one: Mapping[str, float], currency: str) -> str:
+    value, low, high = (
+        wording.money(Decimal(round(one[end])), currency, decimals=0) for end in ("value", "low", "high")
+    )
+    return say("{value} ({low} to {high})", value=value, low=low, high=high)
 
 
 def _interval(one: Mapping[str, float], decimals: int) -> str:

@@ -32,8 +32,15 @@ SENTENCES = (
     "{count} in the household, by its own word", "{count} years old",
     # What a contact is worth.
     "No contact pays: {why}",
-    "{action} keeps {more} in a hundred more (experiment {name}: {low} to {high}), worth {worth} euro each, at {cost}: "
-    "{gain} ({least} to {most})",
+    "No contact is left: they did not take what was offered within a year",
+    "{action} keeps {more} in a hundred more on average (experiment {name}: {low} to {high} in all), worth {worth} "
+    "euro each, at {cost}: {gain} ({least} to {most})",
+    "{action} keeps {more} in a hundred more for customers like them (experiment {name}: {low} to {high} in all), "
+    "worth {worth} euro each, at {cost}: {gain} ({least} to {most})",
+    # Why somebody is not contacted.
+    "no renewal within {days} days", "not agreed to be contacted", "left alone: claim, complaint, care or frequency",
+    "contacted already before this renewal", "part of a running experiment", "worth or effect not known",
+    "no contact pays", "would pay, but the budget is spent on others",
     # What is not known.
     "What they drive, and when, for offers: they have not agreed to it",
     "What coaching would say: they have not agreed to it", "What the household has elsewhere: nobody asked yet",

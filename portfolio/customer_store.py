@@ -54,9 +54,12 @@ _OPEN_CONTESTS = """
     select c.raised_at from link.contest c left join link.contest_decision d using (contest_id)
      where c.policy_key = any(%s) and d.contest_id is null order by c.raised_at
 """
-_CLAIMS = (
-    "select claim_id, cover, occurred_on from policy.claim where policy_key = any(%s) order by occurred_on desc limit 5"
-)
+_CLAIMS = """
+    select claim_id, cover, occurred_on,
+           coalesce((select a.settled from policy.claim_assessment a where a.claim_id = c.claim_id
+                      order by a.claim_assessment_id desc limit 1), false) as is_settled
+      from policy.claim c where policy_key = any(%s) order by is_settled, occurred_on desc limit 20
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +115,7 @@ class ReportedClaim:
     claim_id: str
     cover: str
     occurred_on: date
+    is_settled: bool
 
 
 def fetch_person(conn: Conn, text: str) -> tuple[Person, list[HeldPolicy]] | None:
@@ -156,6 +160,6 @@ def fetch_open_contests(conn: Conn, policy_keys: Sequence[UUID]) -> list[datetim
 
 
 def fetch_claims(conn: Conn, policy_keys: Sequence[UUID]) -> list[ReportedClaim]:
-    """The latest claims."""
+    """The latest claims, those that are not settled first."""
     with conn.cursor(row_factory=class_row(ReportedClaim)) as cur:
         return cur.execute(_CLAIMS, (list(policy_keys),)).fetchall()

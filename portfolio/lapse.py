@@ -26,7 +26,7 @@ SURE = 0.95
 DISCOUNT = 0.05
 DRAWS = 200
 SURE_ENDS = (100 * (1 - SURE) / 2, 100 * (1 + SURE) / 2)
-_BLOCK = 4096  # customers at a time: draws of them stay small
+_BLOCK = 512  # customers at a time: their draws stay in the cache
 
 NAMES = (
     "intercept", "price_against_market", "increase", "bad_service", "claim", "score_gain", "score_known", "log_years",

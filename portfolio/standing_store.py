@@ -18,6 +18,7 @@ from portfolio.offer_store import SILENT_AFTER
 from portfolio.standings import Standings
 from portfolio.suppression import RENEWAL_WITHIN_DAYS
 from portfolio.touchpoint_store import CHANNEL_COST, CONTACTS, MINUTE_COST
+from pricing.periods import months_before
 from storage.pool import Conn
 
 type Bools = NDArray[np.bool_]
@@ -41,23 +42,20 @@ _MET = """
 _STANDINGS = """
     with whose as (
         select distinct on (p.person_key) p.person_key, p.policy_key, p.starts_on, p.ends_on, p.factors,
-               p.declared_km_per_year,
-               to_char((%(as_of)s at time zone p.time_zone) - interval '12 months', 'YYYY-MM') as since_month,
-               to_char((%(as_of)s at time zone p.time_zone) - interval '7 months', 'YYYY-MM') as half_month,
-               to_char(%(as_of)s at time zone p.time_zone, 'YYYY-MM') as this_month
+               p.declared_km_per_year
           from policy.policy p where p.person_key = any(%(keys)s)
          order by p.person_key, p.ends_on desc, p.policy_id),
     months as (
         select w.person_key,
                sum(m.premium - m.tax) / nullif(sum(m.days) filter (where m.premium is not null), 0) * 365.25 as premium,
-               sum(m.premium - m.tax) filter (where m.period > w.half_month)
-                   / nullif(sum(m.days) filter (where m.period > w.half_month), 0) as late,
-               sum(m.premium - m.tax) filter (where m.period <= w.half_month)
-                   / nullif(sum(m.days) filter (where m.period <= w.half_month), 0) as early,
-               avg(m.score) filter (where m.period > w.half_month)
-                   - avg(m.score) filter (where m.period <= w.half_month) as score_gain
+               sum(m.premium - m.tax) filter (where m.period > %(half_month)s)
+                   / nullif(sum(m.days) filter (where m.period > %(half_month)s), 0) as late,
+               sum(m.premium - m.tax) filter (where m.period <= %(half_month)s)
+                   / nullif(sum(m.days) filter (where m.period <= %(half_month)s), 0) as early,
+               avg(m.score) filter (where m.period > %(half_month)s)
+                   - avg(m.score) filter (where m.period <= %(half_month)s) as score_gain
           from whose w join policy.book_month m
-            on m.policy_key = w.policy_key and m.period between w.since_month and w.this_month
+            on m.policy_key = w.policy_key and m.period between %(since_month)s and %(this_month)s
          group by w.person_key),
     met as (
         select w.person_key, sum(c.cost + t.minutes * %(minute)s) as cost, bool_or(t.kind = 'complaint') as complained,
@@ -150,6 +148,9 @@ def fetch_standings(conn: Conn, keys: Sequence[UUID], as_of: datetime) -> Found:
         "as_of": as_of,
         "today": as_of.date(),
         "since": since,
+        "since_month": months_before(f"{as_of:%Y-%m}", 12),
+        "half_month": months_before(f"{as_of:%Y-%m}", 7),
+        "this_month": f"{as_of:%Y-%m}",
         "silent": as_of - SILENT_AFTER,
         "offered": as_of - ANSWERED_WITHIN,
         "near": RENEWAL_WITHIN_DAYS,

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from api import wording
 from api.languages import say
+from api.planning_words import said
 from api.trip_view import Fact
 from portfolio.contact_store import Due, KeptList
 
@@ -50,7 +51,7 @@ def contact_row(one: Due) -> Row:
         what=wording.words(one.action),
         gain=gain,
         cost=wording.money(Decimal(f"{one.cost:.2f}"), "EUR"),
-        why=one.why,
+        why=said(one.why),
     )
 
 
@@ -62,17 +63,23 @@ def contact_sums(kept: KeptList, due: Sequence[Due]) -> Sums:
     return Sums(
         made=f"{kept.made_at:%Y-%m-%d %H:%M} UTC",
         facts=[
-            Fact(say("To contact"), f"{len(due) - done:,}", say("of {count} listed", count=f"{found['contacts']:,}")),
-            Fact(say("Done"), f"{done:,}", say("logged since as begun by us")),
-            Fact(say("Fell away"), f"{fell_away:,}", say("withdrew, renewed, or are left alone since")),
+            Fact(
+                say("To contact"),
+                wording.number(len(due) - done),
+                say("of {count} listed", count=wording.number(found["contacts"])),
+            ),
+            Fact(say("Done"), wording.number(done), say("logged since as begun by us")),
+            Fact(say("Fell away"), wording.number(fell_away), say("withdrew, renewed, or are left alone since")),
             Fact(say("Expected gain"), _euro(found["gain"]), say("over six years, costs taken off")),
             Fact(
-                say("Cost"), _euro(found["cost"]), say("{minutes} minutes of work", minutes=f"{found['minutes']:,.0f}")
+                say("Cost"),
+                _euro(found["cost"]),
+                say("{minutes} minutes of work", minutes=wording.number(found["minutes"])),
             ),
         ],
-        actions=[(wording.words(name), f"{count:,}") for name, count in found["by_action"].items()],
-        why_not=[(wording.words(name), f"{count:,}") for name, count in found["why_not"].items() if count],
-        missing=list(found["missing"]),
+        actions=[(wording.words(name), wording.number(count)) for name, count in found["by_action"].items()],
+        why_not=[(_capital(said(name)), wording.number(count)) for name, count in found["why_not"].items() if count],
+        missing=[said(one) for one in found["missing"]],
     )
 
 
@@ -80,6 +87,10 @@ def csv_row(one: Due) -> tuple[object, ...]:
     """In the order of CSV_HEAD."""
     figures = (None if value is None else round(value, 2) for value in (one.gain, one.low, one.high, one.cost))
     return (one.place, one.policy_id, one.name, one.ends_on, one.action, *figures, one.experiment or "", one.why)
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _euro(amount: float) -> str:

@@ -266,3 +266,23 @@ def test_a_budget_counts_one_thing() -> None:
     answer = CliRunner().invoke(app, ["portfolio", "contacts", "--most", "3", "--minutes", "9"])
     assert answer.exit_code == 2
     assert "not both" in " ".join(answer.output.replace("│", " ").split())
+
+
+def test_the_card_says_which_claims_keep_them_alone_and_what_to_do(client: TestClient, book: Database) -> None:
+    sign_in(client, SUPPORT)
+    page = client.get("/customers/P-12").text
+    assert "until every claim is settled here: C-1" in page
+    assert "wayrate policy assess" in page
+    with book.role("policy") as conn:
+        conn.execute("insert into policy.claim_assessment (claim_id, incurred, settled, known_at)"
+                     " values ('C-1', 900, true, now())")  # fmt: skip
+    assert "until every claim is settled" not in client.get("/customers/P-12").text
+    assert client.get("/api/v1/customers/P-12").json()["left_alone"] == []
+
+
+def test_the_list_is_read_in_german(client: TestClient) -> None:
+    sign_in(client, SUPPORT)
+    page = client.get("/contacts", headers={"Accept-Language": "de"}).text
+    assert "Wen ansprechen" in page
+    assert "Call hält im Mittel" in page or "Anruf hält im Mittel" in page
+    assert "Nicht einverstanden, angesprochen zu werden" in page
