@@ -23,7 +23,7 @@ from api.sight import Sight
 from api.store import Account, Trip, fetch_drives
 from api.trip_file import known_trip
 from portfolio.consent_store import purpose_named
-from portfolio.driver_store import MAP, claim, fetch_drivers, name_driver
+from portfolio.driver_store import MAP, claim, end_driver, fetch_drivers, name_driver
 from pricing.policies import plan_of_month
 from scoring.features import sum_totals
 from scoring.score import Score, score_totals
@@ -45,6 +45,7 @@ class DriverIn(BaseModel):
 class DriverOut(BaseModel):
     """Somebody who drives beside the policyholder."""
 
+    driver_id: UUID
     name: str
     since: datetime
     shows_map: bool = Field(description="Lets the policyholder see the ways of own trips; theirs to say, under Privacy")
@@ -113,6 +114,27 @@ def add_by_form(
     return RedirectResponse("/privacy#drivers", status_code=303)
 
 
+@router.delete("/api/v1/policies/{policy_id}/drivers/{driver_id}", status_code=204, responses=PROBLEMS)
+def end_driver_of_policy(policy_id: str, driver_id: UUID, reader: Policyholder, database: Store, now: Now) -> None:
+    """From now on they drive no longer. Their trips stay theirs, and so does whether you see the ways of these."""
+    _end(database, reader, policy_id, driver_id, now)
+
+
+@router.post("/policies/{policy_id}/drivers/{driver_id}/end", include_in_schema=False)
+def end_by_form(
+    policy_id: str,
+    driver_id: UUID,
+    reader: Policyholder,
+    database: Store,
+    now: Now,
+    form_token: Annotated[str, Form(max_length=200)] = "",
+) -> Response:
+    """Takes a driver off the policy, and goes back to the page."""
+    check_session_form(reader, form_token)
+    _end(database, reader, policy_id, driver_id, now)
+    return RedirectResponse("/privacy#drivers", status_code=303)
+
+
 @router.put("/api/v1/trips/{trip_id}/driver", responses=PROBLEMS)
 def claim_trip(trip_id: UUID, wanted: ClaimIn, reader: Policyholder, database: Store, now: Now) -> TripOut:
     """Says that you drove, or takes it back; again changes nothing. What somebody else claimed stays theirs."""
@@ -152,7 +174,9 @@ def _named(database: Database, reader: Account, policy_id: str) -> list[DriverOu
     with database.role("policy") as conn:
         policy = own_policy(conn, reader, policy_id)
         found = fetch_drivers(conn, policy.policy_key, purpose_named(MAP).text_hash)
-    return [DriverOut(name=one.name, since=one.since, shows_map=one.shows_map) for one in found]
+    return [
+        DriverOut(driver_id=one.person_key, name=one.name, since=one.since, shows_map=one.shows_map) for one in found
+    ]
 
 
 def _name(database: Database, reader: Account, policy_id: str, wanted: DriverIn, now: datetime) -> None:
@@ -162,6 +186,13 @@ def _name(database: Database, reader: Account, policy_id: str, wanted: DriverIn,
         if email == policy.email:
             return  # who pays drives in any case
         name_driver(conn, policy.policy_key, uuid4(), name, email, named_by=reader.account_key, as_of=now)
+
+
+def _end(database: Database, reader: Account, policy_id: str, driver_id: UUID, now: datetime) -> None:
+    with database.role("policy") as conn:
+        policy = own_policy(conn, reader, policy_id)
+        if not end_driver(conn, policy.policy_key, driver_id, now):
+            raise NotFound("driver", str(driver_id))
 
 
 def _claim(database: Database, reader: Account, trip_id: UUID, mine: bool, now: datetime) -> None:

@@ -136,7 +136,8 @@ def driver_rows(database: Database, files: Sequence[PolicyFile]) -> list[dict[st
         named = [(file.policy.policy_id, fetch_drivers(conn, file.policy.policy_key, map_words)) for file in files]
     return [
         {"policy_id": policy_id, "drivers": [
-            {"name": one.name, "since": long_day(one.since), "shows_map": one.shows_map} for one in found]}
+            {"name": one.name, "driver_id": str(one.person_key), "since": long_day(one.since),
+             "shows_map": one.shows_map} for one in found]}
         for policy_id, found in named
     ]  # fmt: skip
 

@@ -92,15 +92,19 @@ TRIP_COUNT = "select count(*) from link.trip_of_policy where policy_key = %(poli
 
 # Of whoever pays and of whoever drove; while nobody knows who did, of everybody who may have.
 _NAMED = "select policy_key from policy.policy_driver where person_key = %(person_key)s"
+_MAY_HAVE_DRIVEN = """exists (select from policy.policy_driver n
+      where n.person_key = %(person_key)s and n.policy_key = t.policy_key and n.since <= t.started_at
+        and (n.until is null or n.until > t.started_at))"""
 OWN_TRIP = (
     _TRIP_COLUMNS.format(which="trip_id = %(trip_id)s")
     + f""" where t.trip_id = %(trip_id)s and (p.person_key = %(person_key)s or d.driver = %(person_key)s
-                                              or (d.driver is null and t.policy_key in ({_NAMED})))"""
+                                              or (d.driver is null and {_MAY_HAVE_DRIVEN}))"""
 )
 DRIVES = (
     _TRIP_COLUMNS.format(which=f"policy_key in ({_NAMED})")
     + f""" where t.policy_key in ({_NAMED}) and p.person_key <> %(person_key)s
-             and (d.driver is null or d.driver = %(person_key)s) order by t.started_at desc limit %(limit)s"""
+             and (d.driver = %(person_key)s or (d.driver is null and {_MAY_HAVE_DRIVEN}))
+           order by t.started_at desc limit %(limit)s"""
 )
 
 

@@ -204,6 +204,8 @@ def profiles(
             typer.echo(f"  never a factor: {', '.join(profile.refuses) or '-'}")
             for duty, meaning in profile.duties.items():
                 typer.echo(f"  duties.{duty}: {meaning}")
+            kept = profile.identity
+            typer.echo(f"  who somebody was is kept {kept.years} years after the cover: {kept.because}")
             for source in profile.sources:
                 typer.echo(f"  source: {source}")
 

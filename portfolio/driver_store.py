@@ -20,8 +20,13 @@ _NAME_DRIVER = """
 _DRIVERS = """
     select d.person_key, p.name, d.since, policy.agrees(d.person_key, %(purpose)s, %(words)s) as shows_map
       from policy.policy_driver d join policy.person p using (person_key)
-     where d.policy_key = %(policy_key)s order by d.since, p.name
+     where d.policy_key = %(policy_key)s and d.until is null order by d.since, p.name
 """
+_END_DRIVER = """
+    update policy.policy_driver set until = greatest(since, %(as_of)s)
+     where policy_key = %(policy_key)s and person_key = %(person_key)s and until is null
+"""
+_WAS_NAMED = "select exists (select from policy.policy_driver where policy_key = %s and person_key = %s)"
 _DRIVES = "select exists (select from policy.policy_driver where person_key = %s)"
 _TRIP = "select device_key, started_at, ended_at from telemetry.trip where trip_id = %s"
 # Held to the end of the transaction: of two who claim at once the second is told.
@@ -55,9 +60,18 @@ def name_driver(
 
 
 def fetch_drivers(conn: Conn, policy_key: UUID, map_words: str) -> list[NamedDriver]:
-    """The named drivers of a policy; `map_words` is the hash of the words by which a map is shown."""
+    """The drivers who are named on a policy now; `map_words` is the hash of the words by which a map is shown."""
     with conn.cursor(row_factory=class_row(NamedDriver)) as cur:
         return cur.execute(_DRIVERS, {"policy_key": policy_key, "purpose": MAP, "words": map_words}).fetchall()
+
+
+def end_driver(conn: Conn, policy_key: UUID, person_key: UUID, as_of: datetime) -> bool:
+    """From now on they drive no longer; what they said stays theirs. False where they never were named."""
+    values = {"policy_key": policy_key, "person_key": person_key, "as_of": as_of}
+    if conn.execute(_END_DRIVER, values).rowcount:
+        return True
+    row = conn.execute(_WAS_NAMED, (policy_key, person_key)).fetchone()
+    return bool(row and row[0])
 
 
 def is_named_driver(conn: Conn, person_key: UUID) -> bool:

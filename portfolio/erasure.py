@@ -145,7 +145,7 @@ def _identity_kept(conn: Conn, policy_keys: list[UUID], as_of: datetime) -> tupl
     for policy in fetch_policies(conn, policy_keys):
         jurisdiction = plan_on(conn, policy.plan_name, policy.ends_on).jurisdiction
         rule = None if jurisdiction is None else profile_named(jurisdiction).identity
-        if rule is not None:
+        if rule is not None and rule.years:
             until = _years_after(policy.ends_on, rule.years)
             latest = max(latest or (until, rule.because), (until, rule.because))
     return latest if latest and latest[0] > as_of.date() else None

@@ -40,12 +40,12 @@ class Profile:
     notice_days: int | None
     bias_test: bool
     duties: Mapping[str, str]
-    identity: "KeptIdentity | None"
+    identity: "KeptIdentity"
 
 
 @dataclass(frozen=True, slots=True)
 class KeptIdentity:
-    """For how many years after the last day of cover who somebody was may have to be known, and why."""
+    """For how many years after the last day of cover who somebody was has to be known (0: it has not), and why."""
 
     years: int
     because: str
@@ -122,5 +122,5 @@ def profile_named(name: str) -> Profile:
         notice_days=table.get("notice_days"),
         bias_test=table.get("bias_test", False),
         duties=table.get("duties", {}),
-        identity=KeptIdentity(**table["identity"]) if "identity" in table else None,
+        identity=KeptIdentity(**table["identity"]),
     )

@@ -1,4 +1,4 @@
--- depends: 0066.vehicles-of-territories
+-- depends: 0067.drivers-end
 -- Whom to contact before their renewal, by day: the list stands while people work through it. What keeps us from somebody
 -- is asked again at every look, so a row is no permission. Rows go with the person, and with the list after a while.
 

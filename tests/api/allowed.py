@@ -128,6 +128,8 @@ ALLOWED = {
     "/api/v1/drives": OWN,
     "/api/v1/policies/{policy_id}/drivers": OWN,
     "/policies/{policy_id}/drivers": OWN,
+    "/api/v1/policies/{policy_id}/drivers/{driver_id}": OWN,
+    "/policies/{policy_id}/drivers/{driver_id}/end": OWN,
     "/api/v1/trips/{trip_id}/driver": OWN,
     "/trips/{trip_id}/driver": OWN,
     "/trips/{trip_id}/zone": OWN,

@@ -111,6 +111,27 @@ def test_a_trip_without_a_known_driver_shows_no_map_until_it_is_claimed(househol
     assert household.claim(household.anna, trip, mine=False) == 200
 
 
+def test_a_driver_who_is_taken_off_keeps_what_they_claimed_and_sees_nothing_after(household: Household) -> None:
+    drivers = f"/api/v1/policies/{POLICY_OF[ANNA]}/drivers"
+    (kim,) = household.anna.get(drivers).json()
+    own, other, *_ = [one["trip_id"] for one in household.trips()]
+    assert household.claim(household.kim, own) == 200
+    assert household.ben.delete(f"{drivers}/{kim['driver_id']}").status_code == 404
+    assert household.anna.delete(f"{drivers}/{uuid4()}").status_code == 404
+    for _ in range(2):
+        assert household.anna.delete(f"{drivers}/{kim['driver_id']}").status_code == 204
+    assert household.anna.get(drivers).json() == []
+    assert household.kim.get(f"/api/v1/trips/{own}/track").json()["features"]
+    assert household.anna.get(f"/api/v1/trips/{own}/track").status_code == 403  # no consent to show it
+    assert household.kim.get(f"/api/v1/trips/{other}").status_code == 200  # of their time, and nobody's yet
+    with household.database.role("owner") as conn:
+        conn.execute("update policy.policy_driver set until = '2026-05-01'")
+    assert household.kim.get(f"/api/v1/trips/{other}").status_code == 404
+    assert household.anna.get(f"/api/v1/trips/{other}/track").json()["features"]  # hers alone again
+    named = household.anna.post(drivers, json={"name": "Kim", "email": KIM}).json()
+    assert [one["driver_id"] for one in named] == [kim["driver_id"]]
+
+
 def test_the_policyholder_sees_anothers_kilometres_and_score_and_a_map_by_their_consent(household: Household) -> None:
     trip = household.trips()[0]["trip_id"]
     household.claim(household.kim, trip)

@@ -162,7 +162,7 @@ def made_asking(database: Database, roads: RoadMap) -> Iterator[Asking]:
         objects[NOBODY] = {
             "policy_id": "T-0000", "trip_id": str(uuid4()), "contest_id": str(uuid4()), "device_id": "car-nobody",
             "quarantine_id": "999999999", "period": PERIOD, "purpose": "coaching", "name": "another",
-            "offer_id": str(uuid4()), "zone_id": str(uuid4()), "request_id": str(uuid4()),
+            "offer_id": str(uuid4()), "zone_id": str(uuid4()), "request_id": str(uuid4()), "driver_id": str(uuid4()),
             "link_code": "0000-0000-0000",
         }  # fmt: skip
         plan_hash = draft_of_another(database)
@@ -206,8 +206,11 @@ def _objects(client: TestClient, callers: list[Caller], person: str) -> dict[str
     linked = client.post(f"/api/v1/devices/car-more-{policy.lower()}/code",
                          headers={**admin.headers, "Idempotency-Key": uuid4().hex})  # fmt: skip
     assert linked.status_code == 201, linked.text
+    lee = {"name": "Lee", "email": f"lee-of-{policy.lower()}@example.net"}
+    (driver,) = client.post(f"/api/v1/policies/{policy}/drivers", json=lee, headers=caller.headers).json()
     return {
         "policy_id": policy,
+        "driver_id": driver["driver_id"],
         "link_code": linked.json()["code"],
         "trip_id": trips[0]["trip_id"],
         "contest_id": contest.json()["contest_id"],

@@ -63,6 +63,9 @@ def test_a_plan_that_keeps_its_profile_loads(profile: str) -> None:
     assert plan.jurisdiction == profile
     assert plan.plan_hash != parse_plan(SHIPPED, "a").plan_hash
     assert profile_named(profile).sources
+    kept = profile_named(profile).identity
+    assert (kept.years == 6) == (profile == "uk")
+    assert len(kept.because) > 20
 
 
 @pytest.mark.parametrize("profile", profile_names())
