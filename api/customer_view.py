@@ -112,7 +112,7 @@ def _open_claims(card: CustomerCard) -> str:
         return ""
     return say(
         "Nothing is offered until every claim is settled here: {claims}. A claim that was paid or closed elsewhere "
-        "counts as open until somebody keeps that, with `wayrate policy assess CLAIM AMOUNT --settled`.",
+        "counts as open until somebody keeps that, with wayrate policy assess CLAIM AMOUNT --settled.",
         claims=", ".join(waiting),
     )
 

@@ -10,7 +10,11 @@ from functools import cache
 from api import wording
 from api.languages import current, say
 
-SENTENCES = (
+SENTENCES = (  # the first that fits: the longer before the shorter
+    # Why somebody is not contacted.
+    "no renewal within {days} days", "not agreed to be contacted", "left alone: claim, complaint, care or frequency",
+    "contacted already before this renewal", "part of a running experiment", "worth or effect not known",
+    "no contact pays", "would pay, but the budget is spent on others",
     # The next step, and why.
     "Answer what is asked", "Answer what is asked, offer nothing", "Nothing is owed and nothing would help now.",
     "Deal with the complaint first", "It is open for {days}.", "Say where the contest stands",
@@ -37,10 +41,6 @@ SENTENCES = (
     "euro each, at {cost}: {gain} ({least} to {most})",
     "{action} keeps {more} in a hundred more for customers like them (experiment {name}: {low} to {high} in all), "
     "worth {worth} euro each, at {cost}: {gain} ({least} to {most})",
-    # Why somebody is not contacted.
-    "no renewal within {days} days", "not agreed to be contacted", "left alone: claim, complaint, care or frequency",
-    "contacted already before this renewal", "part of a running experiment", "worth or effect not known",
-    "no contact pays", "would pay, but the budget is spent on others",
     # What is not known.
     "What they drive, and when, for offers: they have not agreed to it",
     "What coaching would say: they have not agreed to it", "What the household has elsewhere: nobody asked yet",

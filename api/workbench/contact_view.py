@@ -9,6 +9,7 @@ from api.languages import say
 from api.planning_words import said
 from api.trip_view import Fact
 from portfolio.contact_store import Due, KeptList
+from portfolio.contacts import WHY_NOT
 
 CSV_HEAD = ("place", "policy", "name", "renewal_on", "action", "gain_euro", "low", "high", "cost_euro", "experiment",
             "why")  # fmt: skip
@@ -78,7 +79,11 @@ def contact_sums(kept: KeptList, due: Sequence[Due]) -> Sums:
             ),
         ],
         actions=[(wording.words(name), wording.number(count)) for name, count in found["by_action"].items()],
-        why_not=[(_capital(said(name)), wording.number(count)) for name, count in found["why_not"].items() if count],
+        why_not=[
+            (_capital(said(name)), wording.number(found["why_not"][name]))
+            for name in WHY_NOT
+            if found["why_not"].get(name)
+        ],
         missing=[said(one) for one in found["missing"]],
     )
 

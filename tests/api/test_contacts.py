@@ -286,3 +286,5 @@ def test_the_list_is_read_in_german(client: TestClient) -> None:
     assert "Wen ansprechen" in page
     assert "Call hält im Mittel" in page or "Anruf hält im Mittel" in page
     assert "Nicht einverstanden, angesprochen zu werden" in page
+    assert "Keine Verlängerung binnen 60 Tagen" in page
+    assert page.index("Keine Verlängerung") < page.index("Nicht einverstanden") < page.index("Kein Kontakt lohnt")
