@@ -4,6 +4,7 @@ import errno
 import socket
 
 import uvicorn
+from anyio.to_thread import current_default_thread_limiter
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -64,8 +65,24 @@ def bind_udp(host: str, port: int) -> socket.socket:
     return bound
 
 
-def server(app: ASGIApp) -> uvicorn.Server:
-    """A server with our deadlines and without an access log: a phone's credential stands in its query string."""
-    return uvicorn.Server(
-        uvicorn.Config(app, log_level="warning", access_log=False, log_config=None, http=GatewayProtocol)
-    )
+class _Server(uvicorn.Server):
+    """A server with so many threads for routes that wait (None: as many as its framework takes)."""
+
+    def __init__(self, config: uvicorn.Config, threads: int | None) -> None:
+        super().__init__(config)
+        self.threads = threads
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Limits the threads of the loop that runs by now."""
+        if self.threads is not None:
+            current_default_thread_limiter().total_tokens = self.threads
+        await super().startup(sockets)
+
+
+def server(app: ASGIApp, *, threads: int | None = None) -> uvicorn.Server:
+    """A server with our deadlines and without an access log: a phone's credential stands in its query string.
+
+    `threads`: of pages no more than they have connections to the database; who waits for one is slower than who queues.
+    """
+    config = uvicorn.Config(app, log_level="warning", access_log=False, log_config=None, http=GatewayProtocol)
+    return _Server(config, threads)

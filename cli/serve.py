@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 
 MOST_WORKERS = 8
+LEAST_THREADS = 6
 CONNECTIONS = 24  # to the database, of all workers together and of each of four kinds: the embedded one takes 97
 
 TcpPort = Annotated[
@@ -111,6 +112,7 @@ def serve(
     from ingest.operations_routes import add_metrics_route
     from ingest.tcp_gateway import serving_tcp
     from ingest.udp_gateway import serving_udp
+    from storage.pool import MAX_CONNECTIONS
 
     log_as_json()
     listeners = [bind(host, port)] if workers == 1 else _listeners(host, port, workers, only)
@@ -147,7 +149,7 @@ def serve(
         if broker is not None:
             running.enter_context(serving_mqtt(database, coalescer, clock, broker))
             messages.print(f"Messages of devices are taken from the broker at {broker.host}, port {broker.port}.")
-        server(app).run(sockets=listeners)
+        server(app, threads=MAX_CONNECTIONS if only == "api" else None).run(sockets=listeners)
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +189,8 @@ class PagesServer:
 
         log_as_json()
         with Database(self.dsn, max_connections=self.connections) as database:
-            server(self.pages.api(database, running_clock(self.as_of))).run(sockets=[listener])
+            app = self.pages.api(database, running_clock(self.as_of))
+            server(app, threads=max(self.connections, LEAST_THREADS)).run(sockets=[listener])
 
 
 def _listeners(host: str, port: int, workers: int, only: str) -> "list[socket.socket]":

@@ -86,6 +86,8 @@ def window_of_month(database: Database, kept: store.KeptMonth) -> tuple[RatePlan
         plan, driven = driven_in_month(database, kept)
         return plan, driven.window
     plan = _plan(database, kept.posted_with)
+    if kept.plan_hash and _plan(database, kept.plan_hash).behaviour.window_months == plan.behaviour.window_months:
+        return plan, driven_in_month(database, kept)[1].window
     rows = database.read("policy", lambda conn: window_of(conn, kept.policy, plan, kept.period))
     return plan, _window(rows, kept.policy)
 

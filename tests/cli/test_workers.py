@@ -15,7 +15,7 @@ import pytest
 
 from cli.asgi import bind
 from cli.errors import PortInUse
-from cli.workers import bind_each
+from cli.workers import bind_each, processor_of
 from storage.pool import Database
 
 
@@ -44,6 +44,14 @@ def test_sockets_of_one_port_are_nobody_elses() -> None:
         one.close()
 
 
+def test_as_many_workers_as_processors_have_one_each() -> None:
+    mine = sorted(os.sched_getaffinity(0))
+    assert processor_of(0, 1) is None
+    assert processor_of(0, len(mine) + 1) is None
+    if len(mine) > 1:
+        assert [processor_of(place, len(mine)) for place in range(len(mine))] == mine
+
+
 def test_workers_want_the_pages_alone() -> None:
     refused = subprocess.run([sys.executable, "-m", "cli.main", "serve", "--port", "0", "--workers", "2"],
                              capture_output=True, text=True, check=False)  # fmt: skip
@@ -63,6 +71,8 @@ def test_a_killed_worker_is_started_again_and_all_end_with_their_parent(database
             until(lambda address=address: answers(address))  # type: ignore[misc]
             workers = [one for one in psutil.Process(server.pid).children() if "spawn_main" in str(one.cmdline())]
             assert len(workers) == 2
+            if len(os.sched_getaffinity(0)) > 1:
+                assert [one.cpu_affinity() for one in workers] == [[own] for own in sorted(os.sched_getaffinity(0))[:2]]
             workers[0].kill()
             until(lambda: "is started again" in said.read_text())
             until(lambda address=address: all(answers(address) for _ in range(8)))  # type: ignore[misc]
