@@ -31,6 +31,9 @@ def fitted_score_model(model: RiskModel, digest: str, without: Collection[str] =
     if unknown:
         raise NoTable(unknown[0], "scoring computes no such feature")
     kept = {name: place.start for name, place in glm.places(joint.chosen, one_row(model)).items()}
+    known = [weight.feature for weight in PRIOR_MODEL.weights]
+    for name in sorted(joint.signals.keys() & kept.keys() - set(known) - set(without)):
+        raise NoTable(name, f"its cap and the km it is measured on are not known, only those of {', '.join(known)}")
     weights = tuple(
         _weight(weight, joint, kept[weight.feature], f"fitted: {model.contract.name}, model {digest[:16]}")
         for weight in PRIOR_MODEL.weights

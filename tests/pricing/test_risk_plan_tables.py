@@ -15,7 +15,7 @@ from pricing.plan import OWN_CLAIMS, RatePlan, parse_plan
 from pricing.plan_text import toml_text
 from pricing.policies import packaged_plan
 from pricing.quote import Asked, Driving, quote_of
-from pricing.risk import artefact, fitting, glm, joint
+from pricing.risk import artefact, fitting, glm, joint, score_weights
 from pricing.risk import tables as risk_tables
 from pricing.risk.artefact import RiskModel
 from pricing.risk.columns import Book
@@ -25,7 +25,7 @@ from pricing.risk.plan_tables import fitted_plan
 from pricing.risk.score_weights import fitted_score_model
 from pricing.risk.terms import Term
 from scoring.features import sum_totals
-from scoring.score import score_totals
+from scoring.score import PRIOR_MODEL, ScoreModel, score_totals
 from tests.pricing.rating_books import write_book
 from tests.pricing.test_risk_joint import BRAKES, CONTRACT, driven_book
 
@@ -106,7 +106,7 @@ def test_own_claims_are_a_table_of_their_credibility(model: RiskModel) -> None:
 
 
 def test_the_plan_prices_by_the_driving_weights_with_their_means_intervals_and_k(
-    model: RiskModel, tmp_path: Path
+    model: RiskModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = CliRunner()
     digest = artefact.save(model, tmp_path / "model")
@@ -141,6 +141,10 @@ def test_the_plan_prices_by_the_driving_weights_with_their_means_intervals_and_k
     assert float(step["rate"]) == pytest.approx(min(driven(20_000), 1.3), abs=1e-3)
     with pytest.raises(NoTable, match="no driving signal"):
         fitted_score_model(model, digest, {weight.feature})
+    with monkeypatch.context() as patched:
+        patched.setattr(score_weights, "PRIOR_MODEL", ScoreModel(weights=PRIOR_MODEL.weights[:5]))
+        with pytest.raises(NoTable, match="hard_brakes_per_100km: .* its cap and the km"):
+            fitted_score_model(model, digest)
     chosen = model.joint.chosen
     turned = msgspec.structs.replace(chosen, coefficients=tuple(-one for one in chosen.coefficients))
     with pytest.raises(NoTable, match=r"more of it would lower the price"):
