@@ -143,7 +143,7 @@ def test_the_plan_prices_by_the_driving_weights_with_their_means_intervals_and_k
         fitted_score_model(model, digest, {weight.feature})
     with monkeypatch.context() as patched:
         patched.setattr(score_weights, "PRIOR_MODEL", ScoreModel(weights=PRIOR_MODEL.weights[:5]))
-        with pytest.raises(NoTable, match="hard_brakes_per_100km: .* its cap and the km"):
+        with pytest.raises(NoTable, match=r"hard_brakes_per_100km: .* its cap and the km"):
             fitted_score_model(model, digest)
     chosen = model.joint.chosen
     turned = msgspec.structs.replace(chosen, coefficients=tuple(-one for one in chosen.coefficients))
