@@ -18,6 +18,7 @@ from storage.pool import Database
 from tests.api.conftest import begin_session
 from tests.api.unmarked import english_in
 from tests.pricing.book import CLOSED_AT, add_with_device, put_trip
+from tests.pricing.test_score_model import MODEL, with_model
 
 NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
 ADA, BEA, UNA = "ada@example.org", "bea@example.org", "una@example.org"
@@ -150,3 +151,22 @@ def test_dislocation_is_on_the_book_as_it_was_posted(client: TestClient, databas
     assert "Vehicle class" in text
     lacking = DRAFT.replace("compact", "midsize").replace('version = "2"', 'version = "3"')
     assert "has no level" in client.get(f"{submitted(client, lacking)}/dislocation").text
+    # a draft with a score model of its own: the same driving, predicted by it
+    own = with_model(MODEL, "4")
+    address = submitted(client, own.content)
+    assert "night_km_share is charged by the rates" in client.get(f"/rate-plans/{packaged_plan().plan_hash}").text
+    page = client.get(address).text
+    assert MODEL.version in page
+    assert "is charged by the rates" not in page
+    shown = client.get(f"/score-model?plan={own.plan_hash}").text
+    assert (MODEL.version in shown, "200 km" in shown, "stated priors with the interval" in shown) == (
+        True,
+        True,
+        False,
+    )
+    with database.role("policy") as conn:
+        impact = live_impact(conn, "2026-10", packaged_plan(), own)
+    assert impact is not None
+    assert impact["new_amount"] != impact["old_amount"]
+    assert f"€{impact['new_amount']}" in client.get(f"{address}/dislocation").text
+    assert english_in(client.get(f"/score-model?plan={own.plan_hash}", headers={"accept-language": "de"}).text) == []

@@ -37,13 +37,14 @@ KEYS = {
 }
 
 
-def scored(folder: Path, *tables: str) -> list[dict[str, Any]]:
+def scored(folder: Path, *tables: str, plan: str | None = None) -> list[dict[str, Any]]:
     """What the command prints, its process this one: the machine code of scoring is loaded once."""
     files = []
     for number, table in enumerate(tables):
         files.append(folder / f"car{number}.csv")
         files[-1].write_text(table, "utf-8")
-    done = CliRunner().invoke(app, ["score", *map(str, files), "--as-of", "2026-12-31"])
+    asked = [] if plan is None else ["--plan", plan]
+    done = CliRunner().invoke(app, ["score", *map(str, files), "--as-of", "2026-12-31", *asked])
     assert done.exit_code == 0, done.output
     return [json.loads(line) for line in done.stdout.splitlines()]
 
@@ -87,6 +88,13 @@ def test_every_promised_key_is_there_with_its_type(tmp_path: Path) -> None:
     assert (trip["gap_km"], trip["quarantined"], trip["sampling_interval_s"]) == (0, 0, 1.0)
     assert isinstance(trip["features"], dict)
     assert isinstance(trip["yardstick"], dict)
+    # by a rate plan's model: the same trip, other reasons
+    (other,) = scored(tmp_path, table_of(seen(BRAKE, World(noise="white"))), plan="docs/examples/rate-plan.toml")
+    assert [one["feature"] for one in other["score"]["reasons"]] == ["over_20_km_share", "hard_brakes_per_100km"]
+    assert trip["score"]["model"].startswith("frequency-prior-")
+    assert other["score"]["model"] == other["versions"]["model"] != trip["score"]["model"]
+    assert {one["feature"] for one in other["coaching"]} == {"hard_brakes_per_100km"}
+    assert other["totals"] == trip["totals"]
     began, ended = (datetime.fromisoformat(trip[key]) for key in ("started_at", "ended_at"))
     assert (ended - began).total_seconds() == pytest.approx(trip["duration_s"], abs=1)
 
