@@ -82,10 +82,6 @@ _PERIODS = """
          where month.period is not null)
     select period from month where period is not null limit 24
 """
-_DRIVEN_CELLS = """
-    select sum(metres)::bigint from policy.book_month, unnest(cells_m) with ordinality as cell(metres, place)
-     where period = %s group by place order by place
-"""
 _POSTED = """
     select period from policy.book_month where premium is not null order by period desc limit 1
 """
@@ -177,11 +173,6 @@ def fetch_posted_period(conn: Conn) -> str | None:
     with conn.cursor(row_factory=scalar_row) as cursor:
         period: str | None = cursor.execute(_POSTED).fetchone()
         return period
-
-
-def fetch_driven_cells(conn: Conn, period: str) -> list[int]:
-    """The charged metres of a month by road class and hour band, in the order of `scoring.classes`."""
-    return [int(str(row[0])) for row in conn.execute(_DRIVEN_CELLS, (period,))]
 
 
 def _rows(which: BookFilter, page: str = "") -> str:

@@ -10,10 +10,10 @@ from pydantic import BaseModel, Field
 from api.problems import PROBLEMS
 from api.roles import BookSumReader, Store
 from api.workbench.book_store import fetch_posted_period
+from api.workbench.book_sum_store import MonthBand
 from api.workbench.places import LEAST_VEHICLES
 from api.workbench.portfolio_store import (
     SCORE_STEP,
-    MonthBand,
     Months,
     fetch_currency,
     fetch_months,

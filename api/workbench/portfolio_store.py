@@ -6,20 +6,12 @@ from decimal import Decimal
 
 from psycopg.rows import class_row
 
+from api.workbench.book_sum_store import MonthBand, fetch_bands
 from storage.pool import Conn
 
 SCORE_STEP = 10
 SEGMENTS = ("territory", "vehicle_class", "pay_plan")
 
-_MONTHS = """
-    select period, case when score is null then -1 else least(floor(score / 10), 9) end::int as score_band,
-           count(*) as policies, coalesce(sum(days), 0)::bigint as days, coalesce(sum(driven_m), 0)::bigint as driven_m,
-           coalesce(sum(charged_m), 0)::bigint as charged_m, coalesce(sum(premium), 0) as premium,
-           coalesce(sum(tax), 0) as tax, coalesce(sum(expected_claims), 0)::float as expected_claims
-      from policy.book_month
-     where period between %(from_month)s and %(to_month)s and premium is not null and currency = %(currency)s
-     group by 1, 2 order by 1, 2
-"""
 _CLAIMS = """
     select to_char(c.occurred_on, 'YYYY-MM') as period, count(*) as claims, count(a.incurred) as assessed,
            coalesce(sum(a.incurred), 0) as incurred, count(*) filter (where a.settled is not true) as is_open
@@ -80,21 +72,6 @@ _CURRENCY = """
     select currency from policy.book_month where period = %s and premium is not null
      group by currency order by count(*) desc, currency limit 1
 """
-
-
-@dataclass(frozen=True, slots=True)
-class MonthBand:
-    """The posted policies of a month with a score in [10 band, 10 band + 10); band -1: without a score."""
-
-    period: str
-    score_band: int
-    policies: int
-    days: int
-    driven_m: int
-    charged_m: int
-    premium: Decimal
-    tax: Decimal
-    expected_claims: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,8 +153,7 @@ def fetch_statement_totals(conn: Conn, period: str) -> list[StatementTotals]:
 
 def fetch_months(conn: Conn, months: Months) -> list[MonthBand]:
     """Posted months by score band."""
-    with conn.cursor(row_factory=class_row(MonthBand)) as cursor:
-        return cursor.execute(_MONTHS, months.values()).fetchall()
+    return fetch_bands(conn, months.from_month, months.to_month, months.currency)
 
 
 def fetch_month_claims(conn: Conn, months: Months) -> list[MonthClaims]:

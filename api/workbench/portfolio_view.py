@@ -15,8 +15,9 @@ from api.explain import feature_name
 from api.languages import say, say_count
 from api.trip_view import Fact
 from api.workbench import charts
+from api.workbench.book_sum_store import MonthBand
 from api.workbench.charts import Point
-from api.workbench.portfolio_store import CalibrationBand, Cell, MonthBand, MonthClaims
+from api.workbench.portfolio_store import CalibrationBand, Cell, MonthClaims
 from pricing.risk.metrics import Group, actual_over_expected
 from pricing.risk.monitoring import LARGE_MOVE, SMALL_MOVE
 from pricing.risk.reference import moved

@@ -1,6 +1,7 @@
 """What a quote is made with: the plans that have a menu, and how the book drives."""
 
-from api.workbench.book_store import fetch_driven_cells, fetch_posted_period
+from api.workbench.book_store import fetch_posted_period
+from api.workbench.book_sum_store import fetch_driven_cells
 from api.workbench.quote_view import quotable
 from pricing.plan import RatePlan
 from pricing.policies import published_plans
@@ -12,4 +13,4 @@ def quote_rates(database: Database) -> tuple[list[RatePlan], list[int]]:
     with database.role("policy") as conn:
         plans = quotable(published_plans(conn))
         period = fetch_posted_period(conn)
-        return plans, fetch_driven_cells(conn, period) if period else []
+        return plans, list(fetch_driven_cells(conn, period)) if period else []

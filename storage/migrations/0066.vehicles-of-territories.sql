@@ -1,4 +1,4 @@
--- depends: 0061.book-month-driving
+-- depends: 0064.book-sums
 -- A policy insures one vehicle, however many devices are in it: a tracker and a phone are no two, or three of them in
 -- each of two cars would pass for enough.
 
