@@ -1,5 +1,6 @@
 """The SQL of the book by month: one row a policy and month, written whole each time. Role: policy."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from decimal import Decimal
 from uuid import UUID
@@ -51,9 +52,11 @@ _RATED = """
 _EXPERIENCE = """
     select m.period, (m.expected_claims * 100000 / m.class_mean)::float as expected_of_mean,
            (select count(*) from policy.claim c
-             where c.policy_key = m.policy_key and to_char(c.occurred_on, 'YYYY-MM') = m.period)::int as claims
+             where c.policy_key = m.policy_key and to_char(c.occurred_on, 'YYYY-MM') = m.period
+               and (cardinality(%(covers)s::text[]) = 0 or c.cover = any(%(covers)s)))::int as claims
       from policy.book_month m
-     where m.policy_key = %s and m.period < %s and m.premium is not null and m.days > 0 order by m.period
+     where m.policy_key = %(policy_key)s and m.period < %(before)s and m.premium is not null and m.days > 0
+     order by m.period
 """
 
 
@@ -127,7 +130,10 @@ def fetch_rated_months(conn: Conn, period: str, plan_name: str, window_months: i
         return cursor.execute(_RATED, values).fetchall()
 
 
-def fetch_experience(conn: Conn, policy_key: UUID, before: str) -> list[ExperiencedMonth]:
-    """A policy's posted months before one, with the claims that occurred in each as they are reported by now."""
+def fetch_experience(conn: Conn, policy_key: UUID, before: str, covers: Sequence[str]) -> list[ExperiencedMonth]:
+    """A policy's posted months before one, with the claims of these covers, or of any where none is named, that
+    occurred in each as they are reported by now.
+    """
+    values = {"policy_key": policy_key, "before": before, "covers": list(covers)}
     with conn.cursor(row_factory=class_row(ExperiencedMonth)) as cursor:
-        return cursor.execute(_EXPERIENCE, (policy_key, before)).fetchall()
+        return cursor.execute(_EXPERIENCE, values).fetchall()

@@ -29,7 +29,7 @@ def own_claims_percent(conn: Conn, policy_key: UUID, spans: Sequence[Span], plan
     if asked is None:
         return None
     claims = expected = 0.0
-    for month in book_month_store.fetch_experience(conn, policy_key, f"{day:%Y-%m}"):
+    for month in book_month_store.fetch_experience(conn, policy_key, f"{day:%Y-%m}", asked.covers):
         first, after = month_bounds(month.period)
         span = next((one for one in spans if one.from_day < after and first < one.to_day), None)
         faded = 0.5 ** ((day - first).days / DAYS_OF_A_YEAR / asked.half_life_years)

@@ -9,6 +9,7 @@ from datetime import date
 from decimal import Decimal
 from functools import lru_cache
 from itertools import pairwise
+from typing import Any
 
 from pricing.errors import BadPlan, UnknownLevel
 from pricing.factor import Factor, read_factor
@@ -84,11 +85,13 @@ class OwnClaims:
     """How own claims on record become `own_claims_percent`: (shape + claims) / (shape + expected), both fading.
 
     `claims_per_100000_km`: expected of a policy whose relativities are all 1 and that drives like the class mean.
+    `covers`: whose claims are meant, by the plan's names; empty: every cover's.
     """
 
     shape: float
     half_life_years: float
     claims_per_100000_km: float
+    covers: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +175,7 @@ def parse_plan(content: str, source: str) -> RatePlan:
         behaviour=_behaviour(reader.table("behaviour")),
         smoothing=_smoothing(reader.table("smoothing")) if "smoothing" in table else None,
         score_model=read_score_model(reader.table("score_model")) if "score_model" in table else PRIOR_MODEL,
-        own_claims=_own_claims(reader.table("own_claims"), factors) if "own_claims" in table else None,
+        own_claims=_own_claims(reader.table("own_claims"), factors, table) if "own_claims" in table else None,
         pay_plans={name: _pay_plan(name, part) for name, part in reader.tables("pay_plans")},
         covers={name: _cover(name, part) for name, part in reader.tables("covers")},
         factors=factors,
@@ -276,13 +279,16 @@ def _smoothing(part: Reader) -> Smoothing:
     return found
 
 
-def _own_claims(part: Reader, factors: Mapping[str, Factor]) -> OwnClaims:
-    part.refuse_others("shape", "half_life_years", "claims_per_100000_km")
+def _own_claims(part: Reader, factors: Mapping[str, Factor], table: Mapping[str, Any]) -> OwnClaims:
+    part.refuse_others("shape", "half_life_years", "claims_per_100000_km", "covers")
     factor = factors.get(OWN_CLAIMS)
     if factor is None or not factor.begins or factor.begins[0] > 0 or factor.below <= CLASS_MEAN_PERCENT:
         raise part.refuse("shape", f"needs a factor {OWN_CLAIMS} of whole percents from 0 to over {CLASS_MEAN_PERCENT}")
     names = ("shape", "half_life_years", "claims_per_100000_km")
-    return OwnClaims(*(float(part.number(name, positive=True)) for name in names))
+    covers = part.get("covers") if "covers" in part.values else []
+    if not isinstance(covers, list) or not all(cover in table["covers"] for cover in covers):
+        raise part.refuse("covers", f"must be a list of the plan's covers ({', '.join(table['covers'])})")
+    return OwnClaims(*(float(part.number(name, positive=True)) for name in names), tuple(covers))
 
 
 def _pay_plan(name: str, part: Reader) -> PayPlan:

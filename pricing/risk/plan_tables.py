@@ -8,6 +8,7 @@ have beside the other tables, without measured km. Frequency x severity, where t
 """
 
 import tomllib
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -86,7 +87,7 @@ def fitted_plan(
     content |= {"tables": left | tables} if left or tables else {}
     fitted = [*factors, *tables]
     if own_claims:
-        content["factors"][OWN_CLAIMS], content["own_claims"] = _own_claims(model)
+        content["factors"][OWN_CLAIMS], content["own_claims"] = _own_claims(model, content["covers"])
         fitted.append(OWN_CLAIMS)
     if score_model is not None:
         content["score_model"] = content_of(score_model)
@@ -163,9 +164,9 @@ def _text(relativities: Floats) -> list[str]:
     return [f"{value:.{DECIMALS}f}" for value in np.maximum(relativities, 10.0**-DECIMALS)]
 
 
-def _own_claims(model: RiskModel) -> tuple[dict[str, Any], dict[str, str]]:
+def _own_claims(model: RiskModel, covers: Collection[str]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Own claims as a table, by the whole percent of (a + claims) / (a + expected), each band's middle its relativity;
-    and how the percent is worked out.
+    and how the percent is worked out: of the claims that the contract counts, where it tells them by `cover`.
 
     The last band goes on to 100,000 and is charged as it begins: a cap.
     """
@@ -179,7 +180,9 @@ def _own_claims(model: RiskModel) -> tuple[dict[str, Any], dict[str, str]]:
         bands.append({"from": low, "to": below, "relativity": f"{1.0 if inside else (low + below) / 200:.{DECIMALS}f}"})
     last = PERCENT_BANDS[-1]
     table = {"bands": [*bands, {"from": last, "to": 100_000, "relativity": f"{last / 100:.{DECIMALS}f}"}]}
+    counted = model.contract.claims.only.get("cover") if model.contract.claims else None
     return table, {
+        **({"covers": [counted]} if counted in covers else {}),
         "shape": f"{model.joint.experience.shape:.6f}",
         "half_life_years": HALF_LIFE_YEARS,
         "claims_per_100000_km": f"{100_000 * model.joint.base_claims_per_km:.6f}",

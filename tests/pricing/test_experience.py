@@ -32,6 +32,7 @@ SECTION = """
 shape = "2.5"
 half_life_years = "5"
 claims_per_100000_km = "1"
+covers = ["liability"]
 """
 CONTENT = (
     packaged_plan().content.replace('name = "wayrate-2026"', 'name = "own-claims"').replace("2026-01-01", "2019-01-01")
@@ -46,8 +47,11 @@ def asked(key: str) -> Asked:
 
 def test_a_renewal_is_charged_by_the_claims_on_record(database: Database) -> None:
     put_into_the_book(database, PLAN)
-    add_with_device(database, plan=PLAN.name, pay_plan="flat", declared_km_per_year=36_500, covers=["liability"])
+    add_with_device(
+        database, plan=PLAN.name, pay_plan="flat", declared_km_per_year=36_500, covers=["liability", "collision"]
+    )
     keep_claim(database, "P-1", "C-1", "liability", date(2026, 10, 10), NOW)
+    keep_claim(database, "P-1", "C-0", "collision", date(2026, 10, 11), NOW)  # not of a cover that is meant
     close_period(database, "2026-10", NOW)
     close_period(database, "2026-11", NOW)
     assert "own claims percent: 90 to under 110" in str(postings(database)[0].worksheet)
@@ -61,7 +65,7 @@ def test_a_renewal_is_charged_by_the_claims_on_record(database: Database) -> Non
     assert renew(database, "P-1", *days, {}, asked("yes")).repeated
     keep_claim(database, "P-1", "C-2", "liability", date(2026, 11, 10), NOW)  # known later: of the next renewal
     close_period(database, "2027-01", datetime(2027, 2, 2, tzinfo=UTC))
-    (step,) = [one for one in postings(database)[-1].worksheet if one["label"].startswith("own claims")]
+    step, _ = [one for one in postings(database)[-1].worksheet if one["label"].startswith("own claims")]
     assert (step["label"], step["rate"]) == ("own claims percent: 130 to under 1000", "1.35")
     with database.role("policy") as conn:
         impact = live_impact(conn, "2027-01", PLAN, PLAN)
@@ -95,6 +99,10 @@ def test_nobody_declares_own_claims_and_without_a_record_they_are_the_class_mean
         (CONTENT + BANDS.replace("from = 0,", "from = 10,") + SECTION, "own_claims.shape: needs a factor"),
         (CONTENT + BANDS + SECTION.replace('"2.5"', '"0"'), "own_claims.shape: 0 must be over 0"),
         (CONTENT + BANDS + SECTION + "window = 3\n", "own_claims.window: is not known here"),
+        (
+            CONTENT + BANDS + SECTION.replace('["liability"]', '["hail"]'),
+            "own_claims.covers: must be a list of the plan",
+        ),
     ],
 )
 def test_a_section_that_is_not_whole_is_refused_by_its_place(content: str, place: str) -> None:
