@@ -284,11 +284,15 @@ def _own_claims(part: Reader, factors: Mapping[str, Factor], table: Mapping[str,
     factor = factors.get(OWN_CLAIMS)
     if factor is None or not factor.begins or factor.begins[0] > 0 or factor.below <= CLASS_MEAN_PERCENT:
         raise part.refuse("shape", f"needs a factor {OWN_CLAIMS} of whole percents from 0 to over {CLASS_MEAN_PERCENT}")
-    names = ("shape", "half_life_years", "claims_per_100000_km")
     covers = part.get("covers") if "covers" in part.values else []
     if not isinstance(covers, list) or not all(cover in table["covers"] for cover in covers):
         raise part.refuse("covers", f"must be a list of the plan's covers ({', '.join(table['covers'])})")
-    return OwnClaims(*(float(part.number(name, positive=True)) for name in names), tuple(covers))
+    return OwnClaims(
+        shape=float(part.number("shape", positive=True)),
+        half_life_years=float(part.number("half_life_years", positive=True)),
+        claims_per_100000_km=float(part.number("claims_per_100000_km", positive=True)),
+        covers=tuple(covers),
+    )
 
 
 def _pay_plan(name: str, part: Reader) -> PayPlan:
