@@ -194,7 +194,9 @@ def _premium_rows(card: CustomerCard) -> list[Row]:
     return (
         []
         if premium is None
-        else [Row(cause.name, wording.money(cause.amount, premium.currency, signed=True)) for cause in premium.causes]
+        else [
+            Row(say(cause.name), wording.money(cause.amount, premium.currency, signed=True)) for cause in premium.causes
+        ]
     )
 
 

@@ -16,6 +16,7 @@ from api.app import create_api
 from api.errors import AccountExists
 from cli import demo_world as world
 from cli.asgi import bind, combined, server
+from cli.demo_book import add_book
 from cli.drain import drain
 from cli.options import data_folder, database_of, messages
 from cli.progress import progress_bar
@@ -67,6 +68,8 @@ class _Clock:
 def _walk_the_path(database: Database, roads: RoadMap, clock: _Clock, address: str, truth: Path) -> None:
     """In the order in which it happens: drive, upload, score, close, a late upload, an adjustment, driving on."""
     tokens = _people_and_devices(database)
+    with progress_bar("Months before, of customers without a device") as advance:
+        add_book(database, advance)
     matcher = HiddenMarkovMatcher(roads)
     trips = _simulated(roads, "Simulating the month", len(world.PARTICIPANTS), world.FIRST_DAY, world.DAYS)
     under_way = _simulated(

@@ -119,9 +119,6 @@ def totals(sums: Sequence[BookTotals]) -> list[Fact]:
              say("statements and adjustments")),
         Fact(say("Of it adjustments"), _amounts([(one.adjusted, one.currency) for one in paid], signed=True)),
         Fact(say("Score on average"), wording.number(sum(one.score_sum for one in sums) / scored) if scored else "–"),
-        Fact(say("Premium a {unit}", unit=wording.unit()),
-             wording.per_distance(paid[0].premium * 1000 / paid[0].driven_m, paid[0].currency, 3)
-             if len(paid) == 1 and paid[0].driven_m else "–"),
     ]  # fmt: skip
 
 

@@ -174,8 +174,7 @@ def frequency_chart(lines: Sequence[MonthLine]) -> Markup:
 def score_chart(bands: Sequence[MonthBand], period: str) -> Markup:
     """How many policies of a month have which score."""
     counts = _score_counts(bands, period)
-    names = [f"{10 * band}–{10 * band + 9}" if band else say("under {number}", number=10) for band in range(9)]
-    names.append(say("{number} and over", number=90))
+    names = [f"{10 * band}" for band in range(10)]  # from which on: a phone has no room for both ends
     bars = [
         (name, float(count), say_count("{count} policy", "{count} policies", int(count)))
         for name, count in zip(names, counts[:10], strict=True)
@@ -231,7 +230,7 @@ def drift_rows(bands: Sequence[MonthBand]) -> list[tuple[str, str, str, str]]:
     for period in months[1:]:
         before, after = _score_counts(bands, months[0]), _score_counts(bands, period)
         found = moved("score", before, after, float(before.sum()), float(after.sum()))
-        chance = wording.exact(f"{100 * max(found.chance, 1e-4):.2g}") + " %"
+        chance = wording.percent(max(found.chance, 1e-4), 0 if found.chance >= 0.01 else 2)
         chance = chance if found.chance >= 1e-4 else say("under {number}", number=chance)
         rows.append(
             (wording.month(period), wording.number(found.index, 3), chance, _verdict(found.index, found.chance))

@@ -1,8 +1,10 @@
 """One small book for all API tests: they read it, and none writes more than sessions."""
 
+import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from itertools import count
 from uuid import uuid4
 
@@ -14,11 +16,24 @@ from psycopg import conninfo, sql
 from api import accounts, store
 from api.app import create_api
 from api.roles import SESSION_COOKIE
+from ingest.accept import accept
+from ingest.decoders import teltonika, wayrate
+from ingest.devices import enrol, find_device
+from pricing.policies import publish_packaged_plan
 from storage.migrate import migrate
 from storage.pool import Database
 from tests.api.world import NOW, PASSWORD, World, build_world
+from tests.ingest.teltonika_frames import Record, body, packet
 
 _NUMBERS = count(1)
+LATER = datetime(2026, 11, 20, 9, tzinfo=UTC)  # when October is posted
+# A place and a speed that stand nowhere else.
+BATCH = {
+    "readings": [
+        {"fix_time": "2026-11-03T10:00:00Z", "latitude_deg": 60.177771, "longitude_deg": 24.933331, "speed_mps": 171},
+        {"fix_time": "2026-11-03T10:00:01Z", "latitude_deg": "60.177772", "longitude_deg": 24.933332},
+    ]
+}
 
 
 @pytest.fixture(scope="session")
@@ -55,6 +70,45 @@ def copied(world: World, server_dsn: str) -> Iterator[World]:
 def client(world: World) -> Iterator[TestClient]:
     """A browser without a session, on the real application."""
     with TestClient(create_api(world.database, world.roads, lambda: NOW), base_url="http://127.0.0.1") as opened:
+        yield opened
+
+
+class Clock:
+    """The application's time, which a test may move."""
+
+    def __init__(self) -> None:
+        self.now = LATER
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def client_of_plans(database: Database, clock: Clock) -> Iterator[TestClient]:
+    """On an empty database with the packaged rate plan."""
+    with database.role("policy") as conn:
+        publish_packaged_plan(conn, clock.now)
+    with TestClient(create_api(database, None, clock), base_url="http://127.0.0.1") as opened:
+        yield opened
+
+
+@pytest.fixture
+def client_of_quarantine(database: Database) -> Iterator[TestClient]:
+    """On one device, and three records of it in quarantine."""
+    with database.role("telemetry") as conn:
+        enrol(conn, "car-1", NOW)
+        device = find_device(conn, "car-1")
+    accept(database, device, json.dumps(BATCH).encode(), wayrate.decode, received_at=NOW, channel="http",
+           decoder_version=wayrate.VERSION)  # fmt: skip
+    frame = packet(body([Record(time_ms=1_793_700_000_000)], trailing=b"\x01"))
+    accept(database, device, frame, lambda raw: teltonika.decode_tcp(raw).decoded, received_at=NOW,
+           channel="teltonika-tcp", decoder_version=teltonika.VERSION)  # fmt: skip
+    with TestClient(create_api(database, None, lambda: NOW), base_url="http://127.0.0.1") as opened:
         yield opened
 
 

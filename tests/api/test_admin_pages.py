@@ -2,41 +2,24 @@
 
 import csv
 import io
-import json
 import re
-from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
 from fastapi.testclient import TestClient
 
-from api.app import create_api
 from api.workbench.tables import harmless
-from ingest.accept import accept
-from ingest.decoders import teltonika, wayrate
-from ingest.devices import enrol, find_device
 from ingest.security import SecurityEvent, record
 from storage.audit import entries
 from storage.pool import Database
 from tests.api.conftest import begin_session
-from tests.api.test_quarantine_routes import BATCH, CANARIES
+from tests.api.test_quarantine_routes import CANARIES
 from tests.api.world import NOW
-from tests.ingest.teltonika_frames import Record, body, packet
 
 
 @pytest.fixture
-def client(database: Database) -> Iterator[TestClient]:
-    """One device, and three records of it in quarantine."""
-    with database.role("telemetry") as conn:
-        enrol(conn, "car-1", NOW)
-        device = find_device(conn, "car-1")
-    accept(database, device, json.dumps(BATCH).encode(), wayrate.decode, received_at=NOW, channel="http",
-           decoder_version=wayrate.VERSION)  # fmt: skip
-    frame = packet(body([Record(time_ms=1_793_700_000_000)], trailing=b"\x01"))
-    accept(database, device, frame, lambda raw: teltonika.decode_tcp(raw).decoded, received_at=NOW,
-           channel="teltonika-tcp", decoder_version=teltonika.VERSION)  # fmt: skip
-    with TestClient(create_api(database, None, lambda: NOW), base_url="http://127.0.0.1") as opened:
-        yield opened
+def client(client_of_quarantine: TestClient) -> TestClient:
+    return client_of_quarantine
 
 
 def as_whom(client: TestClient, role: str) -> str:

@@ -1,47 +1,25 @@
 """Who may look into quarantine, what of it, and replay it."""
 
 import json
-from collections.abc import Iterator
 
 import pytest
 from fastapi.testclient import TestClient
 
 from api.accounts import add_account
-from api.app import create_api
-from ingest.accept import accept
-from ingest.decoders import teltonika, wayrate
-from ingest.devices import enrol, find_device
 from storage.pool import Database
 from tests.api.conftest import sign_in
 from tests.api.world import NOW, PASSWORD
-from tests.ingest.teltonika_frames import Record, body, packet
 
 ROLES = ("admin", "underwriter", "actuary", "support", "privacy_officer", "policyholder", "driver")
-# A place and a speed that stand nowhere else.
-BATCH = {
-    "readings": [
-        {"fix_time": "2026-11-03T10:00:00Z", "latitude_deg": 60.177771, "longitude_deg": 24.933331, "speed_mps": 171},
-        {"fix_time": "2026-11-03T10:00:01Z", "latitude_deg": "60.177772", "longitude_deg": 24.933332},
-    ]
-}
 CANARIES = ("177771", "933331", "177772", "933332")
 
 
 @pytest.fixture
-def client(database: Database) -> Iterator[TestClient]:
-    with database.role("telemetry") as conn:
-        enrol(conn, "car-1", NOW)
-        device = find_device(conn, "car-1")
-    accept(database, device, json.dumps(BATCH).encode(), wayrate.decode, received_at=NOW, channel="http",
-           decoder_version=wayrate.VERSION)  # fmt: skip
-    frame = packet(body([Record(time_ms=1_793_700_000_000)], trailing=b"\x01"))
-    accept(database, device, frame, lambda raw: teltonika.decode_tcp(raw).decoded, received_at=NOW,
-           channel="teltonika-tcp", decoder_version=teltonika.VERSION)  # fmt: skip
+def client(client_of_quarantine: TestClient, database: Database) -> TestClient:
     with database.role("policy") as conn:
         for role in ROLES:
             add_account(conn, f"{role}@example.org", PASSWORD, role, created_at=NOW)
-    with TestClient(create_api(database, None, lambda: NOW), base_url="http://127.0.0.1") as opened:
-        yield opened
+    return client_of_quarantine
 
 
 def test_only_administrators_look_and_replay_and_underwriters_count(client: TestClient) -> None:

@@ -2,25 +2,22 @@
 
 import csv
 import io
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal as D  # noqa: N817
 
 import pytest
 from fastapi.testclient import TestClient
 
-from api.app import create_api
 from pricing.close import close_period
 from pricing.live_book import live_impact
-from pricing.policies import packaged_plan, publish_packaged_plan
+from pricing.policies import packaged_plan
 from storage.audit import entries
 from storage.pool import Database
-from tests.api.conftest import begin_session
+from tests.api.conftest import Clock, begin_session
 from tests.api.unmarked import english_in
 from tests.pricing.book import CLOSED_AT, add_with_device, put_trip
 from tests.pricing.test_score_model import MODEL, with_model
 
-NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
 ADA, BEA, UNA = "ada@example.org", "bea@example.org", "una@example.org"
 SHIPPED = packaged_plan().content
 DRAFT = (
@@ -30,25 +27,9 @@ DRAFT = (
 )
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.now = NOW
-
-    def __call__(self) -> datetime:
-        return self.now
-
-
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def client(database: Database, clock: Clock) -> Iterator[TestClient]:
-    with database.role("policy") as conn:
-        publish_packaged_plan(conn, NOW)
-    with TestClient(create_api(database, None, clock), base_url="http://127.0.0.1") as opened:
-        yield opened
+def client(client_of_plans: TestClient) -> TestClient:
+    return client_of_plans
 
 
 def as_whom(client: TestClient, email: str) -> str:

@@ -1,32 +1,22 @@
 """Rate plans as JSON: one actuary drafts, another approves exactly that hash, and what is refused is said and noted."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from fastapi.testclient import TestClient
 
-from api.app import create_api
-from pricing.policies import packaged_plan, publish_packaged_plan
+from pricing.policies import packaged_plan
 from storage.audit import entries
 from storage.pool import Database
-from tests.api.conftest import begin_session
-from tests.api.test_rate_plan_pages import ADA, BEA, DRAFT, NOW, UNA, Clock, as_whom
+from tests.api.conftest import Clock, begin_session
+from tests.api.test_rate_plan_pages import ADA, BEA, DRAFT, UNA, as_whom
 
 PLANS = "/api/v1/rate-plans"
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def client(database: Database, clock: Clock) -> Iterator[TestClient]:
-    with database.role("policy") as conn:
-        publish_packaged_plan(conn, NOW)
-    with TestClient(create_api(database, None, clock), base_url="http://127.0.0.1") as opened:
-        yield opened
+def client(client_of_plans: TestClient) -> TestClient:
+    return client_of_plans
 
 
 def drafted(client: TestClient, content: str = DRAFT) -> str:

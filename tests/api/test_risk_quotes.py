@@ -1,6 +1,5 @@
 """Quotes of an entered risk: the page's own prices, for whom the matrix says, and few for strangers."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
 
@@ -10,11 +9,10 @@ from fastapi.testclient import TestClient
 from api.app import create_api
 from api.roles import SESSION_COOKIE
 from api.strangers import QUOTES_IN_WINDOW, WINDOW, StrangersQuotes
-from pricing.policies import publish_packaged_plan
 from pricing.rating import recompute
 from storage.pool import Database
-from tests.api.conftest import begin_session
-from tests.api.test_rate_plan_pages import NOW, UNA, Clock
+from tests.api.conftest import LATER, Clock, begin_session
+from tests.api.test_rate_plan_pages import UNA
 
 RISK = {
     "factors": {"vehicle_class": "suv", "territory": "rural", "driver_age": 44},
@@ -23,16 +21,8 @@ RISK = {
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def client(database: Database, clock: Clock) -> Iterator[TestClient]:
-    with database.role("policy") as conn:
-        publish_packaged_plan(conn, NOW)
-    with TestClient(create_api(database, None, clock), base_url="http://127.0.0.1") as opened:
-        yield opened
+def client(client_of_plans: TestClient) -> TestClient:
+    return client_of_plans
 
 
 def test_a_quote_is_the_one_of_its_page_with_every_configuration(client: TestClient, database: Database) -> None:
@@ -90,7 +80,7 @@ def test_a_stranger_gets_a_few_and_who_signs_in_as_many_as_it_takes(
 
 
 def test_a_book_without_plans_has_no_quote(database: Database) -> None:
-    with TestClient(create_api(database, None, lambda: NOW), base_url="http://127.0.0.1") as client:
+    with TestClient(create_api(database, None, lambda: LATER), base_url="http://127.0.0.1") as client:
         answer = client.post("/api/v1/quotes", json=RISK)
     assert (answer.status_code, answer.json()["title"]) == (404, "Not found")
 
@@ -98,7 +88,7 @@ def test_a_book_without_plans_has_no_quote(database: Database) -> None:
 def test_one_network_of_ipv6_has_one_share() -> None:
     quotes = StrangersQuotes()
     for number in range(QUOTES_IN_WINDOW):
-        quotes.take(f"2001:db8::{number:x}", NOW + timedelta(seconds=number))
-    quotes.take("2001:db8:0:1::1", NOW)
+        quotes.take(f"2001:db8::{number:x}", LATER + timedelta(seconds=number))
+    quotes.take("2001:db8:0:1::1", LATER)
     with pytest.raises(Exception, match="may again in 600 seconds"):
-        quotes.take("2001:db8::ffff", NOW)
+        quotes.take("2001:db8::ffff", LATER)
