@@ -19,7 +19,7 @@ from portfolio.customer_store import HeldPolicy, Person, PostedMonth, ReportedCl
 from portfolio.household_store import Answer, Member, Share, fetch_answer, fetch_members, share_of_customer
 from portfolio.needs import MEASURED_FOR, Need, needs_of
 from portfolio.offer_store import Offer, fetch_offers
-from portfolio.offers import GOING_OUT, not_wanted
+from portfolio.offers import GOING_OUT, answered, not_wanted
 from portfolio.touchpoint_store import Touchpoint, fetch_touchpoints, open_complaint
 from pricing.periods import months_before
 from pricing.policies import packaged_plan, plan_of_hash, plan_on
@@ -181,7 +181,7 @@ def open_card(database: Database, text: str, now: datetime) -> CustomerCard:
         care=read.care,
         may_contact=GOING_OUT in read.agreed,
         left_alone=read.judged.left_alone,
-        needs=needs_of(use),
+        needs=answered(needs_of(use), read.offers, now),
         judged=read.judged,
         step=next_step(known),
         not_known=[*_not_known(known, read), *read.judged.missing],

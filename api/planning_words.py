@@ -31,6 +31,8 @@ SENTENCES = (  # the first that fits: the longer before the shorter
     "{count} contacts that nobody asked for in {days} days; nobody gets more",
     # Needs.
     "Low mileage", "High mileage", "Night worker", "Family", "Several drivers", "Several vehicles", "Young driver",
+    "an offer for it was taken on {day}", "an offer for it was refused on {day}",
+    "no answer to the offer for it of {day}",
     "{count} km a year, driven", "{count} km a year, declared", "{share} of the kilometres at night",
     "{count} child in the household", "{count} children in the household", "{count} people in the household",
     "{count} in the household, by its own word", "{count} years old",

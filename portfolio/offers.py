@@ -18,6 +18,7 @@ from portfolio.circumstance_store import fetch_circumstances
 from portfolio.consent_store import standings
 from portfolio.errors import AlreadyAnswered, KeyUsedTwice, NothingToOffer, OfferRefused, UnknownWord
 from portfolio.guard import Verdict, judge
+from portfolio.needs import Need
 from portfolio.offer_store import Offer, fetch_offers
 from portfolio.suppression import left_alone
 from storage.pool import Conn
@@ -25,6 +26,11 @@ from storage.pool import Conn
 ASK_AGAIN = timedelta(days=365)
 OWN_PAGES = "web"  # the overview, where a person finds it when they come
 OFFER_CHANNELS = (OWN_PAGES, "email", "letter", "call")
+ANSWERED = {
+    "taken": "an offer for it was taken on",
+    "refused": "an offer for it was refused on",
+    "silent": "no answer to the offer for it of",
+}
 GOING_OUT = "contact"  # the purpose that lets us go to a person
 
 
@@ -37,6 +43,7 @@ class Template:
     uses: tuple[str, ...]
     words: str
     about: str
+    serves: tuple[str, ...] = ()  # the needs that it answers
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +60,14 @@ def templates() -> dict[str, Template]:
     """Every offer that there is, as shipped."""
     table = tomllib.loads((files("portfolio") / "offers.toml").read_text("utf-8"))
     return {
-        name: Template(name, fields["title"], tuple(fields["uses"]), fields["words"], fields.get("about", ""))
+        name: Template(
+            name,
+            fields["title"],
+            tuple(fields["uses"]),
+            fields["words"],
+            fields.get("about", ""),
+            tuple(fields.get("serves", ())),
+        )
         for name, fields in table.items()
     }
 
@@ -151,6 +165,22 @@ def still_allowed(conn: Conn, person_key: UUID, as_of: datetime) -> list[Offer]:
         one for one in fetch_offers(conn, person_key) if one.state(as_of) == "open" and one.template in templates()
     ]
     return [one for one in waiting if judge(one.words, templates()[one.template].uses, granted).allowed]
+
+
+def answered(needs: Sequence[Need], offers: Sequence[Offer], as_of: datetime) -> tuple[Need, ...]:
+    """The needs, each with what became of the latest offer that would have served it: taken, refused, or silence."""
+    told = []
+    for need in needs:
+        served = (
+            one for one in offers if one.template in templates() and need.name in templates()[one.template].serves
+        )
+        latest = next((one for one in served if one.state(as_of) in ANSWERED), None)
+        if latest is None:
+            told.append(need)
+            continue
+        day = (latest.answered_at or latest.made_at).date()
+        told.append(Need(need.name, f"{need.because}; {ANSWERED[latest.state(as_of)]} {day}"))
+    return tuple(told)
 
 
 def not_wanted(offers: Sequence[Offer], as_of: datetime) -> set[str]:

@@ -25,7 +25,7 @@ STAFF = {
         "/monitoring", "/score-model", "/rate-plans", "/quarantine", "/experiments", "/segments", "/strategies",
     ),
     "actuary": ("/desk", "/experiments", "/rate-plans", "/guard"),
-    "support": ("/customers", f"/customers/{POLICY_OF[ANNA]}", "/guard"),
+    "support": ("/customers", f"/customers/{POLICY_OF[ANNA]}", "/contacts", "/guard"),
     "privacy_officer": ("/desk", "/erasures", f"/locations?policy={POLICY_OF[ANNA]}", "/audit"),
     "admin": ("/desk", "/quarantine", "/devices", "/security-events", "/system", "/audit"),
 }  # fmt: skip

@@ -3,11 +3,14 @@
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from uuid import uuid4
 
 import pytest
 
 from portfolio.customer import Known, next_step
 from portfolio.needs import Use, needs_of
+from portfolio.offer_store import Offer
+from portfolio.offers import answered
 from portfolio.suppression import Circumstances, left_alone
 
 QUIET = Known(
@@ -95,3 +98,19 @@ def test_needs_follow_from_what_is_known_and_nothing_is_guessed() -> None:
 def test_coaching_asks_for_consent() -> None:
     assert next_step(replace(QUIET, **HELPFUL["coaching"], coaching_consent=False)).name == "nothing"
     assert next_step(replace(QUIET, **HELPFUL["coaching"], coaching_consent=None)).name == "nothing"
+
+
+def test_a_need_tells_what_became_of_the_offer_that_served_it() -> None:
+    """Taken, refused, or a month of silence: each changes what is known of the need; an open offer does not yet."""
+    now, made = datetime(2026, 11, 24, tzinfo=UTC), datetime(2026, 10, 1, tzinfo=UTC)
+    needs = needs_of(Use(declared_km_per_year=4000.0))
+
+    def told(taken: bool | None, made_at: datetime = made, template: str = "declared_km") -> str:
+        offer = Offer(uuid4(), template, "Words.", [], made_at, taken, None if taken is None else now)
+        return answered(needs, [offer], now)[0].because
+
+    assert told(True).endswith("; an offer for it was taken on 2026-11-24")
+    assert told(False).endswith("; an offer for it was refused on 2026-11-24")
+    assert told(None).endswith("; no answer to the offer for it of 2026-10-01")
+    assert told(None, now) == needs[0].because
+    assert told(False, template="coaching") == needs[0].because  # serves no need of mileage
