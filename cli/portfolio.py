@@ -22,12 +22,10 @@ def litmus(
     seeds: Annotated[int, typer.Option("--seeds", min=1, help="How many simulated markets.")] = 8,
     customers: Annotated[int, typer.Option("--customers", min=4000, help="Customers of each market.")] = 20_000,
     pilot: Annotated[int, typer.Option("--pilot", min=4000, help="Renewals by lot to learn from.")] = 200_000,
-    told: Annotated[
-        float,
-        typer.Option(
-            "--told", min=0.0, max=1.0, help="Share of customers whose earlier answers show who is moved by what."
-        ),
-    ] = 0.0,
+    contacts: Annotated[
+        int,
+        typer.Option("--contacts", min=0, max=20, help="Earlier contacts of each, whose answers were written down."),
+    ] = 0,
     seed: Seed = 1,
     as_json: AsJson = False,
 ) -> None:
@@ -42,12 +40,12 @@ def litmus(
     checks = []
     with progress_bar("Markets") as advance:
         for number in range(seeds):
-            made = make_round(seed + number, customers, 5, read_formula(), read_behaviour(), pilot, told)
+            made = make_round(seed + number, customers, 5, read_formula(), read_behaviour(), pilot, contacts)
             checks.append(check(made.market, fit(made.pilot)))
             advance(number + 1, seeds)
     found = {name: interval([getattr(one, name) for one in checks]) for name in asdict(checks[0])}
     found |= {f"share_of_{name}": interval([one.share_of(name) for one in checks]) for name in ORACLES}
-    _say({"seeds": seeds, "customers": customers, "pilot": pilot, "told": told} | found, as_json)
+    _say({"seeds": seeds, "customers": customers, "pilot": pilot, "contacts": contacts} | found, as_json)
 
 
 @portfolio.command("value")

@@ -125,9 +125,10 @@ def _mean_uplift(market: Market, year: int, price: Floats) -> Floats:
     tempers, temper = np.unique(market.moved, axis=0, return_inverse=True)
     total = np.zeros_like(market.moved)
     for number, moved in enumerate(tempers):
-        shares = [(temper[market.answered == one] == number).mean() for one in range(market.answered.max() + 1)]
+        kinds = np.bincount(market.answered)
+        shares = np.bincount(market.answered, temper == number) / np.maximum(kinds, 1)
         everybody = replace(market, moved=np.tile(moved, (len(market), 1)))
-        total += np.array(shares)[market.answered, None] * _mean_over_sensitivities(everybody, year, price)
+        total += shares[market.answered, None] * _mean_over_sensitivities(everybody, year, price)
     return total
 
 

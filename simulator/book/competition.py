@@ -22,6 +22,9 @@ ANSWERS = 1  # beside it, of what was written down of answers
 ROUND = BOOK + 1
 SHOPS = 0.35  # of those insured elsewhere ask for quotes in a year: invented, as all of the formula is
 MOST_YEARS = 6  # that a policy of the pilot has been with us
+# How each of TEMPERS answers a contact: takes it up, or refuses it; the others are silent. Invented as well.
+TAKES, REFUSES = np.array([0.25, 0.6, 0.05]), np.array([0.2, 0.1, 0.6])
+TOLD_APART = 2  # answers of a kind: more count as so many
 PILOT_PRICE_SIGMA = 0.25  # log: how far the pilot's renewal prices were drawn from the market's
 FIRST_DAY = np.datetime64("2026-01-01", "D")
 
@@ -33,28 +36,36 @@ def make_round(
     formula: Formula,
     behaviour: Behaviour,
     pilot_customers: int | None = None,
-    told: float = 0.0,
+    contacts: int = 0,
 ) -> Round:
     """One seed's worlds, of `customers` each, the pilot of `pilot_customers`; the same seed gives the same worlds.
 
-    `told`: the share of customers whose earlier answers to contacts, which the insurer wrote down, show their temper;
-    the answers of the others are chance. 0: nothing was written down.
+    `contacts`: how many earlier ones each customer was made whose answer the insurer wrote down (taken, refused, or
+    silence).
     """
     markets = {
-        part: _told(_market(customers, years, formula, behaviour, generator(seed, ROUND, part)), told, seed, part)
+        part: _answered(
+            _market(customers, years, formula, behaviour, generator(seed, ROUND, part)),
+            formula,
+            contacts,
+            generator(seed, ROUND, part, ANSWERS),
+        )
         for part in (REHEARSAL, PLAYED)
     }
     pilot = _pilot(pilot_customers or customers, formula, behaviour, generator(seed, ROUND, PILOT))
-    return Round(replace(pilot, market=_told(pilot.market, told, seed, PILOT)), markets[REHEARSAL], markets[PLAYED])
+    answered = _answered(pilot.market, formula, contacts, generator(seed, ROUND, PILOT, ANSWERS))
+    return Round(replace(pilot, market=answered), markets[REHEARSAL], markets[PLAYED])
 
 
-def _told(market: Market, told: float, seed: int, part: int) -> Market:
-    """With earlier answers: of so many customers their temper, of the others anybody's."""
-    if told == 0.0:
+def _answered(market: Market, formula: Formula, contacts: int, rng: np.random.Generator) -> Market:
+    """With how each customer answered so many contacts before: by their temper, and luck."""
+    if contacts == 0:
         return market
-    rng = generator(seed, ROUND, part, ANSWERS)
-    _, temper = np.unique(market.moved, axis=0, return_inverse=True)
-    return replace(market, answered=np.where(rng.random(len(market)) < told, temper, rng.permutation(temper)))
+    temper = np.argmax([(market.moved == moved).all(axis=1) for moved in _moves(formula)], axis=0)
+    taken = rng.binomial(contacts, TAKES[temper])
+    refused = rng.binomial(contacts - taken, (REFUSES / (1.0 - TAKES))[temper])
+    kinds = np.minimum(taken, TOLD_APART) * (TOLD_APART + 1) + np.minimum(refused, TOLD_APART)
+    return replace(market, answered=kinds.astype(np.int64))
 
 
 def _market(count: int, years: int, formula: Formula, behaviour: Behaviour, rng: np.random.Generator) -> Market:
@@ -137,10 +148,14 @@ def _loss(formula: Formula, people: Customers, age: Codes, km: Floats, features:
     return np.asarray((means @ amounts) * severity)
 
 
+def _moves(formula: Formula) -> Floats:
+    """How each action moves the leaving logit of each of TEMPERS, shape (tempers, actions)."""
+    return np.stack([levels(formula.actions, name if name != "plain" else "effect") for name in TEMPERS])
+
+
 def _moved(formula: Formula, people: Customers) -> Floats:
-    """How each action moves each customer's leaving logit, shape (n, actions)."""
-    moved = np.stack([levels(formula.actions, name if name != "plain" else "effect") for name in TEMPERS])
-    return np.asarray(moved[people.temper])
+    """The same of each customer, shape (n, actions)."""
+    return np.asarray(_moves(formula)[people.temper])
 
 
 def _service_cost(formula: Formula, people: Customers, shares: np.ndarray) -> Floats:
