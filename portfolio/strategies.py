@@ -23,7 +23,6 @@ from portfolio.rates import (
     one_rate,
     segment_of,
     segment_rates,
-    usual_offer,
 )
 
 MASS, DIFFERENTIATED, CONCENTRATED, ONE_TO_ONE = STRATEGIES = (
@@ -206,8 +205,8 @@ def _contact(
     """The action before each renewal: one-to-one contacts where it adds more than it costs, nobody else does."""
     if strategy.name != ONE_TO_ONE or not ours.any():
         return np.full(len(market), NOTHING)
-    # As seen by the insurer: what others offered last year is known, next year's is not.
-    ratio = log_ratio(price, usual_offer(market, max(year - 1, 0))[0])
+    # As seen by the insurer: last year's other offers are known, next year's are not.
+    ratio = log_ratio(price, market.offer[max(year - 1, 0)])
     a_year = fitted.leaving.stay_share / (1.0 + DISCOUNT)
     years_of_value = sum(a_year**ahead for ahead in range(market.years - year))
     value = (price - expected - market.service_cost) * years_of_value
