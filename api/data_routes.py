@@ -1,16 +1,18 @@
 """The JSON API, version 1: the same facts as the pages, for programs. Money is text with all its digits."""
 
+from dataclasses import asdict
 from datetime import date, datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, Field
 
 from api import map_drawing, trip_view
 from api.access import looked
 from api.errors import MapNotShown, NotFound
 from api.etags import TAGGED, tagged_json, tagged_page
+from api.home_view import whole_month
 from api.paging import Page, Paging, by
 from api.policy_file import any_policy, own_policies, own_policy, visible_month
 from api.problems import PROBLEMS
@@ -18,10 +20,14 @@ from api.roles import Anyone, Now, Policyholder, Store, Underwriter
 from api.sight import Sight
 from api.store import Account, Trip, fetch_trips
 from api.trip_file import TripFile, known_trip, known_trip_file, require_way
+from api.wording import local
 from pricing.kept_driving import window_of_month, window_score
 from pricing.periods import months_before
+from pricing.plan import RatePlan
+from pricing.policies import plan_of_month
 from pricing.statement import PeriodStatement, statements_of
 from pricing.store import Policy, fetch_postings, fetch_statements
+from pricing.what_if import Driving, Wish, driving_until, outcome
 from scoring.score import Score
 from storage.pool import Conn, Database
 
@@ -156,6 +162,26 @@ class StatementOut(BaseModel):
     postings: list[PostingOut]
 
 
+class OutcomeOut(BaseModel):
+    """What a month comes to: its amount, and the score in it (null: there is nothing to score)."""
+
+    amount: str
+    score: float | None
+    distance_m: int | None = Field(description="As asked; null: as driven")
+    night_share: float | None
+    over_share: float | None
+
+
+class WhatIfOut(BaseModel):
+    """A whole month as driven, and as it would be."""
+
+    policy: str
+    period: str
+    currency: str
+    driven: OutcomeOut
+    asked: OutcomeOut
+
+
 @router.get("/me")
 def read_me(reader: Anyone) -> Me:
     """Who is signed in."""
@@ -190,6 +216,37 @@ def read_score(request: Request, policy_id: str, reader: Policyholder, database:
         score=_score_json(window_score(plan, window)),
     )
     return tagged_json(request, found)
+
+
+@router.get("/policies/{policy_id}/what-if")
+def read_what_if(
+    policy_id: str,
+    reader: Policyholder,
+    database: Store,
+    now: Now,
+    *,
+    distance_m: Annotated[int | None, Query(ge=0, le=10**9, description="Charged metres of the month")] = None,
+    night_share: Annotated[float | None, Query(ge=0, le=1, description="Of the metres")] = None,
+    over_share: Annotated[
+        float | None, Query(ge=0, le=1, description="Of the metres with a known limit, above it")
+    ] = None,
+) -> WhatIfOut:
+    """The latest whole month driven otherwise, by the real rating; what is left out stays as it was driven."""
+
+    def read(conn: Conn) -> tuple[RatePlan, str, Driving]:
+        policy = own_policy(conn, reader, policy_id)
+        period = whole_month(fetch_trips(conn, policy.policy_key), local(now, policy.time_zone).date())
+        plan = plan_of_month(conn, policy, period)
+        return plan, period, driving_until(conn, policy, plan, period)
+
+    plan, period, driving = database.read("policy", read)
+    outcomes = []
+    for wish in (Wish(), Wish(distance_m, night_share, over_share)):
+        found = outcome(plan, driving, wish)
+        score = None if found.score is None else found.score.value
+        outcomes.append(OutcomeOut(amount=str(found.premium.amount), score=score, **asdict(wish)))
+    driven, asked = outcomes
+    return WhatIfOut(policy=policy_id, period=period, currency=plan.currency, driven=driven, asked=asked)
 
 
 @router.get("/policies/{policy_id}/statements", response_model=list[StatementOut], openapi_extra=TAGGED)

@@ -28,6 +28,7 @@ ALLOWED = {
     "/api/v1/policies": OWN,
     "/api/v1/policies/{policy_id}": OWN,
     "/api/v1/policies/{policy_id}/score": OWN,
+    "/api/v1/policies/{policy_id}/what-if": OWN,
     "/api/v1/policies/{policy_id}/statements": OWN,
     "/api/v1/policies/{policy_id}/statements/{period}": OWN,
     "/api/v1/policies/{policy_id}/trips": OWN,

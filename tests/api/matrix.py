@@ -80,6 +80,7 @@ ROW_OF = {
     "GET /api/v1/policies": _SCORES,
     "GET /api/v1/policies/{policy_id}": _SCORES,
     "GET /api/v1/policies/{policy_id}/score": _SCORES,
+    "GET /api/v1/policies/{policy_id}/what-if": _SCORES,
     "GET /api/v1/policies/{policy_id}/statements": _STATEMENTS,
     "GET /api/v1/policies/{policy_id}/statements/{period}": _STATEMENTS,
     "GET /api/v1/policies/{policy_id}/trips": _TRIPS,
