@@ -241,5 +241,5 @@ def _score_words(card: CustomerCard) -> str:
 def _log_row(one: Touchpoint, zone: str) -> Row:
     day = wording.day(wording.local(one.occurred_at, zone).date())
     how = say("to the customer") if one.outbound else say("from the customer")
-    how = f"{how}, {wording.words(one.channel)}"
+    how = f"{how}, {wording.inside(wording.words(one.channel))}"
     return Row(wording.words(one.kind), day, f"{how}{': ' + one.words if one.words else ''}")

@@ -3,8 +3,8 @@
 uv run python -m tests.browser.screenshots ADDRESS EMAIL OUTPUT_FOLDER PATH... (the password is read from
 WAYRATE_PASSWORD). A PATH of `trip` opens the latest trip with an event; `home` is `/home` of that account.
 
-uv run python -m tests.browser.screenshots ADDRESS pictures renews the policyholder's pictures in docs/images, of
-`wayrate demo` at that address.
+uv run python -m tests.browser.screenshots ADDRESS pictures renews the pictures of people's and of staff's pages in
+docs/images, of `wayrate demo` at that address.
 """
 
 import os
@@ -18,7 +18,7 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import Page
 
-from cli.demo_world import PARTICIPANTS, PASSWORD
+from cli.demo_world import PARTICIPANTS, PASSWORD, SUPPORT, UNDERWRITER
 from tests.browser.browsing import DESKTOP, PHONE, chromium, open_page, sign_in, wait_for_map
 
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
@@ -35,6 +35,7 @@ class Picture:
     dark: bool = False
     locale: str = "en-FI"
     full: bool = False
+    email: str = PARTICIPANTS[0].email
 
 
 PICTURES = (
@@ -47,6 +48,11 @@ PICTURES = (
     Picture("policyholder-what-if-phone", f"{OWN}/what-if?distance=120&night=25&over=5", PHONE),
     Picture("policyholder-choose", f"{OWN}/menu?pay_plan=per_km", DESKTOP),
     Picture("policyholder-overview-dark", "home", DESKTOP, dark=True),
+    Picture("underwriter", "book", DESKTOP, email=UNDERWRITER),
+    Picture("portfolio", "portfolio", DESKTOP, email=UNDERWRITER),
+    Picture("where-the-book-drives", "portfolio/map", DESKTOP, email=UNDERWRITER),
+    Picture("monitoring-german-dark", "monitoring", DESKTOP, dark=True, locale="de-DE", email=UNDERWRITER),
+    Picture("customer-card", f"customers/{PARTICIPANTS[0].policy_id}", DESKTOP, full=True, email=SUPPORT),
 )
 
 
@@ -81,7 +87,7 @@ def renew(address: str, folder: Path = IMAGES) -> list[Path]:
     with chromium() as browser:
         for picture in PICTURES:
             page = open_page(browser, picture.size, dark=picture.dark, locale=picture.locale).page
-            sign_in(page, address, PARTICIPANTS[0].email, PASSWORD)
+            sign_in(page, address, picture.email, PASSWORD)
             _open(page, address, picture.path)
             shot = Image.open(BytesIO(page.screenshot(full_page=picture.full))).convert("RGB")
             files.append(folder / f"{picture.name}.png")
