@@ -212,7 +212,7 @@ def _steps(month: PostedMonth) -> list[Moved]:
 
 def score_points(conn: Conn, months: Sequence[PostedMonth]) -> list[ScorePoint]:
     """The score that each month was priced with; months without a driving signal have none."""
-    models = {one.plan_hash: plan_of_hash(conn, one.plan_hash).score_model for one in months}
+    models = {one: plan_of_hash(conn, one).score_model for one in {month.plan_hash for month in months}}
     return [
         ScorePoint(
             month.period,
