@@ -1,6 +1,7 @@
 """Rate plans: read by underwriters; drafted by an actuary, approved and published by another one."""
 
-from typing import Annotated
+import json
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Form, Query, Request, UploadFile
 from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
@@ -19,12 +20,14 @@ from pricing.errors import BadPlan
 from pricing.live_book import live_impact
 from pricing.plan import RatePlan, parse_plan
 from pricing.policies import published_plans
+from pricing.profile import profile_named
 from pricing.publishing import submit
 from pricing.publishing_store import fetch_submissions
 from pricing.rating_errors import BadRatingBook
 from storage.pool import Database
 
 router = APIRouter(include_in_schema=False)
+MOST_BIAS_TEST = 30_000  # with its plan within what a form may hold; a larger one goes by the API
 Token = Annotated[str, Form(max_length=200)]
 
 
@@ -85,6 +88,8 @@ def check_draft(
         warnings=warnings_of(draft),
         live=live,
         changes=plan_view.changes(live, draft),
+        asks_bias_test=draft.jurisdiction is not None and profile_named(draft.jurisdiction).bias_test,
+        most_bias_test=MOST_BIAS_TEST,
     )
 
 
@@ -95,13 +100,14 @@ def submit_draft(
     now: Now,
     *,
     content: Annotated[str, Form(max_length=MOST_PLAN_BYTES)],
+    bias_test: Annotated[str, Form(max_length=MOST_BIAS_TEST)] = "",
     form_token: Token = "",
 ) -> Response:
-    """Lets a draft wait for another person's approval."""
+    """Lets a draft wait for another person's approval. `bias_test`: what `wayrate plan audit --json` printed of it."""
     check_session_form(reader, form_token)
     draft = parse_plan(content.replace("\r\n", "\n"), "the draft")
     with database.role("policy") as conn:
-        submit(conn, draft, reader.account_key, None, now)
+        submit(conn, draft, reader.account_key, _bias_test(bias_test), now)
     return RedirectResponse(f"/rate-plans/{draft.plan_hash}", status_code=303)
 
 
@@ -192,6 +198,19 @@ def _compared(plan: RatePlan, live: RatePlan | None, others: list[RatePlan]) -> 
     if live is not None and live.plan_hash != plan.plan_hash:
         return live
     return next((one for one in others if one.effective_from <= plan.effective_from), None)
+
+
+def _bias_test(text: str) -> dict[str, Any] | None:
+    """The pasted bias test; None: there is none. Raises BadPlan."""
+    if not text.strip():
+        return None
+    try:
+        found = json.loads(text)
+    except ValueError as error:
+        raise BadPlan("the bias test", "JSON", str(error)) from None
+    if not isinstance(found, dict):
+        raise BadPlan("the bias test", "JSON", "is no object")
+    return found
 
 
 def _text_of(file: UploadFile) -> str:

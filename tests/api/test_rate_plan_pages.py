@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal as D  # noqa: N817
 
@@ -10,6 +11,7 @@ from fastapi.testclient import TestClient
 
 from pricing.close import close_period
 from pricing.live_book import live_impact
+from pricing.plan import parse_plan
 from pricing.policies import packaged_plan
 from storage.audit import entries
 from storage.pool import Database
@@ -65,6 +67,24 @@ def test_a_draft_is_checked_before_anything_is_kept(client: TestClient, database
     assert check("x = 1\n" * 12_000)[0] in (413, 422)
     with database.role("policy") as conn:
         assert conn.execute("select count(*) from policy.plan_submission").fetchone() == (0,)
+
+
+def test_a_bias_test_is_pasted_with_the_draft_and_held_against_it(client: TestClient, database: Database) -> None:
+    token = as_whom(client, ADA)
+    draft = DRAFT.replace('version = "2"', 'version = "5"')
+    form = {"content": draft, "form_token": token}
+    for wrong, said in (
+        ("{", "the bias test"),
+        ("[1]", "is no object"),
+        ('{"plan": "another"}', "bias test is of plan"),
+    ):
+        answer = client.post("/rate-plans/drafts", data=form | {"bias_test": wrong})
+        assert (answer.status_code, said in answer.text) == (422, True), wrong
+    own = {"plan": {"hash": parse_plan(draft, "draft").plan_hash}}
+    answer = client.post("/rate-plans/drafts", data=form | {"bias_test": json.dumps(own)})
+    assert "with a bias test" in answer.text
+    with database.role("policy") as conn:
+        assert conn.execute("select bias_test from policy.plan_submission").fetchone() == (own,)
 
 
 def test_two_people_publish_and_the_author_is_refused(client: TestClient, database: Database) -> None:
