@@ -7,6 +7,7 @@ import sys
 import tomllib
 from collections.abc import Iterator
 from dataclasses import fields
+from functools import cache
 from pathlib import Path
 from typing import get_args
 
@@ -113,13 +114,14 @@ STATES = (*plan_view.STATES, "replayed")
 NOUNS = ("policy", "trip", "statement", "menu", "choice", "event", "contest", "device", "file")
 
 
-def every_message() -> set[str]:
+@cache
+def every_message() -> frozenset[str]:
     """The English of every message, of a plural the singular."""
     found = {message for path in sorted(PAGES.rglob("*")) for message in _messages_of(path)}
     found |= {text for table in TABLES for text in table.values() if text}
     found |= {*ALONE, *NOUNS, *STATES, *_titles(), *_of_errors()}
     found |= {wording.words(code) for code in (*CODES, *LOGGED)}
-    return found
+    return frozenset(found)
 
 
 def _messages_of(path: Path) -> Iterator[str]:
