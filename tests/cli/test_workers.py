@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -42,6 +43,12 @@ def test_sockets_of_one_port_are_nobody_elses() -> None:
             other("127.0.0.1", port)
     for one in listeners:
         one.close()
+
+
+def test_a_listener_says_that_it_is_tcp_so_that_no_answer_waits_for_an_acknowledgement() -> None:
+    for listener in (bind("127.0.0.1", 0), *bind_each("127.0.0.1", 0, 2)):
+        with listener, socket.create_connection(listener.getsockname()), listener.accept()[0] as accepted:
+            assert accepted.proto == socket.IPPROTO_TCP  # what asyncio asks before it sets TCP_NODELAY
 
 
 def test_as_many_workers_as_processors_have_one_each() -> None:
