@@ -13,6 +13,7 @@ from api.device_errors import CodesWait, CoverOver, DeviceInUse, UnfitCode
 from api.device_link_store import DeviceLink, fetch_last_uploads, fetch_links
 from api.errors import NotFound
 from api.forms import check_session_form
+from api.paging import Page, by
 from api.policy_file import own_policy
 from api.problems import PROBLEMS
 from api.rendering import page
@@ -65,7 +66,7 @@ def link_device(
 
 
 @router.get("/api/v1/policies/{policy_id}/devices")
-def read_links(policy_id: str, reader: PolicyOwner, database: Store) -> list[LinkOut]:
+def read_links(policy_id: str, reader: PolicyOwner, database: Store, paging: Page) -> list[LinkOut]:
     """The devices that measure the policy, then those that did."""
     with database.role("policy") as conn:
         policy = own_policy(conn, reader, policy_id)
@@ -74,7 +75,7 @@ def read_links(policy_id: str, reader: PolicyOwner, database: Store) -> list[Lin
         LinkOut(
             device=one.device_id, from_time=one.from_time, to_time=one.to_time, last_upload=heard.get(one.device_key)
         )
-        for one in links
+        for one in paging.cut(links, by("device_id", "from_time"))
     ]
 
 

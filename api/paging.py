@@ -69,7 +69,7 @@ class Paging:
         return page
 
 
-def _paging(
+async def _paging(
     request: Request,
     response: Response,
     limit: Annotated[int, Query(ge=1, le=MOST_ROWS, description="Rows of a page")] = 100,

@@ -14,7 +14,7 @@ import httpx
 import psutil
 import pytest
 
-from cli.asgi import bind
+from cli.asgi import bind, bind_beside
 from cli.errors import PortInUse
 from cli.workers import bind_each, processor_of
 from storage.pool import Database
@@ -46,7 +46,7 @@ def test_sockets_of_one_port_are_nobody_elses() -> None:
 
 
 def test_a_listener_says_that_it_is_tcp_so_that_no_answer_waits_for_an_acknowledgement() -> None:
-    for listener in (bind("127.0.0.1", 0), *bind_each("127.0.0.1", 0, 2)):
+    for listener in (bind("127.0.0.1", 0), bind_beside("127.0.0.1", 0)):
         with listener, socket.create_connection(listener.getsockname()), listener.accept()[0] as accepted:
             assert accepted.proto == socket.IPPROTO_TCP  # what asyncio asks before it sets TCP_NODELAY
 
