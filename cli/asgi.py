@@ -1,6 +1,7 @@
 """The gateway and the API as one web server, or either alone; a port that is taken is said before anything starts."""
 
 import errno
+import gc
 import socket
 
 import uvicorn
@@ -11,6 +12,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from cli.errors import PortInUse
 from ingest.http_protocol import GatewayProtocol
 
+# Threads of a process that serves the pages alone. One runs at a time; of a dozen that want to, some are passed over
+# for a second and more, while requests that queue before four of them wait their turn.
+PAGE_THREADS = 4
 GATEWAY_PATHS = ("/v1/", "/osmand", "/owntracks", "/traccar", "/readyz", "/livez", "/metrics")
 
 
@@ -79,13 +83,15 @@ class _Server(uvicorn.Server):
         """Limits the threads of the loop that runs by now."""
         if self.threads is not None:
             current_default_thread_limiter().total_tokens = self.threads
+        gc.collect()
+        gc.freeze()  # what is loaded by now stays: a search of all of it would halt every request for half a second
         await super().startup(sockets)
 
 
 def server(app: ASGIApp, *, threads: int | None = None) -> uvicorn.Server:
     """A server with our deadlines and without an access log: a phone's credential stands in its query string.
 
-    `threads`: of pages no more than they have connections to the database; who waits for one is slower than who queues.
+    `threads`: None, as many as the framework takes.
     """
     config = uvicorn.Config(app, log_level="warning", access_log=False, log_config=None, http=GatewayProtocol)
     return _Server(config, threads)

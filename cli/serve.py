@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 
 MOST_WORKERS = 8
-LEAST_THREADS = 6
 CONNECTIONS = 24  # to the database, of all workers together and of each of four kinds: the embedded one takes 97
 
 TcpPort = Annotated[
@@ -102,7 +101,7 @@ def serve(
     as_of: AsOf = None,
 ) -> None:
     """Serve the device gateway and the pages until Ctrl-C."""
-    from cli.asgi import bind, bind_udp, combined, server
+    from cli.asgi import PAGE_THREADS, bind, bind_udp, combined, server
     from cli.logs import log_as_json
     from ingest.broker_files import SECRET_FILE, read_secret
     from ingest.coalesce import Coalescer
@@ -112,7 +111,6 @@ def serve(
     from ingest.operations_routes import add_metrics_route
     from ingest.tcp_gateway import serving_tcp
     from ingest.udp_gateway import serving_udp
-    from storage.pool import MAX_CONNECTIONS
 
     log_as_json()
     listeners = [bind(host, port)] if workers == 1 else _listeners(host, port, workers, only)
@@ -149,7 +147,7 @@ def serve(
         if broker is not None:
             running.enter_context(serving_mqtt(database, coalescer, clock, broker))
             messages.print(f"Messages of devices are taken from the broker at {broker.host}, port {broker.port}.")
-        server(app, threads=MAX_CONNECTIONS if only == "api" else None).run(sockets=listeners)
+        server(app, threads=PAGE_THREADS if only == "api" else None).run(sockets=listeners)
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,14 +181,14 @@ class PagesServer:
 
     def __call__(self, listener: "socket.socket") -> None:
         """Serves on that socket until SIGTERM."""
-        from cli.asgi import server
+        from cli.asgi import PAGE_THREADS, server
         from cli.logs import log_as_json
         from storage.pool import Database
 
         log_as_json()
         with Database(self.dsn, max_connections=self.connections) as database:
             app = self.pages.api(database, running_clock(self.as_of))
-            server(app, threads=max(self.connections, LEAST_THREADS)).run(sockets=[listener])
+            server(app, threads=PAGE_THREADS).run(sockets=[listener])
 
 
 def _listeners(host: str, port: int, workers: int, only: str) -> "list[socket.socket]":

@@ -9,8 +9,8 @@ from psycopg.rows import TupleRow
 from pricing.store import Policy
 from storage.pool import Conn
 
-# One statement, so one snapshot: whether a change waits is of the same moment as what is kept.
-# Without a period it is the month of the latest trip, where that is not ahead of the policy's own clock; else this one.
+# One statement, so one snapshot: whether a change waits is of the same moment as what is kept. Its forms are texts of
+# their own: with a parameter that may be null the server plans it anew for each request, at five times its cost.
 _ASKED = """
     select p.policy_key, p.policy_id, n.name, n.email, p.starts_on, p.ends_on, p.plan_name, p.pay_plan, p.covers,
            p.factors, p.declared_km_per_year, p.time_zone, p.sharing,
@@ -24,14 +24,17 @@ _ASKED = """
            m.period, d.basis, d.taken_in, d.driven
       from policy.policy p
       join policy.person n using (person_key)
-      cross join lateral (
-          select coalesce(%(period)s::text,
-                          least(to_char(%(now)s::timestamptz at time zone p.time_zone, 'YYYY-MM'),
-                                (select max(t.local_month) from link.trip_of_policy t
-                                  where t.policy_key = p.policy_key))) as period) m
+      cross join lateral (select {} as period) m
       left join link.driven_month d on d.policy_key = p.policy_key and d.period = m.period
-     where p.policy_id = %(policy_id)s and (%(person_key)s::uuid is null or p.person_key = %(person_key)s)
+     where p.policy_id = %(policy_id)s
 """
+_OF_PERSON = " and p.person_key = %(person_key)s"
+_OF_PERIOD = _ASKED.format("%(period)s::text")
+# The month of the latest trip, where that is not ahead of the policy's own clock; else this one.
+_OF_LATEST = _ASKED.format(
+    """least(to_char(%(now)s::timestamptz at time zone p.time_zone, 'YYYY-MM'),
+             (select max(t.local_month) from link.trip_of_policy t where t.policy_key = p.policy_key))"""
+)
 _WAITING = "select count(*) || '/' || coalesce(sum(trip_change_id), 0) from link.waiting_change where policy_key = %s"
 _KEEP = """
     insert into link.driven_month (policy_key, period, basis, taken_in, driven) values (%s, %s, %s, %s, %s)
@@ -60,7 +63,8 @@ def fetch_kept(
 ) -> KeptMonth | None:
     """The month of a policy of this person (None: of anybody). Without a period `now` says which is the latest."""
     values = {"policy_id": policy_id, "period": period, "now": now, "person_key": person_key}
-    row: TupleRow | None = conn.execute(_ASKED, values).fetchone()
+    asked = _OF_LATEST if period is None else _OF_PERIOD
+    row: TupleRow | None = conn.execute(asked if person_key is None else asked + _OF_PERSON, values).fetchone()
     return None if row is None else KeptMonth(Policy(*row[:_POLICY_COLUMNS]), *row[_POLICY_COLUMNS:])
 
 
