@@ -9,7 +9,8 @@ from portfolio.touchpoint_store import Meeting, log_of_policy
 from storage.pool import Database
 
 VISIT, QUOTE, CHANGE, CONTEST = (Meeting("web", kind) for kind in ("visit", "quote", "change", "contest"))
-_logged: set[tuple[UUID, UUID, str, date]] = set()  # by this process: asks the database once a day, not at each page
+# By this process, in which database: it is asked once a day, not at each page.
+_logged: set[tuple[str, UUID, UUID, str, date]] = set()
 _MOST_LOGGED = 50_000
 DECISION = Meeting("web", "decision", outbound=True)
 
@@ -23,7 +24,7 @@ def met(database: Database, reader: Account, policy_key: UUID, meeting: Meeting,
 
 def met_today(database: Database, reader: Account, policy_key: UUID, meeting: Meeting, now: datetime) -> None:
     """The same once a day and policy."""
-    today = (reader.account_key, policy_key, meeting.kind, now.date())
+    today = (database.dsn, reader.account_key, policy_key, meeting.kind, now.date())
     if today in _logged:
         return
     met(database, reader, policy_key, meeting, f"{policy_key} {now:%Y-%m-%d}", now)
