@@ -28,7 +28,7 @@ from psycopg_pool import ConnectionPool
 from api import accounts, store
 from api.app import create_api
 from benchmarks.people_book import copy_book
-from cli.asgi import PAGE_THREADS, server
+from cli.asgi import PAGE_THREADS, keep_loaded, server
 from cli.workers import bind_each, running
 from pricing.kept_driving import inputs_of_month, month_of
 from storage.open import open_database
@@ -85,7 +85,9 @@ def with_bare(app: FastAPI, dsn: str) -> FastAPI:
 def serve_with_bare(dsn: str, listener: socket.socket) -> None:
     """What each process does."""
     with Database(dsn) as database:
-        server(with_bare(create_api(database, None, lambda: NOW), dsn), threads=PAGE_THREADS).run(sockets=[listener])
+        app = with_bare(create_api(database, None, lambda: NOW), dsn)
+        keep_loaded()
+        server(app, threads=PAGE_THREADS).run(sockets=[listener])
 
 
 @contextmanager

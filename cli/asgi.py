@@ -72,6 +72,15 @@ def bind_udp(host: str, port: int) -> socket.socket:
     return bound
 
 
+def keep_loaded() -> None:
+    """What is loaded by now stays: a search of all of it for garbage would halt every request for half a second.
+
+    For a process that serves and does nothing else.
+    """
+    gc.collect()
+    gc.freeze()
+
+
 class _Server(uvicorn.Server):
     """A server with so many threads for routes that wait (None: as many as its framework takes)."""
 
@@ -83,8 +92,6 @@ class _Server(uvicorn.Server):
         """Limits the threads of the loop that runs by now."""
         if self.threads is not None:
             current_default_thread_limiter().total_tokens = self.threads
-        gc.collect()
-        gc.freeze()  # what is loaded by now stays: a search of all of it would halt every request for half a second
         await super().startup(sockets)
 
 

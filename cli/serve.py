@@ -101,7 +101,7 @@ def serve(
     as_of: AsOf = None,
 ) -> None:
     """Serve the device gateway and the pages until Ctrl-C."""
-    from cli.asgi import PAGE_THREADS, bind, bind_udp, combined, server
+    from cli.asgi import PAGE_THREADS, bind, bind_udp, combined, keep_loaded, server
     from cli.logs import log_as_json
     from ingest.broker_files import SECRET_FILE, read_secret
     from ingest.coalesce import Coalescer
@@ -147,6 +147,7 @@ def serve(
         if broker is not None:
             running.enter_context(serving_mqtt(database, coalescer, clock, broker))
             messages.print(f"Messages of devices are taken from the broker at {broker.host}, port {broker.port}.")
+        keep_loaded()
         server(app, threads=PAGE_THREADS if only == "api" else None).run(sockets=listeners)
 
 
@@ -181,13 +182,14 @@ class PagesServer:
 
     def __call__(self, listener: "socket.socket") -> None:
         """Serves on that socket until SIGTERM."""
-        from cli.asgi import PAGE_THREADS, server
+        from cli.asgi import PAGE_THREADS, keep_loaded, server
         from cli.logs import log_as_json
         from storage.pool import Database
 
         log_as_json()
         with Database(self.dsn, max_connections=self.connections) as database:
             app = self.pages.api(database, running_clock(self.as_of))
+            keep_loaded()
             server(app, threads=PAGE_THREADS).run(sockets=[listener])
 
 
