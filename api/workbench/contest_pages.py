@@ -14,7 +14,7 @@ from api.languages import say
 from api.rendering import page
 from api.roles import Now, Store, Underwriter
 from api.workbench.contest_list_store import CONTESTS, contests_where
-from api.workbench.list_store import Which, count_listed, each_listed, fetch_listed
+from api.workbench.list_store import Which, each_listed, fetch_page
 from api.workbench.tables import PAGE_ROWS, Code, PageNumber, csv_answer, frame_of
 from pricing.contests import REASONS
 from storage.pool import Database
@@ -60,8 +60,7 @@ def show_contests(
 ) -> Response:
     """Contests, 50 a page, each with what was decided and credited."""
     with database.role("link") as conn:
-        count = count_listed(conn, CONTESTS, asked.which)
-        found = fetch_listed(conn, CONTESTS, asked.which, (number - 1) * PAGE_ROWS, PAGE_ROWS)
+        found, count = fetch_page(conn, CONTESTS, asked.which, number, PAGE_ROWS)
     return page(
         request,
         "contests.html",

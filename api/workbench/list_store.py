@@ -31,11 +31,12 @@ class Which:
     sort: str = ""
 
 
-def fetch_listed[T](conn: Conn, listed: Listed[T], which: Which, skip: int, count: int) -> list[T]:
-    """`count` rows after the first `skip`."""
+def fetch_page[T](conn: Conn, listed: Listed[T], which: Which, number: int, rows: int) -> tuple[list[T], int]:
+    """The page of that number, from 1, of so many rows; and how many there are on all pages."""
     query = f"{_rows(listed, which)} limit %(count)s offset %(skip)s"
     with conn.cursor(row_factory=class_row(listed.row)) as cursor:
-        return cursor.execute(query, {**which.values, "count": count, "skip": skip}).fetchall()
+        found = cursor.execute(query, {**which.values, "count": rows, "skip": (number - 1) * rows}).fetchall()
+    return found, count_listed(conn, listed, which)
 
 
 def each_listed[T](conn: Conn, listed: Listed[T], which: Which) -> Iterator[T]:

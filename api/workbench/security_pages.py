@@ -11,7 +11,7 @@ from api import wording
 from api.rendering import page
 from api.roles import Admin, Store
 from api.workbench.event_list_store import EVENTS, events_where
-from api.workbench.list_store import Which, count_listed, each_listed, fetch_listed
+from api.workbench.list_store import Which, each_listed, fetch_page
 from api.workbench.tables import PAGE_ROWS, Code, PageNumber, csv_answer, frame_of, midnight
 from ingest.security import SecurityEvent
 from storage.pool import Database
@@ -52,8 +52,7 @@ def show_security_events(
 ) -> Response:
     """Events, 50 a page."""
     with database.role("telemetry") as conn:
-        count = count_listed(conn, EVENTS, asked.which)
-        rows = fetch_listed(conn, EVENTS, asked.which, (number - 1) * PAGE_ROWS, PAGE_ROWS)
+        rows, count = fetch_page(conn, EVENTS, asked.which, number, PAGE_ROWS)
     return page(
         request,
         "security_events.html",

@@ -18,7 +18,7 @@ from api.rendering import page
 from api.roles import Admin, Now, Store
 from api.trip_view import Fact
 from api.workbench.device_list_store import DEVICES, DeviceRow, Standing, devices_where, fetch_standing
-from api.workbench.list_store import Which, count_listed, each_listed, fetch_listed
+from api.workbench.list_store import Which, each_listed, fetch_page
 from api.workbench.tables import PAGE_ROWS, Code, PageNumber, address, csv_answer, frame_of
 from ingest.devices import revoke
 from ingest.enrolment import make_code
@@ -57,8 +57,7 @@ def show_devices(
     """Devices with their last upload, 50 a page."""
     with database.role("telemetry") as conn:
         which = devices_where(find, state, sort, now)
-        count = count_listed(conn, DEVICES, which)
-        rows = fetch_listed(conn, DEVICES, which, (number - 1) * PAGE_ROWS, PAGE_ROWS)
+        rows, count = fetch_page(conn, DEVICES, which, number, PAGE_ROWS)
     query = {"find": find, "state": state, "sort": sort}
     return page(
         request,
