@@ -35,10 +35,8 @@ AGES = {
 
 
 @pytest.mark.skipif(not CLAIMS.exists(), reason="needs ../shared/data beside the project")
-@pytest.mark.parametrize(  # 9 tenths out of fold are asked; measured were 10 and 8
-    ("split", "tenths"), [(Split(5, 0), 9), (Split(10, 0, seed=20261124), 8)], ids=["mod 5", "90/10"]
-)
-def test_french_claims(split: Split, tenths: int) -> None:
+@pytest.mark.parametrize("split", [Split(5, 0), Split(10, 0, seed=20261124)], ids=["mod 5", "90/10"])
+def test_french_claims(split: Split) -> None:
     contract = msgspec.structs.replace(read_contract(EXAMPLES / "freMTPL2.toml"), test=split)
     whole = read_book(CLAIMS / "freMTPL2freq.parquet", contract)
     unseen = fitting.is_test(contract, whole)
@@ -48,7 +46,7 @@ def test_french_claims(split: Split, tenths: int) -> None:
     assert model.boosted is not None
     print(split, len(learn), len(test), found, model.card.metrics, model.boosted.rounds, model.boosted.curve)
     metrics = model.card.metrics
-    assert metrics["boosted_out_of_fold_deciles_that_hold"] >= tenths
+    assert metrics["boosted_out_of_fold_deciles_that_hold"] >= 9
     assert abs(metrics["boosted_out_of_fold_actual_over_expected"] - 1) < 0.01
     # What the plain peers reach on these rows is beaten; the targets stand in docs/risk.md beside what was measured.
     # Both as shares of the deviance of one mean rate, for the rows of another split have another one.
