@@ -110,13 +110,14 @@ _DEVICES_GONE = (
 # Of a device that measures somebody else, too, the person's times go.
 
 _SPANS = (
-    """insert into telemetry.erased_span (device_key, from_time, to_time, trips_stay)
-       select device_key, from_time, to_time, false from link.assignment
+    """insert into telemetry.erased_span (device_key, from_time, to_time, trips_stay, erased_at)
+       select device_key, from_time, to_time, false, %(as_of)s from link.assignment
         where policy_key = any(%(policies)s) and device_key <> all(%(devices)s)
-       on conflict (device_key, from_time) do update set to_time = excluded.to_time, trips_stay = false""",
+       on conflict (device_key, from_time) do update
+          set to_time = excluded.to_time, trips_stay = false, erased_at = excluded.erased_at""",
     # Where somebody drove under another's policy, the ways go; the policyholder's kilometres and statements stay.
-    """insert into telemetry.erased_span (device_key, from_time, to_time, trips_stay)
-       select t.device_key, t.started_at, t.ended_at + interval '1 microsecond', true
+    """insert into telemetry.erased_span (device_key, from_time, to_time, trips_stay, erased_at)
+       select t.device_key, t.started_at, t.ended_at + interval '1 microsecond', true, %(as_of)s
          from link.driver_of_trip d join telemetry.trip t using (trip_id)
         where d.driver = %(person)s and d.policyholder <> %(person)s and t.device_key <> all(%(devices)s)
        on conflict do nothing""",

@@ -28,6 +28,21 @@ class Window:
     to_us: int
 
 
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """A time [from, to) whose readings were deleted, by when, and why: `expired` or `erased`."""
+
+    from_us: int
+    to_us: int
+    by: datetime
+    reason: str
+
+    @property
+    def span(self) -> tuple[int, int]:
+        """The first and the last microsecond."""
+        return self.from_us, self.to_us - 1
+
+
 _DIRTY_DEVICES = "select device_key from telemetry.dirty_window group by device_key order by min(dirty_window_id)"
 _COUNT_DIRTY = "select count(*) from telemetry.dirty_window"
 # Held to the end of the transaction. Not a row lock: an upload must never wait for scoring.
@@ -45,16 +60,25 @@ _COUNT_UNMATCHED = """
     select count(*) from telemetry.trip
      where versions ->> 'map' = %(map)s and distance_m > 0 and coalesce((totals ->> 'matched_m')::bigint, 0) = 0
 """
-_HAS_EXPIRED = """
-    select exists (select from telemetry.upload where device_key = %(device_key)s and records_expired > 0)
-"""
 _REFUSE_WINDOW = """
     insert into telemetry.refused_window (device_key, from_time, to_time, reason, refused_at)
-    values (%(device_key)s, %(from_time)s, %(to_time)s, 'expired', %(at)s)
+    values (%(device_key)s, %(from_time)s, %(to_time)s, %(reason)s, %(at)s)
 """
-_STAYING = """
-    select from_time, to_time from telemetry.erased_span where device_key = %(device_key)s and trips_stay
+_GONE = """
+    select from_time, least(to_time, '9999-01-01') as to_time, erased_at as by, 'erased' as reason
+      from telemetry.erased_span where device_key = %(device_key)s and to_time > from_time
+    union all
+    (select 'epoch', expired_before, announced_at, 'expired' from telemetry.reading_expiry
+      where exists (select from telemetry.upload where device_key = %(device_key)s and records_expired > 0)
+      order by expired_before desc limit 1)
 """
+_RECEIVED = """
+    select fix_time from telemetry.reading r
+     where device_key = %(device_key)s and fix_time between %(from_time)s and %(to_time)s
+       and exists (select from telemetry.upload u where u.upload_id = r.upload_id and u.received_at <= %(by)s)
+     order by fix_time
+"""
+_RECEIVED_ENDS = f"(({_RECEIVED} limit 1) union all ({_RECEIVED} desc limit 1)) order by 1"
 _DROP_WINDOWS = "delete from telemetry.dirty_window where dirty_window_id = any(%(ids)s)"
 _VEHICLE_CLASS = "select vehicle_class from telemetry.device where device_key = %(device_key)s"
 
@@ -99,26 +123,33 @@ def drop_windows(conn: Conn, windows: Sequence[Window]) -> None:
     conn.execute(_DROP_WINDOWS, {"ids": [window.dirty_window_id for window in windows]})
 
 
-def has_expired(conn: Conn, device_key: int) -> bool:
-    """Whether readings of the device have expired. Ask after reading its readings: then none expires meanwhile."""
-    row = conn.execute(_HAS_EXPIRED, {"device_key": device_key}).fetchone()
-    return bool(row and row[0])
+def hold_readings(conn: Conn, device_key: int) -> None:
+    """No reading expires until the transaction ends: it has looked into every week. Call it before `gone_spans`."""
+    placed_time_after(conn, device_key, 0)
 
 
-def staying_spans(conn: Conn, device_key: int) -> list[tuple[int, int]]:
-    """Times [from, to) whose readings were erased with whoever drove, and whose trips stay as they are."""
+def gone_spans(conn: Conn, device_key: int) -> list[Gone]:
+    """Times of the device whose readings were deleted: with a person, and what has expired."""
     spans = []
-    for from_time, to_time in conn.execute(_STAYING, {"device_key": device_key}).fetchall():
+    for from_time, to_time, by, reason in conn.execute(_GONE, {"device_key": device_key}).fetchall():
         assert isinstance(from_time, datetime)
         assert isinstance(to_time, datetime)
-        spans.append((microseconds(from_time), microseconds(to_time)))
+        assert isinstance(by, datetime)
+        spans.append(Gone(microseconds(from_time), microseconds(to_time), by, str(reason)))
     return spans
 
 
-def refuse_window(conn: Conn, device_key: int, from_us: int, to_us: int, at: datetime) -> None:
-    """Keep that this span was not cut again, because it reaches into time whose readings have expired."""
+def received_times(conn: Conn, device_key: int, from_us: int, to_us: int, by: datetime) -> tuple[int, ...]:
+    """The first and the last fix time in from <= time <= to of what had been received by then; () where nothing had."""
     span = {"from_time": from_microseconds(from_us), "to_time": from_microseconds(to_us)}
-    conn.execute(_REFUSE_WINDOW, span | {"device_key": device_key, "at": at})
+    rows = conn.execute(_RECEIVED_ENDS, span | {"device_key": device_key, "by": by}).fetchall()
+    return tuple(microseconds(row[0]) for row in rows if isinstance(row[0], datetime))
+
+
+def refuse_window(conn: Conn, device_key: int, from_us: int, to_us: int, reason: str, at: datetime) -> None:
+    """Keep that this span was not cut again, because it lies beside time whose readings are gone."""
+    span = {"from_time": from_microseconds(from_us), "to_time": from_microseconds(to_us)}
+    conn.execute(_REFUSE_WINDOW, span | {"device_key": device_key, "reason": reason, "at": at})
 
 
 def vehicle_class(conn: Conn, device_key: int) -> str:
@@ -156,9 +187,14 @@ def placed_time_after(conn: Conn, device_key: int, time_us: int) -> int | None:
     return _one_time(conn, sql.SQL("min(fix_time)"), sql.SQL(">"), device_key, time_us)
 
 
+def placed_time_before(conn: Conn, device_key: int, time_us: int) -> int | None:
+    """The last fix time before `time_us` of a reading that says where the device was."""
+    return _one_time(conn, sql.SQL("max(fix_time)"), sql.SQL("<"), device_key, time_us)
+
+
 def last_place(conn: Conn, device_key: int, before_us: int) -> Place | None:
     """Where the device was last seen before a time; of clashing readings the one that scoring picks."""
-    time_us = _one_time(conn, sql.SQL("max(fix_time)"), sql.SQL("<"), device_key, before_us)
+    time_us = placed_time_before(conn, device_key, before_us)
     if time_us is None:
         return None
     at = clean_readings(fetch_readings(conn, device_key, time_us, time_us)).readings

@@ -6,11 +6,9 @@ reading. Cutting is a function of a segment and the place before it, so a re-cut
 
 import itertools
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-
-import numpy as np
 
 from ingest.moments import from_microseconds, microseconds
 from ingest.readings import Int64s
@@ -20,15 +18,13 @@ from scoring.layers import NO_LAYERS, Layers
 from scoring.match import Matcher
 from scoring.path import ScoredTrip, score_readings
 from scoring.roads import RoadMap
+from scoring.seals import Seal, Span, place_before, seals_near, segment_end, within, without
 from scoring.segments import segment_edges
 from scoring.settings import DEFAULT_SETTINGS, THRESHOLDS, Settings, settings_for
 from storage.pool import Conn, Database
 
 _LOG = logging.getLogger(__name__)
 
-type Span = tuple[int, int]  # first and last fix time in microseconds, both included
-
-STEP_US = 6 * 3600 * 1_000_000  # how far a walk to a segment's end looks at once
 MOST_READINGS = 200_000  # scored at once: some 50 MB
 
 
@@ -100,14 +96,18 @@ def work_device(
     own = settings_for(vehicle_class, settings) if vehicle_class in THRESHOLDS else settings
     gap_us = round(own.cutting.max_gap_s * 1e6)
     changes = Changes(set(), set())
-    staying = window_store.staying_spans(conn, device_key)
-    spans = _whole_spans(conn, device_key, [(window.from_us, window.to_us) for window in windows], gap_us, as_of)
-    for region in regions(conn, device_key, spans, gap_us):
+    spans: list[Span] = [(window.from_us, window.to_us) for window in windows]
+    window_store.hold_readings(conn, device_key)
+    gone = window_store.gone_spans(conn, device_key)
+    found = regions(conn, device_key, spans, gap_us)
+    seals = seals_near(conn, device_key, merge_spans([*spans, *found]), gone, gap_us)
+    _keep_refused(conn, device_key, spans, seals, as_of)
+    for region in _cuttable(found, seals):
         for span in _batches(window_store.usable_times(conn, device_key, *region), own.cutting.max_gap_s):
             readings = fetch_readings(conn, device_key, *span)
-            previous = window_store.last_place(conn, device_key, span[0])
+            previous = place_before(conn, device_key, span[0], gone)
             trips = score_readings(readings, matcher, roads, own, device=device_key, previous=previous, layers=layers)
-            changes |= replace_trips(conn, device_key, span, trips, staying)
+            changes |= replace_trips(conn, device_key, span, trips)
     if changed_from := min(changes.months, default=None) or _late_month(windows, as_of):
         store.insert_change(conn, device_key, changed_from, as_of)
     replay_store.tell_replays(conn, changes.shapes, as_of)
@@ -128,21 +128,23 @@ def _late_month(windows: list[window_store.Window], as_of: datetime) -> str | No
     return month if month < f"{as_of:%Y-%m}" else None
 
 
-def _whole_spans(conn: Conn, device_key: int, windows: list[Span], gap_us: int, as_of: datetime) -> list[Span]:
-    """The windows without what cannot be cut again: a device's first segment after readings of it have expired.
+def _keep_refused(conn: Conn, device_key: int, windows: list[Span], seals: list[Seal], as_of: datetime) -> None:
+    """Keep in `telemetry.refused_window` what of the windows is sealed, but for erased times themselves."""
+    left = merge_spans(windows)
+    for seal in seals:
+        if seal.gone.reason == "erased":
+            left = without(left, seal.gone.span)
+        for from_us, to_us in within(left, seal.span):
+            metrics.REFUSED.labels(seal.gone.reason).inc()
+            window_store.refuse_window(conn, device_key, from_us, to_us, seal.gone.reason, as_of)
+            _LOG.warning("device %d: a window beside %s time is not cut again", device_key, seal.gone.reason)
+        left = without(left, seal.span)
 
-    It may have begun among them, and the place that its lead-in gap is measured from is gone. Such a part of a window
-    is kept in `telemetry.refused_window`; the trips that it would touch stand.
-    """
-    first = window_store.placed_time_after(conn, device_key, 0)
-    if not window_store.has_expired(conn, device_key):
-        return windows
-    edge = max(to_us for _, to_us in windows) if first is None else _segment_end(conn, device_key, first, gap_us, 1)
-    for from_us, to_us in merge_spans([(from_us, min(to_us, edge)) for from_us, to_us in windows if from_us <= edge]):
-        metrics.REFUSED.labels("expired").inc()
-        window_store.refuse_window(conn, device_key, from_us, to_us, as_of)
-        _LOG.warning("device %d: a window that reaches into expired time is not cut again", device_key)
-    return [(max(from_us, edge + 1), to_us) for from_us, to_us in windows if to_us > edge]
+
+def _cuttable(found: list[Span], seals: list[Seal]) -> list[Span]:
+    for seal in seals:
+        found = without(found, seal.span)
+    return found
 
 
 def regions(conn: Conn, device_key: int, windows: list[Span], gap_us: int) -> list[Span]:
@@ -155,10 +157,10 @@ def regions(conn: Conn, device_key: int, windows: list[Span], gap_us: int) -> li
         times = window_store.usable_times(conn, device_key, from_us, to_us)
         if not len(times):
             continue  # readings without a place change no trip
-        start = _segment_end(conn, device_key, int(times[0]), gap_us, -1)
-        end = known_to = _segment_end(conn, device_key, int(times[-1]), gap_us, 1)
+        start = segment_end(conn, device_key, int(times[0]), gap_us, -1)
+        end = known_to = segment_end(conn, device_key, int(times[-1]), gap_us, 1)
         after = window_store.placed_time_after(conn, device_key, end)
-        found.append((start, end if after is None else _segment_end(conn, device_key, after, gap_us, 1)))
+        found.append((start, end if after is None else segment_end(conn, device_key, after, gap_us, 1)))
     return merge_spans(found)
 
 
@@ -173,17 +175,9 @@ def merge_spans(spans: list[Span]) -> list[Span]:
     return merged
 
 
-def replace_trips(
-    conn: Conn, device_key: int, span: Span, trips: list[ScoredTrip], staying: Sequence[Span] = ()
-) -> Changes:
-    """Make the stored trips that started in the span these; what of them really changed.
-
-    Trips that began in `staying`, [from, to), stay as they are: their readings were erased with whoever drove.
-    """
-    if staying:
-        trips = [trip for trip in trips if not _began_in(trip.started_us, staying)]
-    held_in_span = store.held_trips(conn, device_key, *span)
-    held = {trip.started_us: trip for trip in held_in_span if not _began_in(trip.started_us, staying)}
+def replace_trips(conn: Conn, device_key: int, span: Span, trips: list[ScoredTrip]) -> Changes:
+    """Make the stored trips that started in the span these; what of them really changed."""
+    held = {trip.started_us: trip for trip in store.held_trips(conn, device_key, *span)}
     wanted = {trip.started_us: trip.content_digest for trip in trips}
     gone = [trip for trip in held.values() if wanted.get(trip.started_us) != trip.content_digest]
     kept = held.keys() - {trip.started_us for trip in gone}
@@ -196,24 +190,6 @@ def replace_trips(
         {trip.local_month for trip in gone} | {trip.local_month for trip in added},
         {one for trip in gone for one in trip.shape} | {one for trip in added for one in trip.shape},
     )
-
-
-def _began_in(started_us: int, spans: Sequence[Span]) -> bool:
-    return any(from_us <= started_us < to_us for from_us, to_us in spans)
-
-
-def _segment_end(conn: Conn, device_key: int, time_us: int, gap_us: int, direction: int) -> int:
-    """The last fix time (direction 1; -1: the first) of the segment that holds the usable reading at `time_us`."""
-    edge = time_us
-    while True:
-        span = (edge + 1, edge + STEP_US) if direction > 0 else (edge - STEP_US, edge - 1)
-        times = window_store.usable_times(conn, device_key, *span)[::direction]
-        silences = np.flatnonzero(np.abs(np.diff(times, prepend=edge)) > gap_us)
-        if len(silences):
-            return int(times[silences[0] - 1]) if silences[0] else edge
-        if not len(times):
-            return edge
-        edge = int(times[-1])
 
 
 def _batches(times: Int64s, max_gap_s: float) -> Iterator[Span]:

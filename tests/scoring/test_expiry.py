@@ -130,6 +130,42 @@ def test_a_device_of_which_nothing_has_expired_is_cut_from_its_first_reading(sco
     assert refused_windows(scored) == []
 
 
+def test_a_car_that_stood_until_all_had_expired_is_cut_from_its_next_drive_on(scored: Database) -> None:
+    later = EXPIRED_AT + timedelta(days=60)
+    expire(scored, later)
+    assert one(scored, "select count(*) from telemetry.reading") == 0
+    next_drive = errand(later - timedelta(hours=2), 9)
+    for part in (next_drive.take(slice(0, 700)), next_drive.take(slice(700, None))):  # as it drives
+        upload(scored, part, later + timedelta(hours=1))
+        work_once(scored, None, None, as_of=later)
+    assert one(scored, "select distance_m / 1000 from telemetry.trip order by started_at desc limit 1") == 17
+    assert refused_windows(scored) == []
+
+
+def test_a_device_that_is_never_silent_is_cut_on_after_expiry(database: Database) -> None:
+    """All its readings are one segment, of which the beginning is gone: what was received by then stands."""
+    with database.role("telemetry") as conn:
+        enrol(conn, "car-1", FLOOR)
+    drives = [errand(FLOOR + timedelta(hours=hours), 0) for hours in (-3.0, 3.0, 9.0)]
+    parked_us = np.arange(drives[0].fix_time_us[0] - 3_600_000_000, drives[2].fix_time_us[-1] + 10**10, 240_000_000)
+    driven = np.concatenate([each.fix_time_us for each in drives])
+    parked = parked_us[np.searchsorted(driven, parked_us + 1) == np.searchsorted(driven, parked_us - 1)]
+    at = drives[0].take(slice(0, 1))
+    stands = concatenate([at.replace(fix_time_us=np.array([time_us])) for time_us in parked.tolist()])
+    day = concatenate([*drives, stands])
+    known = day.fix_time_us <= drives[1].fix_time_us[-1]
+    upload(database, day.take(known), FLOOR + timedelta(hours=6))
+    work_once(database, None, None, as_of=RECEIVED_AT)
+    before = made(database)["trips"]
+    assert one(database, "select count(*) from telemetry.trip where distance_m > 0") == 2
+    assert expire(database, FLOOR + timedelta(days=2), keep=timedelta(days=1)).floor == FLOOR
+    upload(database, day.take(~known), RECEIVED_AT)
+    upload(database, drives[1].replace(heading_deg=np.full(len(drives[1]), 91.0)), RECEIVED_AT)
+    work_once(database, None, None, as_of=EXPIRED_AT)
+    assert before != made(database)["trips"]
+    assert one(database, "select count(*) from telemetry.trip where distance_m > 0") == 3
+
+
 def test_a_rematch_leaves_what_has_expired_alone(scored: Database) -> None:
     before = made(scored)
     expire(scored, EXPIRED_AT)
