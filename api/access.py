@@ -6,8 +6,9 @@ from urllib.parse import urlencode
 from uuid import UUID
 
 from api.accounts import PERSON_ROLES
+from api.errors import NotFound
 from api.store import Account
-from ingest.devices import find_device
+from ingest.devices import find_device, revoke
 from ingest.errors import UnknownDevice
 from storage.audit import Act, note
 from storage.pool import Database
@@ -39,6 +40,17 @@ def device_object(database: Database, device_id: str) -> str:
             return str(find_device(conn, device_id).device_key)
         except UnknownDevice:
             return ""
+
+
+def end_device(database: Database, reader: Account, device_id: str, now: datetime) -> None:
+    """Ends a device and all of its tokens now, and notes it. Raises NotFound."""
+    named = device_object(database, device_id)
+    try:
+        with database.role("telemetry") as conn:
+            revoke(conn, device_id, now)
+    except UnknownDevice:
+        raise NotFound("device", device_id) from None
+    looked(database, reader, "device_ended", now, object_id=named)
 
 
 def noted_filter(asked: Mapping[str, object]) -> str:

@@ -1,5 +1,6 @@
 """Touchpoints, households and the customer card: for whoever picks up the phone, and each person their own log."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Annotated
@@ -9,9 +10,10 @@ from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt
 
-from api.access import looked
+from api.access import end_device, looked
 from api.customer_card import CustomerCard, open_card, person_of, score_points
 from api.customer_view import card_view
+from api.device_link_store import fetch_measuring
 from api.errors import NotFound, WrongRole
 from api.forms import check_session_form
 from api.idempotency import Key
@@ -22,7 +24,7 @@ from api.rendering import page
 from api.roles import Actuary, Now, Serving, Store, Support
 from api.store import Account
 from portfolio.circumstance_store import OVER, REASONS, say_care
-from portfolio.customer_store import fetch_months
+from portfolio.customer_store import HeldPolicy, fetch_months, fetch_person
 from portfolio.household_store import Answer, household_of, join_household, say
 from portfolio.touchpoint_store import (
     CHANNELS,
@@ -210,7 +212,9 @@ def show_card(request: Request, policy_id: str, reader: Support, database: Store
     """The card as a page, with the form that logs this call."""
     card = open_card(database, policy_id, now)
     looked(database, reader, "card_opened", now, person_key=card.person.person_key)
-    return page(request, "customer.html", reader, handle=policy_id, card=card_view(card, now), key=uuid4().hex)
+    devices = _devices(database, card.policies, now)
+    shown = card_view(card, now)
+    return page(request, "customer.html", reader, handle=policy_id, card=shown, devices=devices, key=uuid4().hex)
 
 
 @router.post("/customers/{policy_id}/care", include_in_schema=False)
@@ -227,6 +231,25 @@ def keep_care_by_form(
     check_session_form(reader, form_token)
     _said_care(database, reader, policy_id, CareIn(needs_care=reason != OVER, reason=reason), now)
     return RedirectResponse(f"/customers/{policy_id}", status_code=303)
+
+
+@router.post("/customers/{policy_id}/devices/{device_id}/end", include_in_schema=False)
+def end_device_by_form(
+    policy_id: str,
+    device_id: str,
+    reader: Support,
+    database: Store,
+    now: Now,
+    form_token: Annotated[str, Form(max_length=200)] = "",
+) -> Response:
+    """Ends a device of the customer on the phone, such as a stolen one, and all of its tokens now."""
+    check_session_form(reader, form_token)
+    with database.role("policy") as conn:
+        found = fetch_person(conn, policy_id)
+    if found is None or device_id not in _devices(database, found[1], now):
+        raise NotFound("device", device_id)
+    end_device(database, reader, device_id, now)
+    return RedirectResponse(f"/customers/{policy_id}#devices", status_code=303)
 
 
 @router.post("/customers/{policy_id}", include_in_schema=False)
@@ -249,6 +272,12 @@ def log_by_form(
     wanted = TouchpointIn(channel=channel, kind=kind, outbound=outbound, minutes=minutes, words=words)
     _logged(database, reader, policy_id, wanted, key, now)
     return RedirectResponse(f"/customers/{policy_id}#log", status_code=303)
+
+
+def _devices(database: Database, policies: Sequence[HeldPolicy], now: datetime) -> list[str]:
+    """The devices that measure a customer's policies."""
+    keys = [policy.policy_key for policy in policies]
+    return database.read("link", lambda conn: fetch_measuring(conn, keys, now))
 
 
 def _whose(database: Database, reader: Account, policy_id: str) -> tuple[UUID, UUID | None]:

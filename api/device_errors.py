@@ -26,6 +26,7 @@ class DeviceEnded(ApiError):
 
     device: str
 
+    field: ClassVar[str] = "device"
     status: ClassVar[int] = 409
     title: ClassVar[str] = "The device was ended"
     advice: ClassVar[str] = "Enrol it under another id."
@@ -84,6 +85,7 @@ class CoverOver(ApiError):
     policy: str
 
     status: ClassVar[int] = 409
+    field: ClassVar[str] = "policy"
     title: ClassVar[str] = "The policy is over"
     advice: ClassVar[str] = "Renew it first."
 

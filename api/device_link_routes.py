@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from api import wording
 from api.access import device_object
-from api.device_errors import CodesWait, CoverOver, DeviceInUse, UnfitCode
+from api.device_errors import CodesWait, CoverOver, DeviceEnded, DeviceInUse, UnfitCode
 from api.device_link_store import DeviceLink, fetch_last_uploads, fetch_links
 from api.errors import NotFound
 from api.forms import check_session_form
@@ -21,7 +21,7 @@ from api.roles import Now, PolicyOwner, Store
 from api.store import Account
 from ingest.enrolment import Guesses, device_of_code
 from ingest.errors import CodeSpent, TooManyCodes, UnknownCode
-from pricing.errors import DeviceTaken, UnknownDevice
+from pricing.errors import DeviceTaken, EndedDevice, UnknownDevice
 from pricing.policies import assign_device, cover_span, release_device
 from pricing.store import Policy
 from storage.audit import Act, note
@@ -141,6 +141,8 @@ def _linked(
         is_new = assign_device(database, policy_id, device_id, max(now, starts))
     except DeviceTaken:  # whose policy that is is not told
         raise DeviceInUse(device_id) from None
+    except EndedDevice:
+        raise DeviceEnded(device_id) from None
     if is_new:
         _note(database, reader, policy, "device_linked", device_id, now)
     return device_id, is_new

@@ -12,7 +12,11 @@ from storage.pool import Conn
 _LINKS = """
     select a.device_key, d.device_id, a.from_time, nullif(a.to_time, 'infinity') as to_time
       from link.assignment a join telemetry.device d using (device_key)
-     where a.policy_key = %s and a.to_time > a.from_time order by a.to_time desc, a.from_time desc, d.device_id
+     where a.policy_key = %s order by a.to_time desc, a.from_time desc, d.device_id
+"""
+_MEASURING = """
+    select distinct d.device_id from link.assignment a join telemetry.device d using (device_key)
+     where a.policy_key = any(%s) and a.to_time > %s and d.revoked_at is null order by 1
 """
 _LAST_UPLOADS = """
     select device_key, max(received_at) from telemetry.upload where device_key = any(%s) group by device_key
@@ -33,6 +37,11 @@ def fetch_links(conn: Conn, policy_key: UUID) -> list[DeviceLink]:
     """Those that hold first, then the latest (link role)."""
     with conn.cursor(row_factory=class_row(DeviceLink)) as cursor:
         return cursor.execute(_LINKS, (policy_key,)).fetchall()
+
+
+def fetch_measuring(conn: Conn, policy_keys: Sequence[UUID], now: datetime) -> list[str]:
+    """The ids of the devices that measure these policies, or will, and were not ended (link role)."""
+    return [str(row[0]) for row in conn.execute(_MEASURING, (list(policy_keys), now)).fetchall()]
 
 
 def fetch_last_uploads(conn: Conn, device_keys: Sequence[int]) -> dict[int, datetime]:

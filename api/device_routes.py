@@ -6,7 +6,7 @@ from datetime import datetime
 from fastapi import APIRouter, Response
 from pydantic import AwareDatetime, BaseModel, Field
 
-from api.access import device_object, looked
+from api.access import device_object, end_device, looked
 from api.device_errors import DeviceEnded, UnfitDevice
 from api.errors import NotFound
 from api.idempotency import Key
@@ -15,7 +15,7 @@ from api.problems import PROBLEMS
 from api.roles import Admin, DeviceEnder, Now, Store
 from api.store import Account
 from ingest.device_requests import Asked, Secret, code_once, rotate_once
-from ingest.devices import Tier, revoke
+from ingest.devices import Tier
 from ingest.enrolment_store import fetch_security_events
 from ingest.errors import BadDeviceId, BadImei, DeviceErased, DeviceExists, RequestKeyReused, UnknownDevice
 from ingest.security import SecurityEvent
@@ -87,13 +87,7 @@ def rotate_device(
 @router.post("/devices/{device_id}/revoke", status_code=204)
 def revoke_device(device_id: str, reader: DeviceEnder, database: Store, now: Now) -> None:
     """End the device and all of its tokens now."""
-    named = device_object(database, device_id)
-    try:
-        with database.role("telemetry") as conn:
-            revoke(conn, device_id, now)
-    except UnknownDevice:
-        raise NotFound("device", device_id) from None
-    looked(database, reader, "device_ended", now, object_id=named)
+    end_device(database, reader, device_id, now)
 
 
 @router.get("/security-events")

@@ -30,10 +30,12 @@ from pricing.errors import (
     ClaimInTheWay,
     ContestDecided,
     DeviceTaken,
+    EndedDevice,
     EvidenceNotSeen,
     KeyReused,
     NothingChanges,
     NothingToContest,
+    NothingToMeasure,
     PlanVersionTaken,
     PolicyCancelled,
     PolicyDiffers,
@@ -59,11 +61,13 @@ NOT_AS_THINGS_STAND = (
 )
 NOT_THERE = (UnknownPolicy, UnknownContest, NothingToContest)
 NOT_NOW = (
-    AlreadyContested, ClaimInTheWay, ContestDecided, DeviceTaken, EvidenceNotSeen, KeyReused, NothingChanges,
-    NotSubmitted, OwnApproval, PlanVersionTaken, PolicyCancelled, PolicyDiffers, SubmissionExpired, TooLateToContest,
+    AlreadyContested, ClaimInTheWay, ContestDecided, DeviceTaken, EndedDevice, EvidenceNotSeen, KeyReused,
+    NothingChanges, NothingToMeasure, NotSubmitted, OwnApproval, PlanVersionTaken, PolicyCancelled, PolicyDiffers,
+    SubmissionExpired, TooLateToContest,
 )  # fmt: skip
 HTTP_TITLES = {404: "Not found", 405: "Not here"}
 HTTP_ADVICE = {404: "Check the address, or go back to your overview.", 405: "Use the page's own buttons and links."}
+ADVICE = {404: HTTP_ADVICE[404], 409: "Look at how it stands, then decide again."}
 
 
 class Problem(BaseModel):
@@ -98,7 +102,7 @@ def install_problems(app: FastAPI) -> None:
             title={404: "Not found", 409: "Not as things stand", 422: "The request does not fit"}[status],
             status=status,
             detail=f"{error}.",
-            what_to_do={404: HTTP_ADVICE[404], 409: "Look at how it stands, then decide again."}.get(status, CORRECT),
+            what_to_do=getattr(error, "what_to_do", None) or ADVICE.get(status, CORRECT),
             field=getattr(error, "field", None),
         )
         return _answer(request, problem)

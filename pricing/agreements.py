@@ -22,6 +22,7 @@ from pricing.errors import (
     ClaimDiffers,
     ClaimInTheWay,
     ClaimOutsideCover,
+    EndedDevice,
     GapBetweenTerms,
     KeyReused,
     NothingChanges,
@@ -76,15 +77,20 @@ class Agreed:
 
 
 def bind(database: Database, document: PolicyDocument, asked: Asked) -> Agreed:
-    """A policy enters the book. Raises BadPolicy, NoPlan, UnknownDevice, DeviceTaken, Backdated, KeyReused."""
+    """A policy enters the book.
+
+    Raises BadPolicy, NoPlan, UnknownDevice, EndedDevice, DeviceTaken, Backdated, KeyReused.
+    """
     policy, devices = checked(document), devices_of(document)
     refuse_own_claims(policy.policy_id, policy.factors)
     digest = _digest("bind", document.fields)
-    require_devices(database, devices)
+    ended = require_devices(database, devices)
     with database.role("policy") as conn:
         publish_packaged_plan(conn, asked.as_of)
         found = _done_before(conn, asked, digest)
         if found is None:
+            if ended:
+                raise EndedDevice(ended[0])
             check_against_plan(policy, plan_on(conn, policy.plan_name, policy.starts_on))
             _check_not_past(policy, policy.starts_on, asked)
             if store.fetch_policy(conn, policy.policy_id) is not None:

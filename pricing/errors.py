@@ -1,6 +1,8 @@
 """What pricing refuses, with its facts."""
 
 from dataclasses import dataclass
+from datetime import datetime
+from typing import ClassVar
 
 
 class PricingError(Exception):
@@ -134,6 +136,33 @@ class DeviceTaken(PricingError):
 
     def __str__(self) -> str:
         return f"device {self.device} measures policy {self.policy} already: end that assignment first"
+
+
+@dataclass(eq=False)
+class EndedDevice(PricingError):
+    """A device that was ended: it measures nobody from then on."""
+
+    device: str
+
+    field: ClassVar[str] = "device"
+    what_to_do: ClassVar[str] = "Enrol the device under another id and link that one."
+
+    def __str__(self) -> str:
+        return f"device {self.device} was ended, and its id is not used again"
+
+
+@dataclass(eq=False)
+class NothingToMeasure(PricingError):
+    """A device for a policy that covers nothing from that time on."""
+
+    policy: str
+    from_time: datetime
+
+    field: ClassVar[str] = "policy"
+    what_to_do: ClassVar[str] = "Renew the policy, or link the device to one that is in force then."
+
+    def __str__(self) -> str:
+        return f"policy {self.policy} covers nothing from {self.from_time.isoformat()} on: there is no time to measure"
 
 
 @dataclass(eq=False)

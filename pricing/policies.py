@@ -16,8 +16,10 @@ from pricing.errors import (
     AlteredPlan,
     BadPolicy,
     DeviceTaken,
+    EndedDevice,
     NoPlan,
     NoSuchPlan,
+    NothingToMeasure,
     PlanVersionTaken,
     PolicyDiffers,
     UnknownDevice,
@@ -143,16 +145,18 @@ def _as_published(plan_hash: str, content: str) -> RatePlan:
 def add_policy(database: Database, document: PolicyDocument, as_of: datetime) -> Policy:
     """Add the policy to the book and assign its devices. The same file again changes nothing.
 
-    Raises BadPolicy (field named), UnknownLevel, NoPlan, PolicyDiffers, UnknownDevice, DeviceTaken.
+    Raises BadPolicy (field named), UnknownLevel, NoPlan, PolicyDiffers, UnknownDevice, EndedDevice, DeviceTaken.
     """
     policy = checked(document)
     refuse_own_claims(policy.policy_id, policy.factors)
     devices = devices_of(document)
-    require_devices(database, devices)
+    ended = require_devices(database, devices)
     with database.role("policy") as conn:
         publish_packaged_plan(conn, as_of)
         check_against_plan(policy, plan_on(conn, policy.plan_name, policy.starts_on))
         held = store.fetch_policy(conn, policy.policy_id)
+        if held is None and ended:
+            raise EndedDevice(ended[0])
         if held is None:
             held = insert_bound(conn, policy, AT_THE_HOST, f"file {policy.policy_id}", "", as_of)
         assert held is not None
@@ -207,22 +211,28 @@ def assign_device(database: Database, policy_id: str, device_id: str, from_time:
     """From `from_time` (None: the start of the policy) the device measures this policy; repeating changes nothing.
 
     Whether it did not before. A policy whose cover is over by then hands it over.
-    Raises UnknownPolicy, UnknownDevice, DeviceTaken.
+    Raises UnknownPolicy, UnknownDevice, DeviceTaken; EndedDevice, NothingToMeasure where a link would be made.
     """
     with database.role("policy") as conn:
         policy = store.fetch_policy(conn, policy_id)
     if policy is None:
         raise UnknownPolicy(policy_id)
-    start = from_time or cover_span(policy)[0]
+    cover_begins, cover_ends = cover_span(policy)
+    start = from_time or cover_begins
     with database.role("link") as conn:
-        device_key = _device_key(conn, device_id)
+        device_key, is_ended = _device_key(conn, device_id)
         assigned = store.fetch_assignments(conn, device_key, start)
-        for other, _, cover_ends in assigned:
-            if other != policy_id and cover_ends > start:
-                raise DeviceTaken(device_id, other)
-        for _, held_from, _ in (held for held in assigned if held[0] != policy_id):
-            store.end_assignment(conn, device_key, held_from, start)
         own = [held_from for other, held_from, _ in assigned if other == policy_id]
+        others = {other: over_at for other, _, over_at in assigned if other != policy_id}
+        for other, over_at in others.items():
+            if over_at > start:
+                raise DeviceTaken(device_id, other)
+        if not own and is_ended:
+            raise EndedDevice(device_id)
+        if not own and start >= cover_ends:
+            raise NothingToMeasure(policy_id, start)
+        for other in others:
+            store.end_links(conn, device_key, other, start)
         if not own:
             store.insert_assignment(conn, device_key, policy.policy_key, start)
         elif start < own[0]:
@@ -242,29 +252,28 @@ def cover_span(policy: Policy) -> tuple[datetime, datetime]:
 def release_device(database: Database, policy_id: str, device_id: str, at: datetime) -> None:
     """From `at` on the device measures this policy no longer; repeating changes nothing.
 
-    What it measured before stays the policy's. Raises UnknownPolicy; UnknownDevice, also where it never measured it.
+    What it measured before stays the policy's; a link that had not begun is gone.
+    Raises UnknownPolicy; UnknownDevice, also where it never measured it.
     """
     with database.role("policy") as conn:
-        policy = store.fetch_policy(conn, policy_id)
-    if policy is None:
-        raise UnknownPolicy(policy_id)
+        if store.fetch_policy(conn, policy_id) is None:
+            raise UnknownPolicy(policy_id)
     with database.role("link") as conn:
-        if not store.end_links(conn, _device_key(conn, device_id), policy.policy_key, at):
+        if not store.end_links(conn, _device_key(conn, device_id)[0], policy_id, at):
             raise UnknownDevice(device_id)
 
 
-def require_devices(database: Database, devices: Iterable[str]) -> None:
-    """Raises UnknownDevice for the first that is not enrolled."""
+def require_devices(database: Database, devices: Iterable[str]) -> list[str]:
+    """Those of them that were ended. Raises UnknownDevice for the first that is not enrolled."""
     with database.role("link") as conn:
-        for device in devices:
-            _device_key(conn, device)
+        return [device for device in devices if _device_key(conn, device)[1]]
 
 
-def _device_key(conn: Conn, device_id: str) -> int:
-    device_key = store.fetch_device_key(conn, device_id)
-    if device_key is None:
+def _device_key(conn: Conn, device_id: str) -> tuple[int, bool]:
+    found = store.fetch_device_key(conn, device_id)
+    if found is None:
         raise UnknownDevice(device_id)
-    return device_key
+    return found
 
 
 def checked(document: PolicyDocument) -> Policy:

@@ -99,26 +99,27 @@ POSTED_PERIODS = "select distinct period from policy.statement where policy_key 
 KEEP_MEASURED_DAYS = "select link.keep_measured_days(%s, %s, %s, %s)"
 LOCK_POLICY = "select pg_advisory_xact_lock(hashtextextended(%s, 0))"
 
-DEVICE_KEY = "select device_key from telemetry.device where device_id = %s"
+DEVICE_KEY = "select device_key, revoked_at is not null from telemetry.device where device_id = %s"
 LOCK_ASSIGNMENTS = "select pg_advisory_xact_lock(hashtextextended('assignment', %s))"
 ASSIGNED = """
     select p.policy_id, a.from_time, (p.ends_on::timestamp at time zone p.time_zone) as cover_ends
       from link.assignment a join policy.policy p using (policy_key)
-     where a.device_key = %s and a.to_time > %s and a.to_time > a.from_time order by a.from_time
+     where a.device_key = %s and a.to_time > %s order by a.from_time
 """
-END_ASSIGNMENT = "update link.assignment set to_time = %s where device_key = %s and from_time = %s"
-# One that had not begun yet is left as of no time at all.
 END_LINKS = """
-    update link.assignment set to_time = least(to_time, greatest(%(at)s, from_time)) where device_key = %(device_key)s
-       and policy_key = %(policy_key)s
+    update link.assignment a set to_time = least(to_time, %(at)s) from policy.policy p
+     where p.policy_key = a.policy_key and a.device_key = %(device_key)s and p.policy_id = %(policy_id)s
+       and a.from_time < %(at)s
+"""
+# What had not begun by then is no link: one of no time would say that the device measured somebody.
+FORGET_UNBEGUN = """
+    delete from link.assignment a using policy.policy p
+     where p.policy_key = a.policy_key and a.device_key = %(device_key)s and p.policy_id = %(policy_id)s
+       and a.from_time >= %(at)s
 """
 BEGIN_EARLIER = "update link.assignment set from_time = %s where device_key = %s and from_time = %s"
 CHANGED_FROM = "insert into telemetry.trip_change (device_key, from_month, changed_at) values (%s, %s, %s)"
-ASSIGN = """
-    insert into link.assignment as a (device_key, policy_key, from_time) values (%s, %s, %s)
-    on conflict (device_key, from_time) do update set policy_key = excluded.policy_key, to_time = excluded.to_time
-     where a.to_time = a.from_time
-"""
+ASSIGN = "insert into link.assignment (device_key, policy_key, from_time) values (%s, %s, %s)"
 CHANGES = """
     select c.trip_change_id, a.policy_key, c.from_month
       from telemetry.trip_change c left join link.assignment a using (device_key) order by c.trip_change_id
@@ -325,10 +326,10 @@ def fetch_posted_periods(conn: Conn, policy_key: UUID, from_month: str) -> list[
     return [str(period) for (period,) in conn.execute(POSTED_PERIODS, (policy_key, from_month))]
 
 
-def fetch_device_key(conn: Conn, device_id: str) -> int | None:
-    """The key of a device by its id (link role)."""
+def fetch_device_key(conn: Conn, device_id: str) -> tuple[int, bool] | None:
+    """The key of a device by its id, and whether it was ended (link role)."""
     row = conn.execute(DEVICE_KEY, (device_id,)).fetchone()
-    return None if row is None else int(str(row[0]))
+    return None if row is None else (int(str(row[0])), bool(row[1]))
 
 
 def fetch_assignments(conn: Conn, device_key: int, after: datetime) -> list[tuple[str, datetime, datetime]]:
@@ -352,16 +353,12 @@ def insert_assignment(conn: Conn, device_key: int, policy_key: UUID, from_time: 
     _note_assigned(conn, device_key, from_time)
 
 
-def end_assignment(conn: Conn, device_key: int, held_from: datetime, to_time: datetime) -> None:
-    """The assignment that began at `held_from` ends at `to_time` (link role)."""
-    conn.execute(END_ASSIGNMENT, (to_time, device_key, held_from))
-
-
-def end_links(conn: Conn, device_key: int, policy_key: UUID, at: datetime) -> bool:
+def end_links(conn: Conn, device_key: int, policy_id: str, at: datetime) -> bool:
     """From that instant the device measures this policy no longer; False where it never did (link role)."""
     conn.execute(LOCK_ASSIGNMENTS, (device_key,))
-    values = {"device_key": device_key, "policy_key": policy_key, "at": at}
-    return conn.execute(END_LINKS, values).rowcount > 0
+    values = {"device_key": device_key, "policy_id": policy_id, "at": at}
+    ended = conn.execute(END_LINKS, values).rowcount
+    return ended + conn.execute(FORGET_UNBEGUN, values).rowcount > 0
 
 
 def begin_assignment_earlier(conn: Conn, device_key: int, held_from: datetime, from_time: datetime) -> None:

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from api import wording
-from api.access import device_object, looked
+from api.access import device_object, end_device, looked
 from api.device_errors import CoverOver, DeviceEnded, DeviceInUse, UnfitDevice
 from api.errors import NotFound
 from api.forms import check_session_form
@@ -20,11 +20,10 @@ from api.trip_view import Fact
 from api.workbench.device_list_store import DEVICES, DeviceRow, Standing, devices_where, fetch_standing
 from api.workbench.list_store import Which, each_listed, fetch_page
 from api.workbench.tables import PAGE_ROWS, Code, PageNumber, address, csv_answer, frame_of
-from ingest.devices import revoke
 from ingest.enrolment import make_code
-from ingest.errors import BadDeviceId, BadImei, DeviceExists, UnknownDevice
+from ingest.errors import BadDeviceId, BadImei, DeviceExists
 from ingest.metrics import REGISTRY
-from pricing.errors import DeviceTaken
+from pricing.errors import DeviceTaken, EndedDevice
 from pricing.errors import UnknownDevice as UnlinkedDevice
 from pricing.policies import assign_device, cover_span
 from storage.pool import Database
@@ -106,13 +105,7 @@ def make_code_by_form(
 def end_by_form(device_id: str, reader: Admin, database: Store, now: Now, form_token: Token = "") -> Response:
     """Ends a device and its tokens now."""
     check_session_form(reader, form_token)
-    named = device_object(database, device_id)
-    try:
-        with database.role("telemetry") as conn:
-            revoke(conn, device_id, now)
-    except UnknownDevice:
-        raise NotFound("device", device_id) from None
-    looked(database, reader, "device_ended", now, object_id=named)
+    end_device(database, reader, device_id, now)
     return RedirectResponse(address("/devices", {"find": device_id}), status_code=303)
 
 
@@ -139,6 +132,8 @@ def assign_by_form(
         raise NotFound("device", device_id) from None
     except DeviceTaken:
         raise DeviceInUse(device_id) from None
+    except EndedDevice:
+        raise DeviceEnded(device_id) from None
     if is_new:
         named = device_object(database, device_id)
         looked(database, reader, "device_linked", now, policy_key=held.policy_key, object_id=named)

@@ -105,6 +105,7 @@ ALLOWED = {
     "/api/v1/customers/{policy_id}": {"support"},
     "/api/v1/customers/{policy_id}/care": {"support"},
     "/customers/{policy_id}/care": {"support"},
+    "/customers/{policy_id}/devices/{device_id}/end": {"support"},
     "/api/v1/customers/{policy_id}/household": {"support"},
     "/api/v1/policies/{policy_id}/touchpoints": OWN | {"support"},
     "/api/v1/touchpoint-costs": {"actuary"},

@@ -137,6 +137,7 @@ ROW_OF = {
     "GET /devices.csv": "Devices: enrol, rotate",
     "POST /devices/codes": "Devices: enrol, rotate",
     "POST /devices/{device_id}/end": "Devices: revoke",
+    "POST /customers/{policy_id}/devices/{device_id}/end": "Devices: revoke",
     "POST /devices/{device_id}/assignment": "Devices: enrol, rotate",
     "GET /security-events": "Security events",
     "GET /security-events.csv": "Security events",
@@ -296,6 +297,7 @@ REQUEST = {
     "POST /quarantine/replay": Asked(form={"channel": "http"}),
     "POST /devices/codes": Asked(form={"device": "car-fresh"}),
     "POST /devices/{device_id}/end": Asked(form={}),
+    "POST /customers/{policy_id}/devices/{device_id}/end": Asked(form={}),
     "POST /devices/{device_id}/assignment": Asked(form={"policy": "{policy_id}"}),
     "POST /rate-plans/check": Asked(form={}, file={"plan": packaged_plan().content}),
     "POST /rate-plans/drafts": Asked(

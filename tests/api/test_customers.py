@@ -1,5 +1,6 @@
 """Touchpoints, households and the customer card, over HTTP on the small real book."""
 
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 from uuid import uuid4
@@ -9,6 +10,7 @@ from fastapi.testclient import TestClient
 
 from api.accounts import add_account
 from api.app import create_api
+from storage.audit import entries
 from tests.api.conftest import copied, sign_in
 from tests.api.world import ANNA, BEN, NOW, PASSWORD, POLICY_OF, World
 
@@ -154,3 +156,22 @@ def test_actuaries_see_costs_of_groups_of_five_at_least(client: TestClient, own_
             )
     (row,) = [one for one in client.get("/api/v1/touchpoint-costs").json() if one["kind"] == "coaching"]
     assert (row["people"], float(row["cost"])) == (5, pytest.approx(5 * (1.60 + 2 * 0.80)))
+
+
+def test_support_ends_the_stolen_device_of_whoever_is_on_the_phone(client: TestClient, own_world: World) -> None:
+    sign_in(client, SUPPORT)
+    card = client.get(f"/customers/{POLICY_OF[BEN]}").text
+    (end,) = re.findall(r'action="(/customers/[^"]+/devices/[^"]+/end)"', card)
+    device = end.split("/")[-2]
+    token = card.split('name="form_token" value="')[1].split('"')[0]
+    of_anna = end.replace(POLICY_OF[BEN], POLICY_OF[ANNA])
+    assert client.post(end, data={"form_token": "made-up"}).status_code == 403
+    assert client.post(of_anna, data={"form_token": token}).status_code == 404
+    ended = client.post(end, data={"form_token": token})
+    assert (ended.status_code, device in ended.text) == (200, False)
+    assert client.post(end, data={"form_token": token}).status_code == 404
+    with own_world.database.role("telemetry") as conn:
+        held = conn.execute("select revoked_at from telemetry.device where device_id = %s", (device,)).fetchone()
+    with own_world.database.role("policy") as conn:
+        assert [one.action for one in entries(conn)].count("device_ended") == 1
+    assert held == (NOW,)

@@ -15,7 +15,7 @@ from ingest.security import SecurityEvent, record
 from pricing.policies import PolicyDocument, add_policy
 from storage.audit import entries
 from storage.pool import Database
-from tests.api.conftest import sign_in
+from tests.api.conftest import begin_session, sign_in
 from tests.api.world import ANNA, BEN, NOW, PASSWORD, policy_document
 
 ROLES = ("admin", "support", "underwriter", "policyholder")
@@ -130,8 +130,8 @@ def test_a_policyholder_links_a_device_by_its_code(client: TestClient, database:
     assert ("car-7" in shown, "never heard yet" in shown) == (True, True)
     end = "/policies/T-1/devices/car-7/end"
     assert client.post(end, data={"form_token": "x"}).status_code == 403
-    for _ in range(2):
-        assert client.post(end, data={"form_token": token}, follow_redirects=False).status_code == 303
+    ended = [client.post(end, data={"form_token": token}, follow_redirects=False).status_code for _ in range(2)]
+    assert ended == [303, 404]  # it lasted no time: no link is left
     assert client.delete("/api/v1/policies/T-1/devices/car-8").status_code == 404
     with database.role("policy") as conn:
         assert [one.action for one in entries(conn)].count("device_unlinked") == 1
@@ -157,5 +157,10 @@ def test_no_device_is_linked_to_a_policy_that_is_over_or_by_a_code_that_has_expi
     assert client.post("/api/v1/policies/T-0/devices", json={"code": code}).json()["title"] == "The policy is over"
     spent = client.post("/api/v1/policies/T-1001/devices", json={"code": old})
     assert (spent.status_code, "has expired" in spent.json()["detail"]) == (422, True)
+    token = begin_session(client, database, "desk@example.org", "admin")
+    assert client.post("/api/v1/devices/car-7/revoke").status_code == 204
+    for policy, words in (("T-0", "Renew it first"), ("T-1001", "Enrol it under another id")):
+        refused = client.post("/devices/car-7/assignment", data={"policy": policy, "form_token": token})
+        assert (refused.status_code, words in refused.text) == (409, True)
     with database.role("link") as conn:
         assert conn.execute("select from link.assignment").fetchall() == []

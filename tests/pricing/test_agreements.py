@@ -12,6 +12,7 @@ import psycopg
 import pytest
 from psycopg import errors
 
+from ingest.devices import enrol, revoke
 from pricing.agreements import Agreed, Asked, assess_claim, bind, cancel, endorse, history, keep_claim, renew
 from pricing.close import close_period, post_adjustments
 from pricing.errors import (
@@ -21,9 +22,11 @@ from pricing.errors import (
     ClaimInTheWay,
     ClaimOutsideCover,
     DeviceTaken,
+    EndedDevice,
     GapBetweenTerms,
     KeyReused,
     NothingChanges,
+    NothingToMeasure,
     OutsideTerm,
     OverlappingPeriods,
     PolicyCancelled,
@@ -31,7 +34,7 @@ from pricing.errors import (
     UnknownClaim,
     UnknownPolicy,
 )
-from pricing.policies import add_policy, assign_device
+from pricing.policies import add_policy, assign_device, release_device
 from pricing.store import fetch_policy, fetch_postings, fetch_statement_of_period
 from pricing.verify import verify_statements
 from storage.pool import Conn, Database
@@ -345,3 +348,45 @@ def test_what_was_agreed_is_never_edited(database: Database) -> None:
         with pytest.raises(psycopg.Error) as refused, database.role("owner") as conn:
             conn.execute(statement)
         assert isinstance(refused.value, errors.RestrictViolation)
+
+
+def test_no_link_to_an_ended_device_and_none_of_no_time(database: Database) -> None:
+    """Each refused by name, with the field and what to do; a policy refused for its device is not in the book."""
+    with database.role("telemetry") as conn:
+        enrol(conn, "car-1", CLOSED_AT)
+        enrol(conn, "car-2", CLOSED_AT)
+    add_policy(database, document(devices=["car-1"]), CLOSED_AT)
+    cancel(database, "P-1", date(2026, 10, 16), asked("c"))
+    with pytest.raises(NothingToMeasure, match="P-1 covers nothing from 2026-10-16") as over:
+        assign_device(database, "P-1", "car-2", datetime(2026, 10, 16, tzinfo=UTC))
+    with database.role("telemetry") as conn:
+        revoke(conn, "car-1", CLOSED_AT)
+    with pytest.raises(EndedDevice, match="car-1 was ended") as ended:
+        add_policy(database, document(policy="P-2", starts_on="2026-10-16", devices=["car-1"]), LATER)
+    assert (over.value.field, ended.value.field) == ("policy", "device")
+    assert "Renew" in over.value.what_to_do
+    assert "another id" in ended.value.what_to_do
+    with database.role("policy") as conn:
+        assert fetch_policy(conn, "P-2") is None
+    assert not assign_device(database, "P-1", "car-1")  # what it measured it measured: again changes nothing
+    release_device(database, "P-1", "car-1", datetime(2025, 12, 1, tzinfo=UTC))
+    with database.role("link") as conn:
+        assert conn.execute("select from link.assignment").fetchall() == []  # it had not begun
+
+
+def test_whoever_has_a_device_after_an_erasure_keeps_what_it_measures(database: Database) -> None:
+    """The erased link was never ended: the time that goes at each run ends where the next link begins."""
+    erased_at, begins = datetime(2026, 10, 10, tzinfo=UTC), datetime(2026, 10, 16, tzinfo=UTC)
+    with database.role("telemetry") as conn:
+        enrol(conn, "car-1", CLOSED_AT)
+    with database.role("owner") as conn:
+        conn.execute(
+            """insert into telemetry.erased_span (device_key, from_time, to_time, trips_stay, erased_at)
+               select device_key, '2026-01-01Z', 'infinity', false, %s from telemetry.device""",
+            (erased_at,),
+        )
+    add_policy(database, document(devices=[]), CLOSED_AT)
+    for first, ends in ((begins, begins), (datetime(2026, 10, 1, tzinfo=UTC), erased_at)):
+        assign_device(database, "P-1", "car-1", first)
+        with database.role("telemetry") as conn:
+            assert conn.execute("select to_time from telemetry.erased_span").fetchall() == [(ends,)]
