@@ -3,8 +3,7 @@
 import hashlib
 import secrets
 import threading
-from collections import defaultdict, deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
 from uuid import UUID, uuid4
@@ -13,16 +12,15 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from api import store
+from api.attempt_store import forget_attempts, take_attempt
 from api.errors import AccountExists, NoAccountHere, TooManyAttempts, UnknownRole, WeakPassword, WrongCredentials
 from api.store import Account, StoredAccount
-from storage.pool import Conn
+from storage.pool import Conn, Database
 
 ROLES = ("policyholder", "driver", "underwriter", "actuary", "support", "privacy_officer", "admin")
 PERSON_ROLES = ("policyholder", "driver")  # they are on policies, so their account hangs on a person
 SESSION_LENGTH = timedelta(hours=1)
 PASSWORD_LENGTH = (10, 200)
-ATTEMPT_WINDOW = timedelta(minutes=10)
-ATTEMPTS_IN_WINDOW = 8
 
 _HASHER = PasswordHasher()
 _HASHING = threading.BoundedSemaphore(2)  # each hash takes 64 MiB: more at once would let strangers fill the memory
@@ -35,37 +33,6 @@ class Session:
     token: str
     role: str
     expires_at: datetime
-
-
-@dataclass(slots=True)
-class Attempts:
-    """Failed sign-ins by e-mail address within the window, in this process."""
-
-    failed_at: dict[str, deque[datetime]] = field(default_factory=lambda: defaultdict(deque))
-    lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def check(self, email: str, as_of: datetime) -> None:
-        """Raises TooManyAttempts while the address has failed too often."""
-        with self.lock:
-            for address in [a for a, times in self.failed_at.items() if times[-1] <= as_of - ATTEMPT_WINDOW]:
-                del self.failed_at[address]
-            times = self.failed_at.get(email)
-            if times is None:
-                return
-            while times[0] <= as_of - ATTEMPT_WINDOW:
-                times.popleft()
-            if len(times) >= ATTEMPTS_IN_WINDOW:
-                raise TooManyAttempts(max(1, int((times[0] + ATTEMPT_WINDOW - as_of).total_seconds())))
-
-    def failed(self, email: str, as_of: datetime) -> None:
-        """Counts one more failure."""
-        with self.lock:
-            self.failed_at[email].append(as_of)
-
-    def succeeded(self, email: str) -> None:
-        """A right password clears the address."""
-        with self.lock:
-            self.failed_at.pop(email, None)
 
 
 @cache
@@ -98,9 +65,15 @@ def add_account(
     return account.account_key
 
 
-def sign_in(conn: Conn, email: str, password: str, attempts: Attempts, as_of: datetime) -> Session:
-    """A session of one hour. Raises WrongCredentials or TooManyAttempts, the same for an unknown address."""
-    return _opened(conn, known_account(conn, email, password, attempts, as_of), as_of)
+def sign_in(database: Database, email: str, password: str, as_of: datetime, *, instead_of: str = "") -> Session:
+    """A session of one hour, in place of the one of a token. Raises WrongCredentials or TooManyAttempts.
+
+    The same for an unknown address.
+    """
+    account = known_account(database, email, password, as_of)
+    with database.role("policy") as conn:
+        sign_out(conn, instead_of)
+        return _opened(conn, account, as_of)
 
 
 def sign_in_as(conn: Conn, issuer: str, subject: str, verified_email: str | None, as_of: datetime) -> Session:
@@ -132,15 +105,22 @@ def _opened(conn: Conn, account: StoredAccount, as_of: datetime) -> Session:
     return Session(token, account.role, expires_at)
 
 
-def known_account(conn: Conn, email: str, password: str, attempts: Attempts, as_of: datetime) -> StoredAccount:
-    """The account of that address and password. Raises WrongCredentials or TooManyAttempts."""
+def known_account(database: Database, email: str, password: str, as_of: datetime) -> StoredAccount:
+    """The account of that address and password. Raises WrongCredentials or TooManyAttempts.
+
+    The try is counted, and that is committed, before the password is looked at: tries at one time, by however many
+    processes, are no more than those one after another.
+    """
     email = normal_email(email)
-    attempts.check(email, as_of)
-    account = None if "\0" in email else store.fetch_stored_account(conn, email)  # PostgreSQL's text holds no NUL
+    with database.role("policy") as conn:
+        opens_at = take_attempt(conn, email, as_of)
+        account = None if "\0" in email else store.fetch_stored_account(conn, email)  # PostgreSQL's text holds no NUL
+    if opens_at is not None:
+        raise TooManyAttempts(max(1, int((opens_at - as_of).total_seconds())))
     if not _verified(account.password_hash if account else _nobody(), password) or account is None:
-        attempts.failed(email, as_of)
         raise WrongCredentials
-    attempts.succeeded(email)
+    with database.role("policy") as conn:
+        forget_attempts(conn, email)
     return account
 
 

@@ -35,7 +35,6 @@ from api import (
     session_routes,
     zone_routes,
 )
-from api.accounts import Attempts
 from api.bounds import RequestBounds
 from api.description import describe
 from api.errors import NotFound
@@ -112,7 +111,6 @@ def create_api(
     app.state.clock = clock
     app.state.roads = roads
     app.state.places = frozenset(name.lower() for name in roads.names if name) if roads else frozenset()
-    app.state.attempts = Attempts()
     app.state.code_guesses = Guesses()
     app.state.strangers_quotes = StrangersQuotes()
     app.state.pace = Pace(most_a_minute)

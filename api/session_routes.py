@@ -57,9 +57,8 @@ def sign_in(
     if not request.app.state.passwords:
         raise PasswordsOff
     try:
-        with database.role("policy") as conn:
-            session = accounts.sign_in(conn, email, password, request.app.state.attempts, now)
-            accounts.sign_out(conn, request.cookies.get(SESSION_COOKIE, ""))  # the one before is not left open
+        before = request.cookies.get(SESSION_COOKIE, "")  # is not left open
+        session = accounts.sign_in(database, email, password, now, instead_of=before)
     except (WrongCredentials, TooManyAttempts) as error:
         return _sign_in_page(request, status=error.status, email=email, error=f"{say(error.title)}. {error}")
     response = RedirectResponse(HOME.get(session.role, "/"), status_code=303)

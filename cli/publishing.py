@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
 
-    from storage.pool import Conn
+    from storage.pool import Database
+
 
 Named = Annotated[str, typer.Argument(metavar="PLAN", help="A TOML file, or the name of a plan that ships.")]
 As = Annotated[
@@ -40,8 +41,10 @@ def submit(
 
     found, audit = plan_named(plan), None if bias_test is None else read_audit(bias_test)
     now = moment(as_of)
-    with database_of(data_dir) as database, database.role("policy") as conn:
-        submit_plan(conn, found, _who(conn, author, password, SIGN, now), audit, now)
+    with database_of(data_dir) as database:
+        who = _who(database, author, password, SIGN, now)
+        with database.role("policy") as conn:
+            submit_plan(conn, found, who, audit, now)
     messages.print(f"{found.name} version {found.version} waits for its approval by somebody else. Its hash:")
     typer.echo(found.plan_hash)
 
@@ -53,8 +56,7 @@ def publish(plan: Named, approver: As, password: Password, data_dir: DataDir = N
 
     found, now = plan_named(plan), moment(as_of)
     with database_of(data_dir) as database:
-        with database.role("policy") as conn:
-            who = _who(conn, approver, password, SIGN, now)
+        who = _who(database, approver, password, SIGN, now)
         try:
             with database.role("policy") as conn:
                 held = approve_and_publish(conn, found, who, now)
@@ -85,11 +87,11 @@ def submissions(data_dir: DataDir = None) -> None:
         messages.print("Nothing was submitted.")
 
 
-def _who(conn: "Conn", email: str, password: str, roles: tuple[str, ...], now: "datetime") -> "UUID":
-    """The key of the account that signs for this. Raises WrongCredentials, NotAllowed."""
-    from api.accounts import Attempts, known_account
+def _who(database: "Database", email: str, password: str, roles: tuple[str, ...], now: "datetime") -> "UUID":
+    """The key of the account that signs for this. Raises WrongCredentials, TooManyAttempts, NotAllowed."""
+    from api.accounts import known_account
 
-    account = known_account(conn, email, password, Attempts(), now)
+    account = known_account(database, email, password, now)
     if account.role not in roles:
         raise NotAllowed(email, account.role, roles)
     return account.account_key

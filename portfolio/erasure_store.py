@@ -184,6 +184,8 @@ _LOCK_IDENTITY = (
 )
 _ERASE_IDENTITY = (
     "update policy.person set name = 'erased', email = null where person_key = %(person)s",
+    """delete from policy.sign_in_attempt where email_hash in (
+           select sha256(convert_to(email, 'UTF8')) from policy.account where person_key = %(person)s)""",
     "delete from policy.account where person_key = %(person)s",
     "delete from policy.locked_identity where person_key = %(person)s",
     """update policy.policy set policy_id = 'erased-' || replace(gen_random_uuid()::text, '-', '')

@@ -1,11 +1,14 @@
 """Accounts on a real database: what is stored, what opens a session, and when a session ends."""
 
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from api import accounts
-from api.accounts import SESSION_LENGTH, Attempts, add_account, sign_in, sign_out, signed_in
+from api.accounts import SESSION_LENGTH, add_account, sign_in, sign_out, signed_in
+from api.attempt_store import MOST_IN_WINDOW, take_attempt
 from api.errors import AccountExists, TooManyAttempts, UnknownRole, WeakPassword, WrongCredentials
 from storage.pool import Database
 
@@ -16,7 +19,8 @@ EMAIL, PASSWORD = "driver@example.org", "a quiet road at night"
 def test_neither_password_nor_token_is_stored(database: Database) -> None:
     with database.role("policy") as conn:
         add_account(conn, EMAIL, PASSWORD, "policyholder", created_at=NOON)
-        session = sign_in(conn, EMAIL, PASSWORD, Attempts(), NOON)
+    session = sign_in(database, EMAIL, PASSWORD, NOON)
+    with database.role("policy") as conn:
         row = conn.execute("select password_hash from policy.account").fetchone()
         token = conn.execute("select token_hash from policy.session").fetchone()
     assert row is not None
@@ -27,7 +31,8 @@ def test_neither_password_nor_token_is_stored(database: Database) -> None:
 def test_a_session_ends_after_its_length_and_at_sign_out(database: Database) -> None:
     with database.role("policy") as conn:
         add_account(conn, EMAIL, PASSWORD, "policyholder", created_at=NOON)
-        session = sign_in(conn, EMAIL.upper(), PASSWORD, Attempts(), NOON)
+    session = sign_in(database, EMAIL.upper(), PASSWORD, NOON)
+    with database.role("policy") as conn:
         reader = signed_in(conn, session.token, NOON + SESSION_LENGTH - timedelta(seconds=1))
         assert reader is not None
         assert reader.email == EMAIL
@@ -40,20 +45,40 @@ def test_a_session_ends_after_its_length_and_at_sign_out(database: Database) -> 
 def test_wrong_password_and_unknown_address_are_the_same_error(database: Database, email: str, password: str) -> None:
     with database.role("policy") as conn:
         add_account(conn, EMAIL, PASSWORD, "underwriter", created_at=NOON)
-        with pytest.raises(WrongCredentials):
-            sign_in(conn, email, password, Attempts(), NOON)
+    with pytest.raises(WrongCredentials):
+        sign_in(database, email, password, NOON)
 
 
 def test_the_ninth_attempt_within_ten_minutes_waits(database: Database) -> None:
-    attempts = Attempts()
-    for minute in range(accounts.ATTEMPTS_IN_WINDOW):
-        attempts.failed(EMAIL, NOON + timedelta(seconds=minute))
     with database.role("policy") as conn:
         add_account(conn, EMAIL, PASSWORD, "underwriter", created_at=NOON)
-        with pytest.raises(TooManyAttempts) as error:
-            sign_in(conn, EMAIL, PASSWORD, attempts, NOON + timedelta(minutes=5))
-        assert error.value.wait_s == 300
-        sign_in(conn, EMAIL, PASSWORD, attempts, NOON + timedelta(minutes=10, seconds=1))
+        for second in range(MOST_IN_WINDOW):
+            assert take_attempt(conn, EMAIL, NOON + timedelta(seconds=second)) is None
+    with pytest.raises(TooManyAttempts) as error:
+        sign_in(database, EMAIL, PASSWORD, NOON + timedelta(minutes=5))
+    assert error.value.wait_s == 300
+    sign_in(database, EMAIL, PASSWORD, NOON + timedelta(minutes=10, seconds=1))
+    with database.role("policy") as conn:
+        assert conn.execute("select from policy.sign_in_attempt").fetchall() == []
+
+
+def test_processes_that_guess_at_once_have_no_more_tries_than_one(database: Database, database_dsn: str) -> None:
+    """Each has connections of its own; a try that is under way counts. What is over goes with the next try."""
+
+    def guess(guesser: Database) -> str:
+        try:
+            sign_in(guesser, EMAIL, "not the password", NOON)
+        except (WrongCredentials, TooManyAttempts) as error:
+            return type(error).__name__
+        return "in"
+
+    with Database(database_dsn) as other, ThreadPoolExecutor(12) as guessers:
+        said = Counter(guessers.map(guess, [database, other] * 6))
+    assert said == {"WrongCredentials": MOST_IN_WINDOW, "TooManyAttempts": 12 - MOST_IN_WINDOW}
+    with database.role("policy") as conn:
+        assert take_attempt(conn, "another@example.org", NOON + timedelta(minutes=11)) is None
+        rows = conn.execute("select tried_at from policy.sign_in_attempt").fetchall()
+    assert rows == [([NOON + timedelta(minutes=11)],)]
 
 
 def test_a_policyholder_is_the_person_their_policy_names(database: Database) -> None:
