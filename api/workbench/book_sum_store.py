@@ -16,6 +16,14 @@ _BANDS = """
            coalesce(sum(tax), 0) as tax, coalesce(sum(expected_claims), 0)::float as expected_claims
       from policy.book_month where period = %(period)s and premium is not null group by 1, 2, 3
 """
+# Of predicted frequency over the class mean's. What is kept is by these: others take a migration that forgets it.
+RISK_EDGES = [0.6, 0.8, 0.9, 1.0, 1.1, 1.25, 1.5]
+_RISK = """
+    select period, currency, width_bucket(claims_per_100000_km / class_mean, %(edges)s::numeric[]) as risk_band,
+           sum(days)::bigint as days, sum(expected_claims)::float as expected_claims
+      from policy.book_month
+     where period = %(period)s and premium is not null and claims_per_100000_km is not null group by 1, 2, 3
+"""
 _CELLS = """
     select coalesce(array_agg(metres order by place), '{}')
       from (select place, sum(metres)::bigint as metres
@@ -29,11 +37,14 @@ _NOBODY_WRITES = "lock table policy.book_month in share mode nowait"
 _KEEP = (
     "delete from policy.book_sum where period = %(period)s",
     f"insert into policy.book_sum {_BANDS}",
+    "delete from policy.book_risk where period = %(period)s",
+    f"insert into policy.book_risk {_RISK}",
     "delete from policy.book_cells where period = %(period)s",
     f"insert into policy.book_cells select %(period)s, ({_CELLS})",
     _MARK,
 )
 _KEPT_BANDS = "select * from policy.book_sum where period = %(period)s"
+_KEPT_RISK = "select * from policy.book_risk where period = %(period)s"
 _KEPT_CELLS = "select cells_m from policy.book_cells where period = %(period)s"
 _POSTED = """
     with recursive month(period) as (
@@ -60,20 +71,45 @@ class MonthBand:
     expected_claims: float
 
 
+@dataclass(frozen=True, slots=True)
+class RiskBand:
+    """The posted policies of a month whose predicted frequency lies in one band: 0 below the first of RISK_EDGES."""
+
+    period: str
+    currency: str
+    risk_band: int
+    days: int
+    expected_claims: float
+
+
 def fetch_bands(conn: Conn, from_month: str, to_month: str, currency: str) -> list[MonthBand]:
     """The posted months by score band (policy role, in a transaction that may write)."""
     found: list[MonthBand] = []
-    for (period,) in conn.execute(_POSTED, {"from_month": from_month, "to_month": to_month}).fetchall():
-        asked = {"period": period}
+    for asked in _posted(conn, from_month, to_month):
         with conn.cursor(row_factory=class_row(MonthBand)) as cursor:
             rows = cursor.execute(_KEPT_BANDS if _keep(conn, asked) else _BANDS, asked).fetchall()
         found += sorted((one for one in rows if one.currency == currency), key=lambda one: one.score_band)
     return found
 
 
+def fetch_risk_bands(conn: Conn, from_month: str, to_month: str, currency: str) -> list[RiskBand]:
+    """The posted months by predicted frequency, of the policies that have one (as above)."""
+    found: list[RiskBand] = []
+    for asked in _posted(conn, from_month, to_month):
+        with conn.cursor(row_factory=class_row(RiskBand)) as cursor:
+            rows = cursor.execute(_KEPT_RISK if _keep(conn, asked) else _RISK, asked).fetchall()
+        found += sorted((one for one in rows if one.currency == currency), key=lambda one: one.risk_band)
+    return found
+
+
+def _posted(conn: Conn, from_month: str, to_month: str) -> list[dict[str, object]]:
+    found = conn.execute(_POSTED, {"from_month": from_month, "to_month": to_month}).fetchall()
+    return [{"period": period, "edges": RISK_EDGES} for (period,) in found]
+
+
 def fetch_driven_cells(conn: Conn, period: str) -> Sequence[int]:
     """The charged metres of a month by road class and hour band, in the order of `scoring.classes` (as above)."""
-    asked = {"period": period}
+    asked = {"period": period, "edges": RISK_EDGES}
     row = conn.execute(_KEPT_CELLS if _keep(conn, asked) else _CELLS, asked).fetchone()
     return [int(metres) for metres in row[0]] if row is not None else []  # type: ignore[attr-defined]
 

@@ -15,11 +15,11 @@ from api.workbench.places_store import fetch_latest_driven_month
 from api.workbench.portfolio_store import (
     SEGMENTS,
     Months,
-    fetch_calibration,
     fetch_cells,
     fetch_currency,
     fetch_month_claims,
     fetch_months,
+    fetch_risks,
 )
 from api.workbench.tables import csv_answer
 from pricing.periods import month_bounds, months_before
@@ -100,7 +100,7 @@ def show_monitoring(request: Request, reader: PortfolioReader, database: Store) 
         if months is None:
             return page(request, "monitoring.html", reader, lines=None)
         bands, claims = fetch_months(conn, months), fetch_month_claims(conn, months)
-        groups = view.calibration_groups(fetch_calibration(conn, months, view.EDGES))
+        groups = view.calibration_groups(fetch_risks(conn, months), claims)
     lines = view.month_lines(bands, claims)
     whole = view.a_e_of("all", sum(one.claims for one in lines), sum(one.expected for one in lines), 1.0)
     return page(

@@ -6,21 +6,23 @@ from decimal import Decimal
 
 from psycopg.rows import class_row
 
-from api.workbench.book_sum_store import MonthBand, fetch_bands
+from api.workbench.book_sum_store import RISK_EDGES, MonthBand, RiskBand, fetch_bands, fetch_risk_bands
 from storage.pool import Conn
 
 SCORE_STEP = 10
 SEGMENTS = ("territory", "vehicle_class", "pay_plan")
 
+# Claims are few: each finds its month by its key, whatever plan the server keeps.
 _CLAIMS = """
-    select to_char(c.occurred_on, 'YYYY-MM') as period, count(*) as claims, count(a.incurred) as assessed,
-           coalesce(sum(a.incurred), 0) as incurred, count(*) filter (where a.settled is not true) as is_open
+    select m.period, width_bucket(m.claims_per_100000_km / m.class_mean, %(edges)s::numeric[]) as risk_band,
+           count(*) as claims, count(a.incurred) as assessed, coalesce(sum(a.incurred), 0) as incurred,
+           count(*) filter (where a.settled is not true) as is_open
       from policy.claim c
       join policy.book_month m on m.policy_key = c.policy_key and m.period = to_char(c.occurred_on, 'YYYY-MM')
       left join lateral (select incurred, settled from policy.claim_assessment
                           where claim_id = c.claim_id order by claim_assessment_id desc limit 1) a on true
      where c.occurred_on >= %(first)s and c.occurred_on < %(after)s and m.currency = %(currency)s
-     group by 1 order by 1
+     group by 1, 2 order by 1, 2
 """
 # One pass over the months; what a policy is by its terms now. Vehicles are those of the latest month.
 _CELLS = """
@@ -48,19 +50,6 @@ _CELLS = """
            coalesce(incurred, 0) as incurred
       from month left join claim using (territory, vehicle_class, pay_plan) order by 1, 2, 3
 """
-# By predicted frequency against the class mean: the edges of the bands are of the model, not of the book.
-_CALIBRATION = """
-    select width_bucket(m.claims_per_100000_km / m.class_mean, %(edges)s::numeric[]) as band,
-           sum(m.days)::bigint as days, sum(m.expected_claims)::float as expected,
-           coalesce(sum(c.claims), 0)::bigint as actual
-      from policy.book_month m
-      left join (select policy_key, to_char(occurred_on, 'YYYY-MM') as period, count(*) as claims from policy.claim
-                  where occurred_on >= %(first)s and occurred_on < %(after)s group by 1, 2) c
-        on c.policy_key = m.policy_key and c.period = m.period
-     where m.period between %(from_month)s and %(to_month)s and m.premium is not null
-       and m.claims_per_100000_km is not null
-     group by 1 order by 1
-"""
 _TOTALS = """
     select m.currency, p.pay_plan, count(*) as policies, sum(m.days)::bigint as days,
            sum(m.driven_m)::bigint as driven_m, sum(m.premium) as premium, sum(m.adjusted) as adjusted,
@@ -76,9 +65,12 @@ _CURRENCY = """
 
 @dataclass(frozen=True, slots=True)
 class MonthClaims:
-    """The claims that occurred in a month: `assessed` have an amount, together `incurred`."""
+    """Claims that occurred in a month, of policies of one band of predicted frequency (None: of those without one):
+    `assessed` have an amount, together `incurred`.
+    """
 
     period: str
+    risk_band: int | None
     claims: int
     assessed: int
     incurred: Decimal
@@ -98,16 +90,6 @@ class Cell:
     expected_claims: float
     claims: int
     incurred: Decimal
-
-
-@dataclass(frozen=True, slots=True)
-class CalibrationBand:
-    """Months of policies whose predicted frequency lies in one band: 0 below the first edge."""
-
-    band: int
-    days: int
-    expected: float
-    actual: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,9 +139,9 @@ def fetch_months(conn: Conn, months: Months) -> list[MonthBand]:
 
 
 def fetch_month_claims(conn: Conn, months: Months) -> list[MonthClaims]:
-    """Claims by the month in which they occurred."""
+    """Claims by the month in which they occurred and by predicted frequency."""
     with conn.cursor(row_factory=class_row(MonthClaims)) as cursor:
-        return cursor.execute(_CLAIMS, months.values()).fetchall()
+        return cursor.execute(_CLAIMS, months.values(edges=RISK_EDGES)).fetchall()
 
 
 def fetch_cells(conn: Conn, months: Months) -> list[Cell]:
@@ -168,7 +150,6 @@ def fetch_cells(conn: Conn, months: Months) -> list[Cell]:
         return cursor.execute(_CELLS, months.values()).fetchall()
 
 
-def fetch_calibration(conn: Conn, months: Months, edges: list[float]) -> list[CalibrationBand]:
-    """Expected and actual claims by predicted frequency over the class mean's."""
-    with conn.cursor(row_factory=class_row(CalibrationBand)) as cursor:
-        return cursor.execute(_CALIBRATION, months.values(edges=edges)).fetchall()
+def fetch_risks(conn: Conn, months: Months) -> list[RiskBand]:
+    """Exposure and expected claims of posted months by predicted frequency over the class mean's."""
+    return fetch_risk_bands(conn, months.from_month, months.to_month, months.currency)

@@ -15,16 +15,15 @@ from api.explain import feature_name
 from api.languages import say, say_count
 from api.trip_view import Fact
 from api.workbench import charts
-from api.workbench.book_sum_store import MonthBand
+from api.workbench.book_sum_store import RISK_EDGES, MonthBand, RiskBand
 from api.workbench.charts import Point
-from api.workbench.portfolio_store import CalibrationBand, Cell, MonthClaims
+from api.workbench.portfolio_store import Cell, MonthClaims
 from pricing.risk.metrics import Group, actual_over_expected
 from pricing.risk.monitoring import LARGE_MOVE, SMALL_MOVE
 from pricing.risk.reference import moved
 from scoring.score import ScoreModel
 
 DAYS_A_YEAR = 365
-EDGES = [0.6, 0.8, 0.9, 1.0, 1.1, 1.25, 1.5]  # of predicted frequency over the class mean's
 LEAST_EXPECTED = 0.5  # claims: of fewer A/E says nothing
 BANDS = 11  # of scores: tens, and none
 
@@ -84,18 +83,19 @@ def month_lines(bands: Sequence[MonthBand], claims: Sequence[MonthClaims]) -> li
     by_month: dict[str, list[MonthBand]] = defaultdict(list)
     for band in bands:
         by_month[band.period].append(band)
-    known = {one.period: one for one in claims}
-    none = MonthClaims("", 0, 0, Decimal(0), 0)
+    of_month: dict[str, list[MonthClaims]] = defaultdict(list)
+    for one in claims:
+        of_month[one.period].append(one)
     return [
         MonthLine(
             period=period,
             policies=sum(one.policies for one in own),
             years=sum(one.days for one in own) / DAYS_A_YEAR,
             earned=sum((one.premium - one.tax for one in own), Decimal(0)),
-            incurred=known.get(period, none).incurred,
-            claims=known.get(period, none).claims,
-            assessed=known.get(period, none).assessed,
-            is_open=known.get(period, none).is_open,
+            incurred=sum((one.incurred for one in of_month[period]), Decimal(0)),
+            claims=sum(one.claims for one in of_month[period]),
+            assessed=sum(one.assessed for one in of_month[period]),
+            is_open=sum(one.is_open for one in of_month[period]),
             driven_m=sum(one.driven_m for one in own),
             charged_m=sum(one.charged_m for one in own),
             expected=sum(one.expected_claims for one in own),
@@ -203,15 +203,23 @@ def a_e_chart(lines: Sequence[MonthLine]) -> Markup:
     )
 
 
-def calibration_groups(found: Sequence[CalibrationBand]) -> list[Group]:
-    """A/E by band of predicted frequency, the lowest first."""
-    edges = [wording.exact(f"{edge:g}") for edge in EDGES]
+def calibration_groups(risks: Sequence[RiskBand], claims: Sequence[MonthClaims]) -> list[Group]:
+    """A/E of posted months by band of predicted frequency, the lowest first."""
+    edges = [wording.exact(f"{edge:g}") for edge in RISK_EDGES]
     names = [say("under {number}", number=edges[0]), *(f"{low}–{high}" for low, high in pairwise(edges)),
              say("{number} and over", number=edges[-1])]  # fmt: skip
+    actual, expected, days = (np.zeros(len(names)) for _ in range(3))
+    for one in risks:
+        expected[one.risk_band] += one.expected_claims
+        days[one.risk_band] += one.days
+    posted = {one.period for one in risks}
+    for each in claims:
+        if each.risk_band is not None and each.period in posted:
+            actual[each.risk_band] += each.claims
     return [
-        actual_over_expected(names[one.band], float(one.actual), one.expected, one.days / DAYS_A_YEAR)
-        for one in found
-        if one.expected >= LEAST_EXPECTED
+        actual_over_expected(name, float(actual[band]), float(expected[band]), float(days[band]) / DAYS_A_YEAR)
+        for band, name in enumerate(names)
+        if expected[band] >= LEAST_EXPECTED
     ]
 
 

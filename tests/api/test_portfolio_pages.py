@@ -81,12 +81,14 @@ def test_monitoring_says_when_it_can_say_nothing(client: TestClient, database: D
     begin_session(client, database, ADA, "actuary")
     assert "too few to say anything of the model" in client.get("/monitoring").text
     with database.role("owner") as conn:
-        conn.execute("update policy.book_month set expected_claims = 0.2")
+        conn.execute("update policy.book_month set expected_claims = 0.2, claims_per_100000_km = class_mean * 0.95")
     assert english_in(client.get("/monitoring", headers={"accept-language": "de"}).text) == []
     text = client.get("/monitoring").text
     assert "2 claims, 1.40 expected" in text
     assert "1.43" in text
     assert "lies inside it" in text
+    band = text[text.index('<th scope="row">0.9–1</th>') :]
+    assert re.findall(r">([^<]+)</td>", band)[:3] == ["2", "1.4", "1.43 (0.17–5.16)"]
     assert "More than 20 km/h over the limit" in client.get("/score-model").text
 
 
