@@ -2,14 +2,17 @@
 
 Run `uv run python -m benchmarks.book_page [--policies N] [--times N]`.
 
-The small real book of the tests is copied until there are N policies, each with its rows of the book for ten months;
-terms, kilometres, scores and premiums vary. Pages are asked one by one, in the process of the
-application, as an underwriter asks them; the bare read of one row beside them says what a round trip costs here.
+The small real book of the tests is copied until there are N policies, each with its rows of the book for ten months and
+what was driven in the last three of them; terms, kilometres, scores and premiums vary. Two drafts are held against the
+book: other relativities, and another score model, which has to predict everybody anew. Pages are asked one by one, in
+the process of the application, as an underwriter asks them; the bare read of one row beside them says what a round trip
+costs here.
 """
 
 import argparse
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 
@@ -17,12 +20,19 @@ import numpy as np
 import psycopg
 from fastapi.testclient import TestClient
 
+from api.accounts import add_account
 from api.app import create_api
 from benchmarks.customer_card import COPIES
+from pricing.plan import parse_plan
+from pricing.plan_text import toml_text
+from pricing.policies import packaged_plan
+from pricing.publishing import submit
+from pricing.score_model import content_of
+from scoring.score import PRIOR_MODEL
 from storage.open import open_database
 from storage.pool import Database
 from tests.api.conftest import sign_in
-from tests.api.world import ANNA, DESK, NOW, POLICY_OF, build_world
+from tests.api.world import ANNA, DESK, NOW, PASSWORD, POLICY_OF, build_world
 
 _VARIED = (
     """update policy.policy set pay_plan = (array['autograph', 'per_km', 'flat'])[1 + mod(n, 3)],
@@ -35,15 +45,30 @@ _VARIED = (
        select md5('k' || n)::uuid, '2026-' || lpad(m::text, 2, '0'), 30, 20 + mod(n, 30),
               100 * mod(n * 79 + m, 20000), 95 * mod(n * 79 + m, 20000), mod(n, 13) * 100, 0, b.cells_m,
               0.6 + mod(n, 500) / 500.0,
-              30 + mod(n * 31 + m * 17, 65), 0.004, 20 + mod(n * 107 + m * 13, 9000) / 100.0, 0, 4, 'EUR'
+              30 + mod(n * 31 + m * 17, 65), 0.004, 20 + mod(n * 107 + m * 13, 9000) / 100.0, 0, 4, 'EUR', 0.8,
+              %(scored_by)s
          from (select cells_m from policy.book_month limit 1) b, generate_series(1, %(count)s) n,
               generate_series(1, 10) m
         order by m on conflict do nothing""",
+    """with one as materialized (
+           select totals from policy.book_month_driving where totals <> '{}' limit 1
+       ), varied as materialized (
+           select v, jsonb_object_agg(name, metres::bigint * (1 + mod(v * 31 + length(name) * 7, 97)) / 20) as totals
+             from one, jsonb_each_text(totals) each(name, metres), generate_series(0, 996) v group by v)
+       insert into policy.book_month_driving
+       select md5('k' || n)::uuid, '2026-' || lpad(m::text, 2, '0'), totals,
+              (array['signed', 'tls', 'claim'])[1 + mod(n, 3)], 40 + mod(n * 17 + m, 900), null
+         from generate_series(1, %(count)s) n, generate_series(8, 10) m, varied where v = mod(n * 13 + m, 997)""",
     """insert into policy.claim
        select 'C-' || n || '-' || m, md5('k' || n)::uuid, 'liability', make_date(2026, m, 1 + mod(n, 28)), now()
          from generate_series(1, %(count)s, 211) n, generate_series(1, 10) m""",
 )
-_VACUUM = ("policy.policy", "policy.book_month", "policy.claim")  # as autovacuum leaves them
+_VACUUM = (
+    "policy.policy",
+    "policy.book_month",
+    "policy.book_month_driving",
+    "policy.claim",
+)  # as autovacuum leaves them
 PATHS = {
     "book": "/book?period=2026-10",
     "book by score, falling": "/book?period=2026-10&sort=-score",
@@ -63,11 +88,27 @@ def copy_book(database: Database, count: int) -> None:
     """People and policies, with terms and months that differ, so that filters and orders have something to do."""
     with database.role("owner") as conn:
         for statement in (*COPIES[:2], *_VARIED):
-            values = {"count": count, "like": POLICY_OF[ANNA]}
+            values = {"count": count, "like": POLICY_OF[ANNA], "scored_by": packaged_plan().scored_by}
             conn.execute(statement, {name: one for name, one in values.items() if f"%({name})s" in statement} or None)
     with psycopg.connect(database.dsn, autocommit=True) as conn:
         for table in _VACUUM:
             conn.execute(f"vacuum analyze {table}")
+
+
+def dislocations(database: Database) -> dict[str, str]:
+    """The pages of two drafts that wait, by what they change."""
+    live = packaged_plan()
+    dearer = live.content.replace('urban = "1.10"', 'urban = "1.25"')
+    other = live.content + "\n" + toml_text({"score_model": content_of(replace(PRIOR_MODEL, minimum_km=50.0))})
+    paths = {}
+    with database.role("policy") as conn:
+        author = add_account(conn, "author@example.org", PASSWORD, "actuary", created_at=NOW)
+        for name, content in (("other relativities", dearer), ("another score model", other)):
+            draft = parse_plan(content, name)
+            assert draft.plan_hash != live.plan_hash, name
+            submit(conn, draft, author, None, NOW)
+            paths[f"dislocation, {name}"] = f"/rate-plans/{draft.plan_hash}/dislocation"
+    return paths
 
 
 def timed(times: int, run: Callable[[], object]) -> str:
@@ -97,13 +138,13 @@ def main() -> None:
                 with database.role("policy") as conn:
                     conn.execute("select * from policy.policy where policy_id = 'B-77'").fetchone()
 
-            print(f"{'bare read':28}{timed(arguments.times, bare)}")
-            for name, path in PATHS.items():
+            print(f"{'bare read':34}{timed(arguments.times, bare)}")
+            for name, path in (PATHS | dislocations(database)).items():
                 assert client.get(path).status_code == 200, path
-                print(f"{name:28}{timed(arguments.times, lambda path=path: client.get(path))}")  # type: ignore[misc]
+                print(f"{name:34}{timed(arguments.times, lambda path=path: client.get(path))}")  # type: ignore[misc]
             begin = perf_counter()
             rows = client.get("/book.csv?period=2026-10").text.count("\n")
-            print(f"{'all as CSV':28}{perf_counter() - begin:.1f} s for {rows:,} lines")
+            print(f"{'all as CSV':34}{perf_counter() - begin:.1f} s for {rows:,} lines")
 
 
 if __name__ == "__main__":

@@ -168,6 +168,7 @@ def _book_month(policy: Policy, plan: RatePlan, month: Month, window: Sequence[T
         cells_m=cells_m,
         claims_per_100000_km=str(score.claims_per_100000_km) if score else None,
         class_mean=plan.class_mean,
+        scored_by=plan.scored_by,
         score=score.value if score else None,
         expected_claims=frequency * km / 100_000,
         totals={name: count for name, count in sum_totals(row.totals for row in counted).items() if name in COUNTERS},

@@ -4,6 +4,10 @@ from pricing.plan import RatePlan
 from scoring.classes import EXPOSURE_CLASSES, HOUR_BANDS
 
 SHARES = ("km_share", "time_share")
+WARNING = (
+    "{feature} is charged by the rates a km and by the score model too: unless both were fitted together, it is "
+    "counted twice. Leave it out of [score_model]"
+)
 
 
 def charged_by_rates(plan: RatePlan) -> frozenset[str]:
@@ -18,12 +22,12 @@ def charged_by_rates(plan: RatePlan) -> frozenset[str]:
     return frozenset(f"{name}_{share}" for name in found for share in SHARES)
 
 
-def warnings_of(plan: RatePlan) -> tuple[str, ...]:
-    """In words, what may be charged twice. It is no refusal: fitted in one model, rates and weight share an effect."""
+def counted_twice(plan: RatePlan) -> tuple[str, ...]:
+    """The features that may be charged twice. No refusal: fitted in one model, rates and weight share an effect."""
     charged = charged_by_rates(plan)
-    return tuple(
-        f"{weight.feature} is charged by the rates a km and by the score model too: unless both were fitted together, "
-        f"it is counted twice. Leave it out of [score_model]"
-        for weight in plan.score_model.weights
-        if weight.feature in charged and weight.beta
-    )
+    return tuple(one.feature for one in plan.score_model.weights if one.feature in charged and one.beta)
+
+
+def warnings_of(plan: RatePlan) -> tuple[str, ...]:
+    """The same in words."""
+    return tuple(WARNING.format(feature=feature) for feature in counted_twice(plan))

@@ -126,6 +126,11 @@ class RatePlan:
         """The claims per 100,000 km that predicted ones are held against."""
         return Decimal(str(self.score_model.base_claims_per_100000_km))
 
+    @property
+    def scored_by(self) -> str:
+        """What a prediction of claims follows from but the driving: the model, and how many months it looks at."""
+        return f"{self.score_model.version} over {self.behaviour.window_months}"
+
     def pay_plan(self, name: str) -> PayPlan:
         """The pay plan of that name. Raises UnknownLevel."""
         if name not in self.pay_plans:

@@ -1,5 +1,6 @@
 """A book to be rated, from Parquet: every policy's terms and driving of one period, refused by row and field."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from pricing.notices import Notices
 from pricing.plan import CLASS_MEAN_PERCENT, OWN_CLAIMS, TIERS
 from pricing.rating_errors import BadRatingBook
 from pricing.table_of_two import TableOfTwo
-from scoring.score import score_totals
+from scoring.score_columns import counters_of, predict
 
 DECLARED_KM = "declared_km_per_year"
 FREQUENCY = "claims_per_100000_km"
@@ -114,6 +115,13 @@ def _decimals(minor: NDArray[np.int64], digits: int) -> pa.Array:
     return pa.Array.from_buffers(pa.decimal128(18, digits), len(minor), [None, pa.py_buffer(wide)])
 
 
+def _counts(column: pa.Array) -> NDArray[np.int64]:
+    """Whole numbers, null 0; of a struct's field that is of no number all 0."""
+    if not pa.types.is_integer(column.type):
+        return np.zeros(len(column), dtype=np.int64)
+    return np.asarray(pc.fill_null(column.cast(pa.int64()), 0)).astype(np.int64)
+
+
 class _Reader:
     """One table, read column by column."""
 
@@ -140,8 +148,8 @@ class _Reader:
         relativity = np.ones(len(self.table))
         if any(frequency):
             asked = list(zip(frequency, tier, strict=True))
-            known = {one: relativity_of(plan, one[0], one[1]) for one in set(asked) if one[0] is not None}
-            relativity = np.where(behaves, [known.get(one, 1.0) for one in asked], 1.0)
+            known = {one: 1.0 if one[0] is None else relativity_of(plan, one[0], one[1]) for one in set(asked)}
+            relativity = np.where(behaves, [known[one] for one in asked], 1.0)
         interpolated = self._interpolated(pay_plan)
         for values in interpolated.values():
             relativity *= values
@@ -308,16 +316,42 @@ class _Reader:
         if both:
             problem = f"the model predicts from {TOTALS}: leave one of them out"
             raise BadRatingBook(self.name, None, "", both[0], problem)
-        column = self._column(TOTALS)
-        if not (pa.types.is_map(column.type) or pa.types.is_struct(column.type)):
-            raise BadRatingBook(self.name, None, "", TOTALS, f"must hold counters by name, not {column.type}")
         model = self.compiled_plan.plan.score_model
-        rows = [{name: count for name, count in dict(one).items() if count is not None} for one in column.to_pylist()]
-        whole = [all(isinstance(count, int) and count >= 0 for count in one.values()) for one in rows]
-        self._refuse(~np.array(whole, dtype=bool), TOTALS, "must be whole numbers of 0 or more")
-        scores = [score_totals(one, model) if any(one.values()) else None for one in rows]
-        low, high = ([None if one is None else str(one.interval[end]) for one in scores] for end in (0, 1))
-        return tuple(None if one is None else str(one.claims_per_100000_km) for one in scores), (low, high)
+        drove, counters = self._counters(counters_of(model))
+        found = predict(counters, model, len(self.table))
+        frequency, low, high = (
+            [str(value) if is_known else None for value, is_known in zip(values.tolist(), drove, strict=True)]
+            for values in (found.claims_per_100000_km, found.low, found.high)
+        )
+        return tuple(frequency), (low, high)
+
+    def _counters(self, names: Sequence[str]) -> tuple[list[bool], dict[str, NDArray[np.int64]]]:
+        """Whether a row's totals count anything, and those of these names; one that is not there, or null, is 0."""
+        column, drove = self._column(TOTALS), np.zeros(len(self.table), dtype=bool)
+        if pa.types.is_map(column.type):
+            offsets = np.asarray(column.offsets)
+            parts = [(column.items[offsets[0] : offsets[-1]], np.repeat(np.arange(len(drove)), np.diff(offsets)))]
+            found = {name: pc.map_lookup(column, name, "last") for name in names}
+        elif pa.types.is_struct(column.type):
+            held = {one.name: column.field(one.name) for one in column.type}
+            parts = [(one, np.arange(len(drove))) for one in held.values()]
+            lacking = sorted(set(names) - held.keys())
+            if lacking:
+                problem = f"has no {lacking[0]}, and the plan's score model predicts from it: add that counter"
+                raise BadRatingBook(self.name, None, "", TOTALS, problem)
+            found = {name: held[name] for name in names}
+        else:
+            raise BadRatingBook(self.name, None, "", TOTALS, f"must hold counters by name, not {column.type}")
+        bad = np.zeros(len(drove), dtype=bool)
+        for counts, rows in parts:
+            if pa.types.is_integer(counts.type):
+                values = _counts(counts)
+                bad[rows[values < 0]] = True
+                drove[rows[values != 0]] = True
+            else:
+                bad[rows[np.asarray(counts.is_valid())]] = True
+        self._refuse(bad, TOTALS, "must be whole numbers of 0 or more")
+        return drove.tolist(), {name: _counts(one) for name, one in found.items()}
 
     def _covers(self, known: tuple[str, ...]) -> NDArray[np.bool_]:
         column = self._column("covers")

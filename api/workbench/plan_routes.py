@@ -15,7 +15,6 @@ from api.workbench import plan_view
 from api.workbench.book_store import fetch_posted_period
 from api.workbench.known_plans import MOST_PLAN_BYTES, PlanHash, approve_as, known_plan, live_plan
 from api.workbench.tables import Code, PageNumber, csv_answer, frame_of, in_order, page_of
-from pricing.counted_twice import warnings_of
 from pricing.errors import BadPlan
 from pricing.live_book import live_impact
 from pricing.plan import RatePlan, parse_plan
@@ -85,7 +84,7 @@ def check_draft(
         problem=None,
         draft=draft,
         facts=plan_view.plan_facts(draft),
-        warnings=warnings_of(draft),
+        warnings=plan_view.warnings(draft),
         live=live,
         changes=plan_view.changes(live, draft),
         asks_bias_test=draft.jurisdiction is not None and profile_named(draft.jurisdiction).bias_test,
@@ -127,7 +126,7 @@ def show_plan(
         reader,
         plan=plan,
         facts=plan_view.plan_facts(plan),
-        warnings=warnings_of(plan),
+        warnings=plan_view.warnings(plan),
         held=held,
         is_published=published,
         is_live=live is not None and live.plan_hash == plan_hash,

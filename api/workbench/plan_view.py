@@ -12,6 +12,7 @@ from api import wording
 from api.languages import say
 from api.trip_view import Fact
 from api.workbench import charts
+from pricing.counted_twice import WARNING, counted_twice
 from pricing.plan import RatePlan
 from pricing.plan_change import Difference, differences
 from pricing.profile import profile_named
@@ -113,6 +114,11 @@ def plan_facts(plan: RatePlan) -> list[Fact]:
             say("stated priors") if plan.score_model == PRIOR_MODEL else "",
         ),
     ]
+
+
+def warnings(plan: RatePlan) -> list[str]:
+    """What of the plan may be counted twice."""
+    return [f"{say(WARNING, feature=feature)}." for feature in counted_twice(plan)]
 
 
 def changes(old: RatePlan | None, new: RatePlan) -> list[Difference]:

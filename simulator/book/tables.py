@@ -19,7 +19,8 @@ type Table = dict[str, Column]
 END_REASONS = ("in_force", "other_reason", "lapsed")
 
 
-def _named(codes: Codes, names: Sequence[str]) -> pa.Array:
+def named(codes: Codes, names: Sequence[str]) -> pa.Array:
+    """The names of codes."""
     return pa.DictionaryArray.from_arrays(pa.array(codes, pa.int8()), pa.array(names, pa.string()))
 
 
@@ -39,13 +40,13 @@ def quotes(world: World, first: int, insured: Insured, offered: Floats, market: 
         "quote": first + np.arange(len(people)),
         "policy": pa.array(insured.policy, mask=insured.policy == NO_POLICY),
         "quoted_on": people.first_day,
-        "territory": _named(people.territory, list(formula.territory)),
-        "vehicle_class": _named(people.vehicle_class, list(formula.vehicle_class)),
+        "territory": named(people.territory, list(formula.territory)),
+        "vehicle_class": named(people.vehicle_class, list(formula.vehicle_class)),
         "driver_age": age,
         "declared_km_per_year": people.declared_km.astype(np.int64),
-        "pay_plan": _named(insured.plan, list(formula.pay_plan)),
-        "data_sharing": _named(insured.sharing, SHARING),
-        "channel": _named(people.digital.astype(np.int64), ("agent", "direct")),
+        "pay_plan": named(insured.plan, list(formula.pay_plan)),
+        "data_sharing": named(insured.sharing, SHARING),
+        "channel": named(people.digital.astype(np.int64), ("agent", "direct")),
         "premium_cents": _cents(offered),
         "market_premium_cents": _cents(market),
         "converted": insured.policy != NO_POLICY,
@@ -64,16 +65,16 @@ def policies(world: World, insured: Insured, ends: Days, why: Codes) -> Table:
         "policy": insured.policy,
         "starts_on": people.first_day,
         "ended_on": ends,
-        "end_reason": _named(why, END_REASONS),
-        "territory": _named(people.territory, list(formula.territory)),
-        "vehicle_class": _named(people.vehicle_class, list(formula.vehicle_class)),
+        "end_reason": named(why, END_REASONS),
+        "territory": named(people.territory, list(formula.territory)),
+        "vehicle_class": named(people.vehicle_class, list(formula.vehicle_class)),
         "vehicle_age": people.vehicle_age,
         "birth_year": people.birth_year,
         "declared_km_per_year": people.declared_km.astype(np.int64),
-        "pay_plan": _named(insured.plan, list(formula.pay_plan)),
-        "data_sharing": _named(insured.sharing, SHARING),
-        "device_kind": _named(people.is_phone.astype(np.int64), ("box", "phone")),
-        "channel": _named(people.digital.astype(np.int64), ("agent", "direct")),
+        "pay_plan": named(insured.plan, list(formula.pay_plan)),
+        "data_sharing": named(insured.sharing, SHARING),
+        "device_kind": named(people.is_phone.astype(np.int64), ("box", "phone")),
+        "channel": named(people.digital.astype(np.int64), ("agent", "direct")),
         "household_vehicles": people.household_vehicles,
         "household_vehicles_with_us": people.household_with_us,
         "consent_marketing": people.consent_marketing,
@@ -90,7 +91,7 @@ def policies_truth(insured: Insured) -> Table:
         "km_per_year": people.km_per_year,
         "heterogeneity": people.heterogeneity,
         "price_sensitivity": people.price_sensitivity,
-        "temper": _named(people.temper, TEMPERS),
+        "temper": named(people.temper, TEMPERS),
         **habits,
     }
 
@@ -111,11 +112,11 @@ def exposure(world: World, insured: Insured, term: Term, price: Floats, claims: 
         "exposure_years": term.years,
         "distance_km": term.km,
         "driver_age": term.age,
-        "territory": _named(people.territory, list(formula.territory)),
-        "vehicle_class": _named(people.vehicle_class, list(formula.vehicle_class)),
+        "territory": named(people.territory, list(formula.territory)),
+        "vehicle_class": named(people.vehicle_class, list(formula.vehicle_class)),
         "vehicle_age": people.vehicle_age + term.number,
         "declared_km_per_year": people.declared_km.astype(np.int64),
-        "pay_plan": _named(insured.plan, list(formula.pay_plan)),
+        "pay_plan": named(insured.plan, list(formula.pay_plan)),
         "score": _known(score),
     }
     for column, name in enumerate(FEATURES):
@@ -166,7 +167,7 @@ def _claims(world: World, insured: Insured, term: Term, claims: Claims, rows: ND
     return {
         "policy": insured.policy[claims.row[rows]],
         "term": np.full(len(rows), term.number),
-        "cover": _named(claims.cover[rows], list(world.formula.cover)),
+        "cover": named(claims.cover[rows], list(world.formula.cover)),
         "occurred_on": claims.occurred_on[rows],
         "reported_on": claims.reported_on[rows],
     }
@@ -205,7 +206,7 @@ def renewals(
         "last_premium_cents": _cents(last),
         "offered_premium_cents": _cents(offered),
         "market_premium_cents": _cents(market),
-        "action": _named(action, list(actions)),
+        "action": named(action, list(actions)),
         "action_cost_cents": _cents(costs[action]),
         "lapsed": leaves,
     }

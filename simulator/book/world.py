@@ -13,6 +13,7 @@ import pyarrow.compute
 from simulator.book import tables
 from simulator.book.claims import draw_claims, true_mean
 from simulator.book.customers import Bools, Floats, draw_customers
+from simulator.book.in_force import in_force
 from simulator.book.prices import (
     BEHAVIOUR_PRICED,
     MEASURED_PLANS,
@@ -164,6 +165,7 @@ def _serve(
     _add(
         found,
         exposure=tables.exposure(world, insured, term, carried.price, claims, score),
+        in_force=in_force(world, insured, term),
         truth_exposure=tables.exposure_truth(world, insured, term, means),
         claims=tables.claims_known(world, insured, term, claims),
         truth_claims=tables.claims_truth(world, insured, term, claims),

@@ -58,6 +58,7 @@ from portfolio.strategies import Costs
 from portfolio.strategy_report import MEASURES, TITLES
 from portfolio.touchpoint_store import CHANNELS, KINDS
 from pricing.contests import REASONS
+from pricing.counted_twice import WARNING
 from pricing.products import SHARING_TITLES
 from scoring.classes import EXPOSURE_CLASSES, HOUR_BANDS
 
@@ -86,7 +87,7 @@ ALONE = (
     menu_view.NOT_OFFERED, menu_view.HOW_YOU_PAY,
     menu_view.WITHOUT_TITLE, receipt.DAYS, receipt.KILOMETRES, receipt.FACTORS, receipt.DRIVING,
     receipt.MINUTES, receipt.RENEWAL, erasure_routes.DONE, problems.CORRECT,
-    contest_view.IN_A_MONTH, contest_view.IN_A_MONTH_WITH_OTHERS,
+    contest_view.IN_A_MONTH, contest_view.IN_A_MONTH_WITH_OTHERS, WARNING,
 )  # fmt: skip
 # What pricing writes into a worksheet and a rate plan names: said through `wording.words`.
 CODES = (

@@ -155,7 +155,11 @@ def test_dislocation_is_on_the_book_as_it_was_posted(client: TestClient, databas
     # a draft with a score model of its own: the same driving, predicted by it
     own = with_model(MODEL, "4")
     address = submitted(client, own.content)
-    assert "night_km_share is charged by the rates" in client.get(f"/rate-plans/{packaged_plan().plan_hash}").text
+    shipped = f"/rate-plans/{packaged_plan().plan_hash}"
+    assert "night_km_share is charged by the rates" in client.get(shipped).text
+    german = client.get(shipped, headers={"accept-language": "de"}).text
+    assert "night_km_share wird sowohl" in german
+    assert english_in(german) == []
     page = client.get(address).text
     assert MODEL.version in page
     assert "is charged by the rates" not in page

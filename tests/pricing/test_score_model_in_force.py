@@ -74,6 +74,9 @@ def test_an_old_month_is_adjusted_by_its_own_plans_model(database: Database) -> 
         impact = live_impact(conn, "2026-10", FIRST, SECOND)
         assert impact is not None
         assert impact["pay_more"] == 1
+        # a month that does not say what it was scored by is predicted from its driving anew, and comes to the same
+        assert conn.execute("update policy.book_month set scored_by = null").rowcount > 0
+        assert live_impact(conn, "2026-10", FIRST, SECOND) == impact
     check(database, SECOND)
     # the migration sums up what was there before as the close does
     kept = "select period, totals, tier, minutes from policy.book_month_driving order by period"

@@ -14,6 +14,7 @@ from scoring.match import HiddenMarkovMatcher
 from scoring.path import score_readings
 from scoring.place_time import hour_bands, local_quarter, zone_at
 from scoring.score import PRIOR_MODEL, Weight, score_totals
+from scoring.score_columns import counters_of, predict
 from scoring.series import largest_remainder
 from scoring.tracks import pack, unpack
 from tests.scoring.driving import drive, profile
@@ -205,3 +206,23 @@ def test_a_track_survives_packing() -> None:
     assert np.allclose(again.speed_mps, trip.track.speed_mps)
     assert np.isnan(again.limit_mps).all()
     assert pack(again) == pack(trip.track)
+
+
+def test_columns_are_predicted_as_each_driver_is_alone() -> None:
+    rng = np.random.default_rng(20261126)
+    count = 3_000
+    driven_m = rng.integers(0, 40, count) ** 5
+    driven_m[:5] = (0, 1, 500_000, 10**10, 10**15)  # 500 km: Z is one half, and effects are ties of the last digit
+    totals = {
+        name: (driven_m * rng.choice([0.0, 0.01, 0.25, 1.0], count)).astype(np.int64)
+        if name.endswith("_m")
+        else rng.integers(0, 60, count)
+        for name in counters_of(PRIOR_MODEL)
+    }
+    found = predict(totals, PRIOR_MODEL, count)
+    for row in range(count):
+        alone = score_totals({name: int(column[row]) for name, column in totals.items()}, PRIOR_MODEL)
+        columns = (found.claims_per_100000_km[row], (found.low[row], found.high[row]))
+        assert columns == (alone.claims_per_100000_km, alone.interval), row
+    nobody = predict({}, PRIOR_MODEL, 1)
+    assert nobody.claims_per_100000_km[0] == score_totals({}, PRIOR_MODEL).claims_per_100000_km

@@ -4,15 +4,28 @@ import hashlib
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet
 import pytest
 from typer.testing import CliRunner
 
 from cli.main import app
+from pricing.balance import balanced
+from pricing.book_rating import CompiledPlan, RatingBook, compile_plan
+from pricing.plan import parse_plan
+from pricing.plan_change import impact
+from pricing.plan_text import toml_text
+from pricing.policies import packaged_plan
+from pricing.rating_book import rating_book_of, read_rating_book
+from pricing.rating_errors import BadRatingBook
+from pricing.score_model import content_of
+from scoring.features import BY_NAME
+from scoring.score import PRIOR_MODEL
 from simulator.book.behaviour import FEATURES, read_behaviour
 from simulator.book.formula import SHIPPED, Formula, read_formula
 from simulator.book.terms import Scope, World
@@ -58,7 +71,7 @@ def test_same_seed_same_bytes_in_other_processes_and_time_zones(tmp_path: Path) 
         subprocess.run([sys.executable, "-c", WRITE, str(folder)], check=True, env=environment, timeout=120)
         digests.append({f.name: hashlib.sha256(f.read_bytes()).hexdigest() for f in sorted(folder.iterdir())})
     assert digests[0] == digests[1]
-    assert len(digests[0]) == 12
+    assert len(digests[0]) == 13
 
 
 def test_a_larger_book_keeps_the_policies_of_a_smaller_one(book: dict[str, pa.Table]) -> None:
@@ -169,6 +182,41 @@ def test_behaviour_is_null_where_nobody_shares_it(book: dict[str, pa.Table]) -> 
     shares = np.array([plan == "autograph" for plan in exposure["pay_plan"].to_pylist()])
     assert np.array_equal(exposure["night_km_share"].is_valid().to_numpy(), shares)
     assert 0 < exposure["phone_time_share"].null_count < exposure.num_rows
+
+
+def test_what_is_in_force_is_compared_by_two_score_models(book: dict[str, pa.Table], tmp_path: Path) -> None:
+    path, in_force = tmp_path / "in_force.parquet", book["in_force"].slice(0, 2_000)
+    pyarrow.parquet.write_table(in_force, path)
+    shipped = packaged_plan()
+    model = replace(PRIOR_MODEL, base_claims_per_100000_km=0.5, weights=PRIOR_MODEL.weights[5:])
+    other = parse_plan(shipped.content + "\n" + toml_text({"score_model": content_of(model)}), "another score model")
+
+    def read(plan: CompiledPlan) -> RatingBook:
+        return read_rating_book(path, plan)
+
+    plans = [compile_plan(one) for one in (shipped, other)]
+    books = [read(one) for one in plans]
+    found = impact(plans[0], books[0], plans[1], books[1])
+    assert found["policies"] == len(in_force)
+    assert found["new_amount"] != found["old_amount"]
+    assert balanced(shipped, other, read, "2").off_balance == pytest.approx(1, abs=5e-5)
+    # the counters give again what the exposure table says of the same terms
+    terms = book["exposure"].filter(pc.is_in(book["exposure"]["policy"], in_force["policy"].slice(0, 200))).to_pylist()
+    last = {row["policy"]: row for row in sorted(terms, key=lambda row: row["term"])}
+    for row, frequency in zip(in_force.slice(0, 200).to_pylist(), books[1].frequency[:200], strict=True):
+        said = last[row["policy"]]
+        assert (row["days"], row["distance_m"]) == ((said["ends_on"] - said["starts_on"]).days,
+                                                    1000 * said["distance_km"])  # fmt: skip
+        assert (frequency is not None) == (row["pay_plan"] == "autograph")
+        for name in FEATURES:
+            value = BY_NAME[name].of(row["totals"])
+            assert value == (None if said[name] is None else pytest.approx(said[name], abs=0.01 / said["distance_km"]))
+    lacking = pa.array([{"distance_m": 1}] * len(in_force))
+    without = in_force.set_column(in_force.column_names.index("totals"), "totals", lacking)
+    with pytest.raises(
+        BadRatingBook, match="has no acceleration_measurable_m, and the plan's score model predicts from it"
+    ):
+        rating_book_of(without, "book", plans[1])
 
 
 def changed(tmp_path: Path, before: str, after: str) -> Path:
