@@ -1,4 +1,4 @@
--- depends: 0069.touchpoints-that-suppress
+-- depends: 0070.erased-spans
 -- Monitoring asks how claims come by predicted frequency: exposure and expected claims of a month by the bands of
 -- api/workbench/book_sum_store.py, kept as the month's other sums are and forgotten with them.
 
