@@ -1,4 +1,4 @@
--- depends: 0070.erased-spans
+-- depends: 0071.sign-in-attempts
 -- Monitoring asks how claims come by predicted frequency: exposure and expected claims of a month by the bands of
 -- api/workbench/book_sum_store.py, kept as the month's other sums are and forgotten with them.
 
