@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from api import map_drawing, trip_view, wording
 from api.languages import say
-from api.store import Trip, fetch_trips
+from api.store import Trip, fetch_trip_of_policy
 from api.trip_file import TripFile
 from api.zones import away_m, hidden
 from pricing.close import contests_of
@@ -184,7 +184,7 @@ def can_still_contest(trip: Trip, now: datetime) -> bool:
 def any_trip(database: Database, policy_key: UUID, trip_id: UUID) -> Trip | None:
     """A trip of a policy, for who may see its evidence."""
     with database.role("policy") as conn:
-        return next((trip for trip in fetch_trips(conn, policy_key) if trip.trip_id == trip_id), None)
+        return fetch_trip_of_policy(conn, policy_key, trip_id)
 
 
 def evidence(contest: Contest, file: TripFile, roads: RoadMap | None) -> Evidence:

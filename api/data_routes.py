@@ -18,15 +18,15 @@ from api.policy_file import any_policy, own_policies, own_policy, visible_month
 from api.problems import PROBLEMS
 from api.roles import Anyone, Now, Policyholder, Store, Underwriter
 from api.sight import Sight
-from api.store import Account, Trip, fetch_trips
+from api.store import Account, Trip, fetch_latest_trips, fetch_months
 from api.trip_file import TripFile, known_trip, known_trip_file, require_way
 from api.wording import local
 from pricing.kept_driving import window_of_month, window_score
 from pricing.periods import months_before
 from pricing.plan import RatePlan
 from pricing.policies import plan_of_month
-from pricing.statement import PeriodStatement, statements_of
-from pricing.store import Policy, fetch_postings, fetch_statements
+from pricing.statement import PeriodStatement
+from pricing.store import Policy, fetch_latest_periods, fetch_statements
 from pricing.what_if import Driving, Wish, driving_until, outcome
 from scoring.score import Score
 from storage.pool import Conn, Database
@@ -235,7 +235,7 @@ def read_what_if(
 
     def read(conn: Conn) -> tuple[RatePlan, str, Driving]:
         policy = own_policy(conn, reader, policy_id)
-        period = whole_month(fetch_trips(conn, policy.policy_key), local(now, policy.time_zone).date())
+        period = whole_month(fetch_months(conn, policy.policy_key), local(now, policy.time_zone).date())
         plan = plan_of_month(conn, policy, period)
         return plan, period, driving_until(conn, policy, plan, period)
 
@@ -272,8 +272,13 @@ def read_statement(request: Request, policy_id: str, period: str, reader: Policy
 @router.get("/policies/{policy_id}/trips", response_model=list[TripOut], openapi_extra=TAGGED)
 def read_trips(request: Request, policy_id: str, reader: Policyholder, database: Store, paging: Page) -> Response:
     """Trips under a policy, the latest first."""
-    trips = database.read("policy", lambda conn: fetch_trips(conn, own_policy(conn, reader, policy_id).policy_key))
-    shown = [TripOut.of(trip, reader.person_key) for trip in paging.cut(trips, by("trip_id"))]
+
+    def read(conn: Conn) -> list[Trip]:
+        policy = own_policy(conn, reader, policy_id)
+        return fetch_latest_trips(conn, policy.policy_key, paging.most, paging.last_start)
+
+    trips = paging.shown(database.read("policy", read), by("started_at", "trip_id"))
+    shown = [TripOut.of(trip, reader.person_key) for trip in trips]
     return tagged_page(request, shown, paging)
 
 
@@ -326,8 +331,11 @@ def read_book_statements(
 
 
 def _statements(request: Request, database: Database, policy: Policy, paging: Paging) -> Response:
-    postings = database.read("policy", lambda conn: fetch_postings(conn, policy.policy_key))
-    statements = paging.cut(statements_of(policy.policy_id, postings), by("period"))
+    def read(conn: Conn) -> list[PeriodStatement]:
+        periods = fetch_latest_periods(conn, policy.policy_key, paging.most, paging.last)
+        return fetch_statements(conn, policy, paging.shown(periods, str))
+
+    statements = database.read("policy", read)
     return tagged_page(request, [statement.as_dict() for statement in statements], paging)
 
 

@@ -1,6 +1,6 @@
 """The figures of a month and the shares of a set of trips, as the overview and the policy's file show them."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
@@ -68,17 +68,16 @@ def pay_plan_name(plan: RatePlan, pay_plan: str) -> str:
     return say(known.title).split(":")[0] if known else wording.words(pay_plan)
 
 
-def shown_month(trips: Sequence[Trip], today: date) -> str:
-    """This month, or the month of the latest trip when nothing was driven in this one yet."""
+def shown_month(months: Collection[str], today: date) -> str:
+    """This month, or the latest with a trip when nothing was driven in this one yet. `months`: those with trips."""
     this = f"{today:%Y-%m}"
-    months = {trip.local_month for trip in trips}
     return this if this in months or not months else max(months)
 
 
-def whole_month(trips: Sequence[Trip], today: date) -> str:
+def whole_month(months: Collection[str], today: date) -> str:
     """The latest month that is over and was driven in: half a month's driving would price as a whole month's."""
-    over = {trip.local_month for trip in trips if trip.local_month < f"{today:%Y-%m}"}
-    return max(over) if over else shown_month(trips, today)
+    over = [month for month in months if month < f"{today:%Y-%m}"]
+    return max(over) if over else shown_month(months, today)
 
 
 def month_view(trips: Sequence[Trip | MonthTrip], period: str) -> MonthView:

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from api.errors import NotFound
 from api.policy_file import any_policy
-from api.store import Account, Trip, fetch_trips
+from api.store import Account, Trip, fetch_latest_trips, fetch_trip_of_policy
 from api.trip_file import TripFile, file_of
 from portfolio.errors import NoReason, UnknownWord
 from portfolio.location_store import LOOK_REASONS, insert_look
@@ -45,13 +45,13 @@ def look_at_location(database: Database, reader: Account, asked: Asked, now: dat
 def trips_to_choose(database: Database, policy_id: str, most: int = 60) -> list[Trip]:
     """The latest trips of a policy, to say which one is meant: no place is in them. Raises NotFound."""
     with database.role("policy") as conn:
-        return fetch_trips(conn, any_policy(conn, policy_id).policy_key)[:most]
+        return fetch_latest_trips(conn, any_policy(conn, policy_id).policy_key, most)
 
 
 def _trip(database: Database, policy_id: str, trip_id: UUID) -> tuple[Trip, UUID]:
     with database.role("policy") as conn:
         policy = any_policy(conn, policy_id)
-        found = next((one for one in fetch_trips(conn, policy.policy_key) if one.trip_id == trip_id), None)
+        found = fetch_trip_of_policy(conn, policy.policy_key, trip_id)
     if found is None:
         raise NotFound("trip", str(trip_id))
     return found, policy.policy_key

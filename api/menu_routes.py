@@ -15,11 +15,11 @@ from api.home_view import policy_view, whole_month
 from api.meetings import CHANGE, QUOTE, met, met_today
 from api.menu_json import menu_json
 from api.menu_view import covers_chosen, menu_of_month, policy_menu, said_difference, shares, sharing_needed
-from api.policy_file import open_file, visible_month
+from api.policy_file import shown_of, visible_month
 from api.problems import PROBLEMS
 from api.rendering import page
 from api.roles import Binder, MenuReader, Now, Store
-from api.store import fetch_trips
+from api.store import fetch_months
 from api.wording import local, money, month
 from pricing.agreements import endorse
 from pricing.store import Policy
@@ -101,13 +101,14 @@ def show_menu(
     covers = covers_chosen(picked) if picked else None
     met_today(database, reader, policy.policy_key, QUOTE, now)
     found = policy_menu(database, policy, _month(database, policy, now.date()), pay_plan, covers)
+    plan = database.read("policy", lambda conn: shown_of(conn, policy, now)).plan
     today = local(now, policy.time_zone).date()
     own = (found.chosen.pay_plan, set(found.chosen.covers)) == (policy.pay_plan, set(policy.covers))
     return page(
         request,
         "menu.html",
         reader,
-        policy=policy_view(policy, open_file(database, policy, now).plan),
+        policy=policy_view(policy, plan),
         month=month(found.period),
         amount=money(found.chosen.amount, found.menu.currency),
         count=len(found.menu.offers),
@@ -167,4 +168,4 @@ def choose(
 
 def _month(database: Database, policy: Policy, today: date) -> str:
     with database.role("policy") as conn:
-        return whole_month(fetch_trips(conn, policy.policy_key), today)
+        return whole_month(fetch_months(conn, policy.policy_key), today)

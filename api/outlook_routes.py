@@ -8,7 +8,7 @@ from fastapi.responses import HTMLResponse, Response
 from api.home_view import policy_view, whole_month
 from api.languages import current
 from api.meetings import QUOTE, met_today
-from api.policy_file import open_file, own_policy
+from api.policy_file import own_policy, shown_of
 from api.rendering import page
 from api.roles import Now, Policyholder, Store
 from api.score_page import score_page
@@ -26,14 +26,14 @@ def show_score(request: Request, policy_id: str, reader: Policyholder, database:
     """How the score adds up, how it went, and what would change it."""
     with database.role("policy") as conn:
         policy = own_policy(conn, reader, policy_id)
-    file = open_file(database, policy, now)
-    period = whole_month(file.trips, local(now, policy.time_zone).date())
+        first = shown_of(conn, policy, now)
+    period = whole_month(first.months, local(now, policy.time_zone).date())
     with database.role("policy") as conn:
-        latest = driving_until(conn, policy, file.plan, file.period)
-        inputs = latest.inputs if period == file.period else driving_until(conn, policy, file.plan, period).inputs
-        shown = score_page(conn, policy, file.plan, file.period, Driving(inputs, latest.totals))
+        latest = driving_until(conn, policy, first.plan, first.period)
+        inputs = latest.inputs if period == first.period else driving_until(conn, policy, first.plan, period).inputs
+        shown = score_page(conn, policy, first.plan, first.period, Driving(inputs, latest.totals))
     return page(
-        request, "score.html", reader, policy=policy_view(policy, file.plan), month=month(file.period), shown=shown
+        request, "score.html", reader, policy=policy_view(policy, first.plan), month=month(first.period), shown=shown
     )
 
 
@@ -53,11 +53,11 @@ def show_what_if(
     """The shown month driven otherwise, by the real rating; sliders that also work as a form."""
     with database.role("policy") as conn:
         policy = own_policy(conn, reader, policy_id)
-    file = open_file(database, policy, now)
+        first = shown_of(conn, policy, now)
     if distance is not None and units is not None and units != current().units:
         distance = round(distance * METRES[units] / METRES[current().units])
     met_today(database, reader, policy.policy_key, QUOTE, now)
-    period = whole_month(file.trips, local(now, policy.time_zone).date())
+    period = whole_month(first.months, local(now, policy.time_zone).date())
     with database.role("policy") as conn:
         plan = plan_of_month(conn, policy, period)
         driving = driving_until(conn, policy, plan, period)

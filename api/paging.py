@@ -8,6 +8,7 @@ import base64
 import binascii
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Annotated
 from uuid import UUID
 
@@ -50,6 +51,19 @@ class Paging:
         except ValueError:
             raise BadCursor from None
 
+    @property
+    def last_start(self) -> tuple[datetime, UUID] | None:
+        """The key of the last row as a time and an id (`by("started_at", "trip_id")`). Raises BadCursor."""
+        if self.last is None:
+            return None
+        start, _, row_id = self.last.partition("/")
+        try:
+            at = datetime.fromisoformat(start)
+            key = at.astimezone(UTC), UUID(row_id)  # a time without a zone is none of ours
+        except (ValueError, OverflowError):
+            raise BadCursor from None
+        return key
+
     def cut[Row](self, rows: Sequence[Row], key: Callable[[Row], object]) -> Sequence[Row]:
         """The page out of all rows. Raises BadCursor where the last one shown is not among them."""
         if self.last is not None:
@@ -64,7 +78,7 @@ class Paging:
         """The page out of rows fetched behind `last`; where there are more, the answer says how to get them."""
         page = rows[: self.limit]
         if len(rows) > len(page):
-            url = self.request.url.include_query_params(cursor=_sealed(str(key(page[-1]))))
+            url = self.request.url.include_query_params(cursor=sealed(str(key(page[-1]))))
             self.response.headers["Link"] = f'<{url.path}?{url.query}>; rel="next"'
         return page
 
@@ -80,7 +94,8 @@ async def _paging(
     return Paging(request, response, limit, None if cursor is None else _opened(cursor))
 
 
-def _sealed(key: str) -> str:
+def sealed(key: str) -> str:
+    """The cursor that names the row of this key."""
     return base64.urlsafe_b64encode(key.encode()).decode().rstrip("=")
 
 

@@ -25,13 +25,13 @@ from api.labelling import label_view
 from api.languages import say
 from api.meetings import VISIT, met_today
 from api.overview import Overview, open_overview
-from api.policy_file import any_policy, open_file, own_policies, own_policy, posted_plan, preview
+from api.policy_file import any_policy, open_file, own_policies, own_policy, posted_plan, preview, shown_of
 from api.receipt import Receipt, changes_of, receipt, receipt_of
 from api.rendering import page
 from api.roles import Now, Policyholder, Store
 from api.statement_pdf import pdf_answer
 from api.statement_view import statement_rows, statement_view
-from api.store import Account, Trip
+from api.store import Account, Trip, fetch_trips_of_months
 from api.trip_costs import costs_by_trip, effect_of
 from api.trip_file import known_trip_file
 from api.zones import RADII_M
@@ -42,12 +42,13 @@ from pricing.contests import CONTEST_DAYS, REASONS
 from pricing.event_costs import event_costs
 from pricing.policies import plan_of_month
 from pricing.statement import PeriodStatement
-from pricing.store import Policy, fetch_statement_of_period
+from pricing.store import Policy, fetch_statement_of_period, fetch_statements
 from scoring.classes import OVER_LIMIT_BANDS
 from storage.pool import Database
 
 router = APIRouter(include_in_schema=False)
 TRIPS_ON_OVERVIEW = 6
+MONTHS_OF_TRIPS = 3  # on a page
 
 
 @router.get("/home", response_class=HTMLResponse)
@@ -92,15 +93,25 @@ def show_home(
 
 
 @router.get("/policies/{policy_id}/trips", response_class=HTMLResponse)
-def show_trips(request: Request, policy_id: str, reader: Policyholder, database: Store, now: Now) -> Response:
-    """All trips under a policy, by month."""
+def show_trips(
+    request: Request,
+    policy_id: str,
+    reader: Policyholder,
+    database: Store,
+    now: Now,
+    before: Annotated[str | None, Query(pattern=r"^\d{4}-(0[1-9]|1[0-2])$")] = None,
+) -> Response:
+    """Trips under a policy by month, three months a page."""
     with database.role("policy") as conn:
         policy = own_policy(conn, reader, policy_id)
-    file = open_file(database, policy, now)
-    groups = trip_view.trip_groups(
-        file.trips, costs_by_trip(database, policy, file.statements, file.trips), reader.person_key
-    )
-    return page(request, "trips.html", reader, policy=policy_view(policy, file.plan), groups=groups)
+        first = shown_of(conn, policy, now)
+        months = [month for month in first.months if before is None or month < before]
+        shown = months[:MONTHS_OF_TRIPS]
+        trips = fetch_trips_of_months(conn, policy.policy_key, shown)
+        statements = fetch_statements(conn, policy, shown)
+    groups = trip_view.trip_groups(trips, costs_by_trip(database, policy, statements, trips), reader.person_key)
+    earlier = f"/policies/{policy.policy_id}/trips?before={shown[-1]}" if len(months) > len(shown) else None
+    return page(request, "trips.html", reader, policy=policy_view(policy, first.plan), groups=groups, earlier=earlier)
 
 
 @router.get("/policies/{policy_id}/statements/{period}", response_class=HTMLResponse)

@@ -27,6 +27,15 @@ from storage.pool import Conn, Database
 
 
 @dataclass(frozen=True, slots=True)
+class Shown:
+    """The month that pages of a policy show first, its plan, and every month with trips, the latest first."""
+
+    period: str
+    plan: RatePlan
+    months: list[str]
+
+
+@dataclass(frozen=True, slots=True)
 class PolicyFile:
     """A policy with its trips, its score over the plan's window ending with `period`, and all its statements."""
 
@@ -96,11 +105,18 @@ def visible_month(database: Database, reader: Account, policy_id: str, period: s
     return kept
 
 
+def shown_of(conn: Conn, policy: Policy, now: datetime) -> Shown:
+    """What is shown of a policy first, without its trips and statements."""
+    months = store.fetch_months(conn, policy.policy_key)
+    period = shown_month(months, local(now, policy.time_zone).date())
+    return Shown(period, plan_of_month(conn, policy, period), months)
+
+
 def open_file(database: Database, policy: Policy, now: datetime) -> PolicyFile:
     """The policy's file as of now."""
     with database.role("policy") as conn:
         trips = store.fetch_trips(conn, policy.policy_key)
-        period = shown_month(trips, local(now, policy.time_zone).date())
+        period = shown_month({trip.local_month for trip in trips}, local(now, policy.time_zone).date())
         plan = plan_of_month(conn, policy, period)
         score_from = months_before(period, plan.behaviour.window_months - 1)
         priced = fetch_priced_trips(conn, policy.policy_key, score_from, period)

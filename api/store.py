@@ -4,7 +4,7 @@ Everything here is read with the policy role, which cannot reach a coordinate. O
 tokens are stored.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
@@ -78,12 +78,20 @@ _TRIP_COLUMNS = """
       join d using (trip_id)
 """
 
+_LATEST_FIRST = "order by t.started_at desc, t.trip_id desc"
 TRIPS_OF_POLICY = (
-    _TRIP_COLUMNS.format(which="policy_key = %(policy_key)s")
-    + " where t.policy_key = %(policy_key)s order by t.started_at desc"
+    _TRIP_COLUMNS.format(which="policy_key = %(policy_key)s") + f" where t.policy_key = %(policy_key)s {_LATEST_FIRST}"
 )
-
-LATEST_TRIPS = TRIPS_OF_POLICY + " limit %(limit)s"
+# Which trips a page has is asked first: of these few alone all the rest is worked out.
+_PAGE = "select trip_id from link.trip_of_policy t where policy_key = %(policy_key)s"
+LATEST = f"{_PAGE} {_LATEST_FIRST} limit %(limit)s"
+LATEST_BEHIND = f"{_PAGE} and (started_at, trip_id) < (%(started_at)s, %(trip_id)s) {_LATEST_FIRST} limit %(limit)s"
+OF_ID = f"{_PAGE} and trip_id = %(trip_id)s"
+OF_MONTHS = f"{_PAGE} and local_month = any(%(months)s)"
+TRIPS_OF_IDS = (
+    _TRIP_COLUMNS.format(which="trip_id = any(%(trip_ids)s)") + f" where t.trip_id = any(%(trip_ids)s) {_LATEST_FIRST}"
+)
+MONTHS = "select distinct local_month from link.trip_of_policy where policy_key = %(policy_key)s order by 1 desc"
 MONTH_TRIPS = """
     select started_at, time_zone, local_month, distance_m, excluded, grade, totals from link.trip_of_policy
      where policy_key = %(policy_key)s and local_month = %(period)s order by started_at desc
@@ -255,11 +263,38 @@ def fetch_trips(conn: Conn, policy_key: UUID) -> list[Trip]:
         return [_rescored(trip) for trip in cur.execute(TRIPS_OF_POLICY, {"policy_key": policy_key} | _map_words())]
 
 
-def fetch_latest_trips(conn: Conn, policy_key: UUID, limit: int) -> list[Trip]:
-    """The latest of them."""
+def fetch_latest_trips(
+    conn: Conn, policy_key: UUID, limit: int, behind: tuple[datetime, UUID] | None = None
+) -> list[Trip]:
+    """The latest of them, or the latest behind the one of that start and id."""
+    asked = {"policy_key": policy_key, "limit": limit}
+    if behind is not None:
+        asked |= {"started_at": behind[0], "trip_id": behind[1]}
+    return _trips_of(conn, LATEST if behind is None else LATEST_BEHIND, asked)
+
+
+def fetch_trips_of_months(conn: Conn, policy_key: UUID, months: Sequence[str]) -> list[Trip]:
+    """The trips of some months, the latest first."""
+    return _trips_of(conn, OF_MONTHS, {"policy_key": policy_key, "months": list(months)})
+
+
+def fetch_trip_of_policy(conn: Conn, policy_key: UUID, trip_id: UUID) -> Trip | None:
+    """One trip, where it was driven under that policy."""
+    return next(iter(_trips_of(conn, OF_ID, {"policy_key": policy_key, "trip_id": trip_id})), None)
+
+
+def fetch_months(conn: Conn, policy_key: UUID) -> list[str]:
+    """The months in which a policy was driven under, the latest first."""
+    with conn.cursor(row_factory=scalar_row) as cur:
+        months: list[str] = cur.execute(MONTHS, {"policy_key": policy_key}).fetchall()
+        return months
+
+
+def _trips_of(conn: Conn, ids: str, asked: Mapping[str, object]) -> list[Trip]:
+    with conn.cursor(row_factory=scalar_row) as cur:
+        trip_ids = cur.execute(ids, asked).fetchall()
     with conn.cursor(row_factory=class_row(Trip)) as cur:
-        asked = {"policy_key": policy_key, "limit": limit} | _map_words()
-        return [_rescored(trip) for trip in cur.execute(LATEST_TRIPS, asked)]
+        return [_rescored(trip) for trip in cur.execute(TRIPS_OF_IDS, {"trip_ids": trip_ids} | _map_words())]
 
 
 def fetch_month_trips(conn: Conn, policy_key: UUID, period: str) -> list[MonthTrip]:

@@ -22,6 +22,7 @@ from fastapi.testclient import TestClient
 
 from api.accounts import add_account
 from api.app import create_api
+from api.paging import sealed
 from benchmarks.customer_card import COPIES
 from pricing.plan import parse_plan
 from pricing.plan_text import toml_text
@@ -73,7 +74,7 @@ PATHS = {
     "book": "/book?period=2026-10",
     "book by score, falling": "/book?period=2026-10&sort=-score",
     "book by change": "/book?period=2026-10&sort=-change",
-    "book, page 1,000": "/book?period=2026-10&page=1000",
+    "book, last page": "/book?period=2026-10&page=2000",
     "urban, 60 to 69, rose": "/book?period=2026-10&territory=urban&score=60-70&change=up-10",
     "number begins B-77": "/book?period=2026-10&find=B-77",
     "portfolio, 10 months": "/portfolio",
@@ -81,6 +82,7 @@ PATHS = {
     "quote, whole menu": "/quote",
     "desk": "/desk",
     "JSON, 100 rows": "/api/v1/book?period=2026-10&limit=100",
+    "JSON, the last 100": f"/api/v1/book?period=2026-10&limit=100&cursor={sealed('B-99899')}",
 }
 
 

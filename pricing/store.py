@@ -95,6 +95,10 @@ STATEMENT_LINES = """
            where trip ->> 'not_charged' is null) metres
      where policy_key = %s group by period order by period desc
 """
+LATEST_PERIODS = "select distinct period from policy.statement where policy_key = %s order by period desc limit %s"
+LATEST_PERIODS_BEHIND = """
+    select distinct period from policy.statement where policy_key = %s and period < %s order by period desc limit %s
+"""
 POSTED_PERIODS = "select distinct period from policy.statement where policy_key = %s and period >= %s order by period"
 KEEP_MEASURED_DAYS = "select link.keep_measured_days(%s, %s, %s, %s)"
 LOCK_POLICY = "select pg_advisory_xact_lock(hashtextextended(%s, 0))"
@@ -304,6 +308,15 @@ def fetch_statements(conn: Conn, policy: Policy, periods: Sequence[str]) -> list
     with conn.cursor(row_factory=class_row(Posting)) as cursor:
         postings = cursor.execute(POSTINGS_OF_PERIODS, (policy.policy_key, list(periods))).fetchall()
     return statements_of(policy.policy_id, postings)
+
+
+def fetch_latest_periods(conn: Conn, policy_key: UUID, limit: int, behind: str | None = None) -> list[str]:
+    """The latest periods with a statement, or the latest before one."""
+    if behind is None:
+        rows = conn.execute(LATEST_PERIODS, (policy_key, limit))
+    else:
+        rows = conn.execute(LATEST_PERIODS_BEHIND, (policy_key, behind, limit))
+    return [str(period) for (period,) in rows]
 
 
 def fetch_statement_lines(conn: Conn, policy_key: UUID) -> list[StatementLine]:

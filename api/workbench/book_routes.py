@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 
 from api import wording
 from api.access import looked, noted_filter
-from api.paging import Page
+from api.paging import Page, by
 from api.problems import PROBLEMS
 from api.rendering import page
 from api.roles import Now, Store, Underwriter
@@ -129,10 +129,13 @@ def download_book(reader: Underwriter, database: Store, now: Now, which: Asked) 
 def read_book(reader: Underwriter, database: Store, which: Asked, paging: Page) -> list[BookLine]:
     """The policies of one month: kilometres, score, premium. No name, no place."""
     bounds = book_view.bounds_of(which.period)
-    behind = paging.last_id or 0  # sorted by what changes: a page goes on by the number of rows shown
+    by_number = which.sort == "policy"  # else by what changes: a page goes on by how many rows were shown
+    behind = 0 if by_number else paging.last_id or 0
     with database.role("policy") as conn:
-        rows = fetch_book_page(conn, which, bounds, behind, paging.most)
-    return [BookLine.of(row) for row in paging.shown(rows, lambda _: behind + paging.limit)]
+        after = paging.last if by_number else None
+        rows = fetch_book_page(conn, which, bounds, behind, paging.most, after)
+    key = by("policy_id") if by_number else lambda _: behind + paging.limit
+    return [BookLine.of(row) for row in paging.shown(rows, key)]
 
 
 def _csv_rows(database: Database, which: BookFilter, bounds: Mapping[str, date | str]) -> Iterator[tuple[object, ...]]:

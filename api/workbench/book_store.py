@@ -3,7 +3,7 @@
 No name stands in it: who a policy is for is in its file, and who opens that is noted.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -138,12 +138,16 @@ class BookTotals:
 
 
 def fetch_book_page(
-    conn: Conn, which: BookFilter, bounds: Mapping[str, date | str], skip: int, count: int
+    conn: Conn, which: BookFilter, bounds: Mapping[str, date | str], skip: int, count: int, behind: str | None = None
 ) -> list[BookRow]:
-    """`count` rows of the filter after the first `skip`. `bounds`: of the month `first` and `after`, and `before`."""
+    """`count` rows of the filter after the first `skip`, or, in order of the numbers, behind that policy's.
+
+    `bounds`: of the month `first` and `after`, and `before`.
+    """
     with conn.cursor(row_factory=class_row(BookRow)) as cursor:
-        values = _values(which, bounds) | {"count": count, "skip": skip}
-        return cursor.execute(_rows(which, " limit %(count)s offset %(skip)s"), values).fetchall()
+        values = _values(which, bounds) | {"count": count, "skip": skip, "behind": behind}
+        behind_it = () if behind is None else ("p.policy_id > %(behind)s",)
+        return cursor.execute(_rows(which, " limit %(count)s offset %(skip)s", behind_it), values).fetchall()
 
 
 def each_book_row(conn: Conn, which: BookFilter, bounds: Mapping[str, date | str]) -> Iterator[BookRow]:
@@ -175,20 +179,19 @@ def fetch_posted_period(conn: Conn) -> str | None:
         return period
 
 
-def _rows(which: BookFilter, page: str = "") -> str:
+def _rows(which: BookFilter, page: str = "", behind: Sequence[str] = ()) -> str:
     """The page is cut before the month before is looked up: the sort then keeps fifty rows, and not the book."""
     key = which.sort.removeprefix("-")
     order = _SORTS.get(key, "p.policy_id")
     turn = turned(which.sort)
     before = _BEFORE if which.change or key == "change" else ""
-    chosen = (
-        f"{_COLUMNS}, {order} as sort_key{_MONTH}{before}{_where(which)} order by {order} {turn}, p.policy_id{page}"
-    )
+    tables = f"{_MONTH}{before}{_where(which, behind)}"
+    chosen = f"{_COLUMNS}, {order} as sort_key{tables} order by {order} {turn}, p.policy_id{page}"
     return f"{_SHOWN} from ({chosen}) c {_BEFORE_OF_CHOSEN} order by c.sort_key {turn}, c.policy_id"
 
 
-def _where(which: BookFilter) -> str:
-    asked = ["p.starts_on < %(after)s", "p.ends_on > %(first)s"]
+def _where(which: BookFilter, behind: Sequence[str] = ()) -> str:
+    asked = ["p.starts_on < %(after)s", "p.ends_on > %(first)s", *behind]
     asked += ["p.policy_id like %(like)s"] if which.find else []
     asked += ["p.pay_plan = %(pay_plan)s"] if which.pay_plan else []
     asked += ["p.factors ->> 'territory' = %(territory)s"] if which.territory else []

@@ -1,10 +1,12 @@
 """Lists by pages: page by page they are what they are at once, and every list has them."""
 
+import re
 from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
 
+from api import person_routes
 from api.app import create_api
 from api.roles import SESSION_COOKIE
 from tests.api.test_matrix import session_of
@@ -46,6 +48,7 @@ def all_pages(client: TestClient, url: str) -> list[Any]:
     [
         (ANNA, "policyholder", f"/api/v1/policies/{POLICY_OF[ANNA]}/trips?"),
         (ANNA, "policyholder", f"/api/v1/policies/{POLICY_OF[ANNA]}/changes?"),
+        (ANNA, "policyholder", f"/api/v1/policies/{POLICY_OF[ANNA]}/statements?"),
         (DESK, "underwriter", "/api/v1/book?period=2026-10&"),
         ("admin@x.org", "admin", "/api/v1/audit?"),
     ],
@@ -56,7 +59,7 @@ def test_page_by_page_a_list_is_what_it_is_at_once(world: World, email: str, rol
     for _ in range(2):
         assert desk.get(f"/api/v1/book/{POLICY_OF[ANNA]}/statements").status_code == 200
     whole = client.get(url + "limit=1000").json()
-    assert len(whole) >= (1 if "changes" in url else 2)
+    assert len(whole) >= (1 if "changes" in url or "statements" in url else 2)
     assert all_pages(client, url + "limit=1") == whole
 
 
@@ -76,3 +79,18 @@ def test_every_list_has_pages(world: World) -> None:
         names = {parameter["name"] for parameter in item["get"].get("parameters", [])}
         if schema.get("type") == "array" and path not in WHOLE:
             assert {"limit", "cursor"} <= names, path
+
+
+def test_the_page_of_trips_goes_on_by_months(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(person_routes, "MONTHS_OF_TRIPS", 1)
+    client = signed_in(world, ANNA, "policyholder")
+    trips = client.get(f"/api/v1/policies/{POLICY_OF[ANNA]}/trips?limit=1000").json()
+    url, shown, months = f"/policies/{POLICY_OF[ANNA]}/trips", list[str](), 0
+    while url:
+        text = client.get(url).text
+        shown += re.findall(r'href="/trips/([0-9a-f-]{36})"', text)
+        months += 1
+        url = "".join(re.findall(r'href="([^"]+\?before=[0-9-]+)"', text))
+    assert shown == [trip["trip_id"] for trip in trips]
+    assert months == len({trip["local_month"] for trip in trips}) > 1
+    assert client.get(f"/policies/{POLICY_OF[ANNA]}/trips?before=x").status_code == 422
