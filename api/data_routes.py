@@ -14,14 +14,15 @@ from api.errors import MapNotShown, NotFound
 from api.etags import TAGGED, tagged_json, tagged_page
 from api.home_view import whole_month
 from api.paging import Page, Paging, by
-from api.policy_file import any_policy, own_policies, own_policy, visible_month
+from api.policy_file import any_policy, own_policies, own_policy
 from api.problems import PROBLEMS
 from api.roles import Anyone, Now, Policyholder, Store, Underwriter
+from api.seen_month import ScoreMonth
 from api.sight import Sight
 from api.store import Account, Trip, fetch_latest_trips, fetch_months
 from api.trip_file import TripFile, known_trip, known_trip_file, require_way
 from api.wording import local
-from pricing.kept_driving import window_of_month, window_score
+from pricing.kept_driving import window_score
 from pricing.periods import months_before
 from pricing.plan import RatePlan
 from pricing.policies import plan_of_month
@@ -204,12 +205,11 @@ def read_policy(policy_id: str, reader: Policyholder, database: Store) -> Policy
 
 
 @router.get("/policies/{policy_id}/score", response_model=ScoreOut, openapi_extra=TAGGED)
-def read_score(request: Request, policy_id: str, reader: Policyholder, database: Store, now: Now) -> Response:
-    """The driving score with its reasons and interval."""
-    kept = visible_month(database, reader, policy_id, None, now)
-    plan, window = window_of_month(database, kept)
+async def read_score(request: Request, month: ScoreMonth) -> Response:
+    """The driving score with its reasons and interval, of the months that end with the one asked for."""
+    kept, (plan, window) = month.kept, month.found
     found = ScoreOut(
-        policy=policy_id,
+        policy=kept.policy.policy_id,
         from_month=months_before(kept.period, plan.behaviour.window_months - 1),
         to_month=kept.period,
         trips=window.trips,

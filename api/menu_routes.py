@@ -15,10 +15,11 @@ from api.home_view import policy_view, whole_month
 from api.meetings import CHANGE, QUOTE, met, met_today
 from api.menu_json import menu_json
 from api.menu_view import covers_chosen, menu_of_month, policy_menu, said_difference, shares, sharing_needed
-from api.policy_file import shown_of, visible_month
+from api.policy_file import shown_of
 from api.problems import PROBLEMS
 from api.rendering import page
-from api.roles import Binder, MenuReader, Now, Store
+from api.roles import Binder, Now, Store
+from api.seen_month import MenuMonth
 from api.store import fetch_months
 from api.wording import local, money, month
 from pricing.agreements import endorse
@@ -70,18 +71,9 @@ class MenuOut(BaseModel):
 
 
 @router.get("/api/v1/policies/{policy_id}/menu", responses=PROBLEMS, response_model=MenuOut, openapi_extra=TAGGED)
-def read_menu(
-    request: Request,
-    policy_id: str,
-    reader: MenuReader,
-    database: Store,
-    now: Now,
-    *,
-    period: Annotated[str | None, Query(pattern=r"^\d{4}-(0[1-9]|1[0-2])$")] = None,
-) -> Response:
+async def read_menu(request: Request, month: MenuMonth) -> Response:
     """The whole menu in one call."""
-    found = menu_of_month(database, visible_month(database, reader, policy_id, period, now))
-    content, basis = menu_json(found, policy_id)
+    content, basis = menu_json(menu_of_month(month.kept, month.found), month.kept.policy.policy_id)
     return tagged(request, content, basis=basis)
 
 

@@ -80,7 +80,6 @@ Policyholder = Annotated[Account, Depends(SignedInAs("policyholder", "driver"))]
 PolicyOwner = Annotated[Account, Depends(SignedInAs("policyholder"))]  # own policies only
 Binder = Annotated[Account, Depends(SignedInAs("policyholder", "underwriter"))]  # a policyholder own policies only
 PolicyReader = Annotated[Account, Depends(SignedInAs("policyholder", "driver", "underwriter"))]  # likewise
-MenuReader = Annotated[Account, Depends(SignedInAs("policyholder", "underwriter", "support"))]  # a person own ones only
 Underwriter = Annotated[Account, Depends(SignedInAs("underwriter"))]
 QuarantineReader = Annotated[Account, Depends(SignedInAs("underwriter", "admin"))]  # counts and reasons
 Support = Annotated[Account, Depends(SignedInAs("support"))]  # the card of the customer on the phone

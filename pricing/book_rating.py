@@ -27,7 +27,7 @@ type Bools = NDArray[np.bool_]
 NOT_READ = -1  # a factor that the row's pay plan does not multiply by
 DOUBT = 2.0**-42  # relative: some two thousand roundings of a double; a premium has at most a hundred
 _MOST = 10**15  # an amount; in minor units it is a whole number of 64 bits
-_MOST_MINOR = 2**40  # beyond it a double has too few digits left after the point
+MOST_MINOR = 2**40  # beyond it a double has too few digits left after the point
 _SURE, _DOUBTFUL = 0, 1
 
 
@@ -277,7 +277,7 @@ def _cover_amounts(
                 value = max(min(value, most[cover, row] * scale), least[cover, row] * scale)
             whole = np.floor(value)
             over = value - whole
-            if abs(over - 0.5) <= value * DOUBT or not value < _MOST_MINOR:
+            if abs(over - 0.5) <= value * DOUBT or not value < MOST_MINOR:
                 doubt[row] = _DOUBTFUL
             else:
                 amounts[cover, row] = np.int64(whole) + (1 if over > 0.5 else 0)

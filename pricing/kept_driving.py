@@ -37,6 +37,9 @@ class Driven(msgspec.Struct, frozen=True):
     window: Window
 
 
+type PricedMonth = tuple[RatePlan, Inputs, Sequence[RatePlan]]
+type ScoredMonth = tuple[RatePlan, Window]
+
 _FORM = 2  # of `Driven`: what was kept in an earlier one is made again
 _READ = msgspec.json.Decoder(Driven)
 _PLANS: dict[str, RatePlan] = {}  # published plans never change
@@ -55,7 +58,7 @@ def latest_month_of(
     return database.read("policy", lambda conn: store.fetch_kept(conn, policy_id, None, person_key, now))
 
 
-def inputs_of_month(database: Database, kept: store.KeptMonth) -> tuple[RatePlan, Inputs, Sequence[RatePlan]]:
+def inputs_of_month(database: Database, kept: store.KeptMonth) -> PricedMonth:
     """The plan, what a whole month of own driving gives to price on present terms, and the plans of terms before.
 
     Raises NoPlan.
@@ -77,7 +80,7 @@ def driven_in_month(database: Database, kept: store.KeptMonth) -> tuple[RatePlan
     return plan, _made(database, kept.policy, plan, kept.period)
 
 
-def window_of_month(database: Database, kept: store.KeptMonth) -> tuple[RatePlan, Window]:
+def window_of_month(database: Database, kept: store.KeptMonth) -> ScoredMonth:
     """The plan that scores the month, which is the one its statement was posted with where it has one, and its window.
 
     Raises NoPlan.

@@ -1,7 +1,9 @@
 """What a policy drove in a month as it is kept, read with the policy and the plan in one statement (policy role)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from psycopg.rows import TupleRow
@@ -29,9 +31,9 @@ _ASKED = """
      where p.policy_id = %(policy_id)s
 """
 _OF_PERSON = " and p.person_key = %(person_key)s"
-_OF_PERIOD = _ASKED.format("%(period)s::text")
+OF_PERIOD = _ASKED.format("%(period)s::text")
 # The month of the latest trip, where that is not ahead of the policy's own clock; else this one.
-_OF_LATEST = _ASKED.format(
+OF_LATEST = _ASKED.format(
     """least(to_char(%(now)s::timestamptz at time zone p.time_zone, 'YYYY-MM'),
              (select max(t.local_month) from link.trip_of_policy t where t.policy_key = p.policy_key))"""
 )
@@ -63,9 +65,14 @@ def fetch_kept(
 ) -> KeptMonth | None:
     """The month of a policy of this person (None: of anybody). Without a period `now` says which is the latest."""
     values = {"policy_id": policy_id, "period": period, "now": now, "person_key": person_key}
-    asked = _OF_LATEST if period is None else _OF_PERIOD
+    asked = OF_LATEST if period is None else OF_PERIOD
     row: TupleRow | None = conn.execute(asked if person_key is None else asked + _OF_PERSON, values).fetchone()
-    return None if row is None else KeptMonth(Policy(*row[:_POLICY_COLUMNS]), *row[_POLICY_COLUMNS:])
+    return None if row is None else kept_of(row)
+
+
+def kept_of(row: Sequence[Any]) -> KeptMonth:
+    """A row of `OF_PERIOD` or `OF_LATEST`."""
+    return KeptMonth(Policy(*row[:_POLICY_COLUMNS]), *row[_POLICY_COLUMNS:])
 
 
 def fetch_waiting(conn: Conn, policy_key: UUID) -> str:

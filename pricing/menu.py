@@ -6,22 +6,23 @@ that is worked out once a process. For a customer there remain sums of whole cen
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
 from itertools import product
 
 import numpy as np
-from msgspec.structs import replace
 from numpy.typing import NDArray
 
+from pricing.menu_lines import CoverRates, cover_amounts, cover_rates
 from pricing.money import MINOR_DIGITS
-from pricing.month import expiring_of
 from pricing.plan import RatePlan
 from pricing.products import Catalogue, Rule, needed_sharing
-from pricing.rating import Inputs, Line, Step, charges, cover_minor_units
+from pricing.rating import Inputs, Line, Step, charges
 
 type Counts = NDArray[np.int64]
+
+_UNITS = {currency: Decimal(1).scaleb(-digits) for currency, digits in MINOR_DIGITS.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,46 +50,64 @@ class Shape:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """The combinations of one pay plan and what each costs, in minor units."""
+    """The combinations of one pay plan; the first one's place among all of the menu is `first`."""
 
     pay_plan: str
     needs: str
     shape: Shape
-    minor_units: list[int]
+    first: int
 
 
-@dataclass(frozen=True, slots=True)
-class Menu:
-    """Every configuration that this customer may have; `refused`: what not and why, each once."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Layout:
+    """What a plan's menu holds for whoever the same rules hold for; `refused`: what not and why, each once."""
 
-    currency: str
+    rates: CoverRates
     sections: tuple[Section, ...]
     refused: tuple[tuple[str, str], ...]
-    _unit: Decimal = field(init=False)
+    count: int
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "_unit", Decimal(1).scaleb(-MINOR_DIGITS[self.currency]))
+    def place_of(self, pay_plan: str, covers: Iterable[str]) -> tuple[Section, int] | None:
+        """Where a configuration stands: its section, and its place in it."""
+        wanted = frozenset(covers)
+        for section in self.sections:
+            if section.pay_plan == pay_plan and (place := section.shape.by_covers.get(wanted)) is not None:
+                return section, place
+        return None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Menu:
+    """Every configuration that this customer may have and what each costs, in minor units."""
+
+    currency: str
+    layout: Layout
+    minor_units: Counts
+
+    @property
+    def refused(self) -> tuple[tuple[str, str], ...]:
+        """What this customer may not have, and why, each once."""
+        return self.layout.refused
 
     @property
     def offers(self) -> tuple[Offer, ...]:
         """All of them, by pay plan."""
-        return tuple(offer for section in self.sections for offer in self.offers_of(section))
-
-    def offers_of(self, section: Section) -> list[Offer]:
-        """Those of one pay plan."""
-        return [self._offer(section, place) for place in range(len(section.minor_units))]
+        sections = self.layout.sections
+        return tuple(self.offer(section, place) for section in sections for place in range(len(section.shape.covers)))
 
     def find(self, pay_plan: str, covers: Iterable[str]) -> Offer | None:
         """The offer of that configuration."""
-        wanted = frozenset(covers)
-        for section in self.sections:
-            if section.pay_plan == pay_plan and (place := section.shape.by_covers.get(wanted)) is not None:
-                return self._offer(section, place)
-        return None
+        found = self.layout.place_of(pay_plan, covers)
+        return None if found is None else self.offer(*found)
 
-    def _offer(self, section: Section, place: int) -> Offer:
-        amount = section.minor_units[place] * self._unit
+    def offer(self, section: Section, place: int) -> Offer:
+        """The offer at a place of a section."""
+        amount = self.amount(section.first + place)
         return Offer(section.pay_plan, section.shape.covers[place], section.needs, amount)
+
+    def amount(self, place: int) -> Decimal:
+        """What the configuration at a place among all costs."""
+        return int(self.minor_units[place]) * _UNITS[self.currency]
 
 
 def price_menu(catalogue: Catalogue, plan: RatePlan, inputs: Inputs, before: Sequence[RatePlan] = ()) -> Menu:
@@ -99,35 +118,27 @@ def price_menu(catalogue: Catalogue, plan: RatePlan, inputs: Inputs, before: Seq
     holding = frozenset(
         number for number, rule in enumerate(catalogue.rules) if rule.without is None and rule.holds_for(inputs.terms)
     )
-    total = _Total(plan)
-    sections: list[Section] = []
-    refused: dict[tuple[str, str], None] = {}
-    shapes, every = shapes_of(catalogue, holding), catalogue.covers
-    for pay_plan in plan.pay_plans.values():
-        shape = shapes[pay_plan.name]
-        refused |= dict.fromkeys(shape.refused)
-        terms = replace(inputs.terms, pay_plan=pay_plan.name, covers=every)
-        asked = replace(inputs, terms=terms)
-        asked = replace(asked, expiring=expiring_of(before, asked)) if before else asked
-        lines = cover_minor_units(plan, asked)
-        amounts = total.of(shape.takes @ np.array(lines, dtype=np.int64))
-        sections.append(Section(pay_plan.name, needed_sharing(pay_plan), shape, amounts))
-    return Menu(plan.currency, tuple(sections), tuple(refused))
+    layout = layout_of(catalogue, plan, holding)
+    amounts = cover_amounts(layout.rates, inputs, before)
+    premiums = np.empty(layout.count, dtype=np.int64)
+    for row, section in enumerate(layout.sections):
+        takes = section.shape.takes
+        np.dot(takes, amounts[row], out=premiums[section.first : section.first + len(takes)])
+    return Menu(plan.currency, layout, _total_of(plan).of(premiums))
 
 
 @lru_cache(512)
-def shapes_of(catalogue: Catalogue, holding: frozenset[int]) -> Mapping[str, Shape]:
-    """The shape by pay plan, each made when it is first asked for."""
-    return _Shapes(catalogue, holding)
-
-
-class _Shapes(dict[str, Shape]):
-    def __init__(self, catalogue: Catalogue, holding: frozenset[int]) -> None:
-        self.catalogue, self.holding = catalogue, holding
-
-    def __missing__(self, pay_plan: str) -> Shape:
-        self[pay_plan] = _shape(self.catalogue, pay_plan, self.holding)
-        return self[pay_plan]
+def layout_of(catalogue: Catalogue, plan: RatePlan, holding: frozenset[int]) -> Layout:
+    """The menu's layout for whoever these rules about factors hold for. Raises UnknownLevel."""
+    sections: list[Section] = []
+    refused: dict[tuple[str, str], None] = {}
+    first = 0
+    for pay_plan in plan.pay_plans.values():
+        shape = _shape(catalogue, pay_plan.name, holding)
+        refused |= dict.fromkeys(shape.refused)
+        sections.append(Section(pay_plan.name, needed_sharing(pay_plan), shape, first))
+        first += len(shape.covers)
+    return Layout(cover_rates(plan, catalogue.covers), tuple(sections), tuple(refused), first)
 
 
 def _shape(catalogue: Catalogue, pay_plan: str, holding: frozenset[int]) -> Shape:
@@ -158,6 +169,11 @@ def _broken(rules: Iterable[Rule], choices: set[str], insured: set[str], holding
             yield rule
 
 
+@lru_cache(64)
+def _total_of(plan: RatePlan) -> "_Total":
+    return _Total(plan)
+
+
 class _Total:
     """From covers to covers with minimum, fee and tax, in minor units, each rounded as the rating does."""
 
@@ -171,16 +187,15 @@ class _Total:
         """An amount of money in minor units; what is below them is cut off."""
         return int(amount.scaleb(self.digits))
 
-    def of(self, premiums: Counts) -> list[int]:
+    def of(self, premiums: Counts) -> Counts:
         """Of each sum of covers: all at once where whole minor units and 63 bits hold them, else one by one."""
         if not premiums.size:
-            return []
+            return premiums
         most = (int(premiums.max()) + self.minimum + self.fee) * 2 * self.tax + self.tax_of
         if not self.whole or premiums.min() < 0 or most >= 2**63:
-            return [self._one(premium) for premium in premiums.tolist()]
+            return np.array([self._one(premium) for premium in premiums.tolist()], dtype=np.int64)
         taxed = np.maximum(premiums, self.minimum) + self.fee
-        totals: list[int] = (taxed + (2 * taxed * self.tax + self.tax_of) // (2 * self.tax_of)).tolist()
-        return totals
+        return np.asarray(taxed + (2 * taxed * self.tax + self.tax_of) // (2 * self.tax_of), dtype=np.int64)
 
     def _one(self, premium: int) -> int:
         steps: list[Step] = []

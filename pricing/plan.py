@@ -94,7 +94,7 @@ class OwnClaims:
     covers: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)  # as itself, so that what is made of it once is found again at once
 class RatePlan:
     """A whole rate plan. `plan_hash` is SHA-256 of its canonical content: comments and layout do not enter."""
 

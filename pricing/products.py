@@ -78,7 +78,7 @@ class Rule:
         return isinstance(declared, int) and self.lowest <= declared < self.below
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)  # as itself, like a plan
 class Catalogue:
     """The perils and rules of one plan's menu."""
 

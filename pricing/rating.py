@@ -37,7 +37,7 @@ ONE = Decimal(1)
 SMOOTHING = ("at_most", "at_least")  # kinds of step
 STANDARD: RateKey = ("standard", "")
 MINUTE: RateKey = ("minute", "")
-_PLACE_AND_TIME = frozenset({"road_class", "hour_band"})
+PLACE_AND_TIME = frozenset({"road_class", "hour_band"})
 _PLACES = {cell: place for place, cell in enumerate(product(EXPOSURE_CLASSES, HOUR_BANDS))}
 TRIPS_NOT_CHARGED = ("excluded", "uncertified", "outside_cover")
 
@@ -319,7 +319,7 @@ def _way(plan: RatePlan, pay_plan: PayPlan, inputs: Inputs) -> list[Way]:
     found: list[Way] = []
     if "distance" in pay_plan.uses:
         found += _measured_km(pay_plan, charged)
-        gap_m = sum(trip.gap_m for trip in charged) if _charges_gaps(plan) else 0
+        gap_m = sum(trip.gap_m for trip in charged) if charges_gaps(plan) else 0
         found += [("estimated km of gaps", _km(gap_m), STANDARD)] if gap_m else []
         found += _declared_km(plan, inputs)
     if "minutes" in pay_plan.uses and (minutes := sum(trip.minutes for trip in charged)):
@@ -328,7 +328,7 @@ def _way(plan: RatePlan, pay_plan: PayPlan, inputs: Inputs) -> list[Way]:
 
 
 def _measured_km(pay_plan: PayPlan, charged: Iterable[DrivenTrip]) -> list[Way]:
-    if not pay_plan.uses >= _PLACE_AND_TIME:
+    if not pay_plan.uses >= PLACE_AND_TIME:
         distance_m = sum(trip.distance_m for trip in charged)
         return [("measured km", _km(distance_m), STANDARD)] if distance_m else []
     driven: dict[tuple[str, str], int] = {}
@@ -341,15 +341,22 @@ def _measured_km(pay_plan: PayPlan, charged: Iterable[DrivenTrip]) -> list[Way]:
 
 
 def _declared_km(plan: RatePlan, inputs: Inputs) -> list[Way]:
-    """The km of days without readings where the plan's rule charges them: the year's declared km, to the metre."""
+    """The km of days without readings where the plan's rule charges them."""
+    metres = declared_metres(plan, inputs)
+    what = f"declared km of {inputs.unmeasured_days} days without readings"
+    return [(what, _km(metres), STANDARD)] if metres else []
+
+
+def declared_metres(plan: RatePlan, inputs: Inputs) -> int:
+    """What is charged for days without readings: their part of the year's declared km, to the metre."""
     if plan.rules["unmeasured_days"] != "declared_km" or not inputs.unmeasured_days:
-        return []
+        return 0
     declared, days = inputs.terms.declared_km_per_year, inputs.unmeasured_days
-    metres = int(ratio(Decimal(declared * 1000 * days), Decimal(DAYS_OF_A_YEAR), 0))
-    return [(f"declared km of {days} days without readings", _km(metres), STANDARD)] if metres else []
+    return int(ratio(Decimal(declared * 1000 * days), Decimal(DAYS_OF_A_YEAR), 0))
 
 
-def _charges_gaps(plan: RatePlan) -> bool:
+def charges_gaps(plan: RatePlan) -> bool:
+    """Whether the estimated km of gaps are charged for."""
     return plan.rules["gap_km"] == "standard_rate"
 
 
@@ -417,12 +424,12 @@ def _rates(plan: RatePlan, cover: Cover, pay_plan: PayPlan, trip: DrivenTrip) ->
         yield Decimal(trip.minutes), cover.per_minute
     if "distance" not in pay_plan.uses:
         return
-    if pay_plan.uses >= _PLACE_AND_TIME:
+    if pay_plan.uses >= PLACE_AND_TIME:
         for road_class, hour_band, metres in trip.cells:
             yield _km(metres), cover.per_km[road_class, hour_band]
     elif trip.distance_m:
         yield _km(trip.distance_m), cover.standard_per_km
-    if trip.gap_m and _charges_gaps(plan):
+    if trip.gap_m and charges_gaps(plan):
         yield _km(trip.gap_m), cover.standard_per_km
 
 

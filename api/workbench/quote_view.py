@@ -8,7 +8,7 @@ from itertools import product
 from api import wording
 from api.errors import NotFound
 from api.languages import say
-from api.menu_view import Axis, axes_of
+from api.menu_view import ConfiguredMenu
 from api.receipt import Receipt, changes_of, receipt
 from pricing.errors import UnknownLevel
 from pricing.menu import Menu, Offer, price_menu
@@ -43,12 +43,9 @@ class Risk:
 
 
 @dataclass(frozen=True, slots=True)
-class Quote:
+class Quote(ConfiguredMenu):
     """The menu of a risk, the configuration that is looked at, and its explanation."""
 
-    menu: Menu
-    chosen: Offer
-    axes: tuple[Axis, ...]
     receipt: Receipt
     worksheet: list[dict[str, str]]
 
@@ -106,7 +103,7 @@ def quote_of(
     premium = rate_period(plan, _with(inputs, terms))
     worksheet = [step.as_json() for step in premium.worksheet]
     receipted = receipt(changes_of(worksheet), "2026-01", plan.currency)
-    return Quote(menu, chosen, axes_of(catalogue, plan, menu, chosen), receipted, worksheet)
+    return Quote(catalogue, plan, menu, chosen, receipted, worksheet)
 
 
 def _chosen(menu: Menu, catalogue: Catalogue, pay_plan: str | None, covers: Sequence[str] | None) -> Offer:

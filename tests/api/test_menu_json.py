@@ -2,30 +2,40 @@
 
 import json
 from collections.abc import Mapping
+from functools import cache
 from types import MappingProxyType
 
 import numpy as np
 import pytest
 
-from api.menu_json import MOST_AMOUNTS, _Amounts, _offers
-from pricing.menu import Menu, Section, Shape
+from api.languages import reading, reads
+from api.menu_json import MOST_AMOUNTS, _Amounts, _amounts, _offers, menu_facts
+from api.menu_view import ConfiguredMenu
+from pricing.menu import Layout, Menu, Section, Shape, price_menu
+from pricing.menu_lines import cover_rates
+from pricing.policies import MENU_PLAN, packaged_plan
+from pricing.products import packaged_catalogue
+from tests.pricing.cases import inputs, trip
 
 COVERS = (("liability",), ("liability", "glass 100%"), ("liability", 'a "word"', "ü"))
 BY_COVERS: Mapping[frozenset[str], int] = MappingProxyType({frozenset(one): n for n, one in enumerate(COVERS)})
 SHAPE, NONE = (Shape(covers, np.zeros((len(covers), 1), dtype=np.int64), BY_COVERS, ()) for covers in (COVERS, ()))
+PLAN, CATALOGUE = packaged_plan(MENU_PLAN), packaged_catalogue(MENU_PLAN)
+assert CATALOGUE is not None
 
 
-def menu(currency: str, *amounts: int, pay_plan: str = "flat") -> Menu:
-    sections = (Section(pay_plan, "score", SHAPE, list(amounts)), Section("per_km", "full", NONE, []),
-                Section("behaviour", "full", SHAPE, [0, 1, 10**15]))  # fmt: skip
-    return Menu(currency, sections, ())
+@cache
+def layout(pay_plan: str) -> Layout:
+    sections = Section(pay_plan, "score", SHAPE, 0), Section("per_km", "full", NONE, 3), Section("x", "full", SHAPE, 3)
+    return Layout(cover_rates(packaged_plan(), ()), sections, (), 6)
 
 
 @pytest.mark.parametrize("currency", ["EUR", "JPY", "KWD"])
 def test_it_says_what_the_offers_are(currency: str) -> None:
     for amounts in ((0, 5, 99), (100, 123_456, 7), (-1, -100, -123_456)):
-        found = menu(currency, *amounts)
-        said = json.loads(_offers(found)[0])
+        found = Menu(currency, layout("flat"), np.array([*amounts, 0, 1, 10**15]))
+        texts = _amounts(len(format(found.amount(0), "f").partition(".")[2]))
+        said = json.loads(_offers(found.layout).filled(found.minor_units.tolist(), texts))
         assert said == [
             {
                 "pay_plan": one.pay_plan,
@@ -37,18 +47,58 @@ def test_it_says_what_the_offers_are(currency: str) -> None:
         ]
 
 
+def configured(**declared: object) -> ConfiguredMenu:
+    driven = [trip(5, cells=[("residential", "night", 12_345)], gap_m=1500)]
+    menu = price_menu(CATALOGUE, PLAN, inputs("autograph", driven, frequency="0.93", **declared))
+    chosen = menu.find("behaviour", ("liability", "collision_500"))
+    assert chosen is not None
+    return ConfiguredMenu(CATALOGUE, PLAN, menu, chosen)
+
+
+@pytest.mark.parametrize("language", ["en", "de"])
+def test_each_choice_is_said_as_the_page_has_it(language: str) -> None:
+    found = configured(driver_age=19)  # to whom a rule refuses a cover
+    with reads(reading(language)):
+        said = json.loads(b"{" + menu_facts(found)[0] + b"}")
+        assert said["chosen"]["amount"] == format(found.chosen.amount, "f")
+        assert said["axes"] == [
+            {
+                "name": axis.name,
+                "title": axis.title,
+                "choices": [
+                    {
+                        "name": one.name,
+                        "title": one.title,
+                        "chosen": one.chosen,
+                        "amount": None if one.amount is None else format(one.amount, "f"),
+                        "difference": None if one.difference is None else format(one.difference, "f"),
+                        "needs": one.needs,
+                        "because": one.because,
+                    }
+                    for one in axis.choices
+                ],
+            }
+            for axis in found.axes
+        ]
+        assert None in {choice["amount"] for axis in said["axes"] for choice in axis["choices"]}
+
+
 def test_the_basis_is_the_same_for_the_same_and_another_for_any_other() -> None:
-    same, *others = (
-        _offers(one)[1]
-        for one in (
-            menu("EUR", 1, 2, 3),
-            menu("EUR", 1, 2, 4),
-            menu("EUR", 2, 1, 3),
-            menu("EUR", 1, 2, 3, pay_plan="x"),
-        )
-    )
-    assert _offers(menu("EUR", 1, 2, 3))[1] == same
-    assert len({same, *others}) == 4
+    found = configured(driver_age=38)
+    cheaper = found.menu.minor_units.copy()
+    cheaper[-1] -= 1
+    elsewhere = found.menu.find("flat", ("liability",))
+    assert elsewhere is not None
+    others = [
+        ConfiguredMenu(CATALOGUE, PLAN, Menu(PLAN.currency, found.menu.layout, cheaper), found.chosen),
+        ConfiguredMenu(CATALOGUE, PLAN, found.menu, elsewhere),
+        configured(driver_age=19),
+    ]
+    basis = menu_facts(found)[1]
+    assert menu_facts(configured(driver_age=38))[1] == basis
+    assert len({basis, *(menu_facts(one)[1] for one in others)}) == 4
+    with reads(reading("de")):
+        assert menu_facts(found)[1] != basis
 
 
 def test_kept_amounts_are_bounded() -> None:
@@ -59,4 +109,5 @@ def test_kept_amounts_are_bounded() -> None:
 
 
 def test_a_menu_of_nothing_is_an_empty_list() -> None:
-    assert _offers(Menu("EUR", (Section("flat", "score", NONE, []),), ()))[0] == b"[]"
+    nothing = Layout(cover_rates(packaged_plan(), ()), (Section("flat", "score", NONE, 0),), (), 0)
+    assert _offers(nothing).filled([], _Amounts(2)) == b"[]"

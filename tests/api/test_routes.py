@@ -12,6 +12,7 @@ from fastapi.testclient import TestClient
 import api
 from api.app import create_api
 from api.roles import SESSION_COOKIE, SignedInAs, SignedInAsOrNobody
+from api.seen_month import SeenBy
 from storage.pool import Database
 from tests.api.allowed import ALLOWED, ANY_ACCOUNT, PUBLIC
 from tests.api.conftest import sign_in
@@ -31,7 +32,7 @@ def api_routes(routes: object) -> list[APIRoute]:
 
 def roles_of(route: APIRoute) -> set[str] | None:
     for dependency in route.dependant.dependencies:
-        if isinstance(dependency.call, SignedInAs | SignedInAsOrNobody):
+        if isinstance(dependency.call, SignedInAs | SignedInAsOrNobody | SeenBy):
             return set(dependency.call.roles)
     return None
 

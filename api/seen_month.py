@@ -1,0 +1,62 @@
+"""What is asked most: a policy's month, for whoever may see it. Session, role and month come in one reading."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import Depends, Query, Request
+
+from api.accounts import PERSON_ROLES, token_hash
+from api.errors import NotFound, NotSignedIn, WrongRole
+from api.month_store import fetch_seen
+from api.pace import Pace
+from api.roles import SESSION_COOKIE
+from pricing.kept_driving import PricedMonth, ScoredMonth, inputs_of_month, window_of_month
+from pricing.kept_driving_store import KeptMonth
+from storage.pool import Database
+
+Period = Annotated[str | None, Query(pattern=r"^\d{4}-(0[1-9]|1[0-2])$", description="The month; left out: the latest")]
+
+
+@dataclass(frozen=True, slots=True)
+class Seen[Found]:
+    """The month of a policy that the reader may see, and what was made of it."""
+
+    kept: KeptMonth
+    found: Found
+
+
+class SeenBy[Found]:
+    """Dependency: the month of the policy in the path, for the roles that are named, and what `read` makes of it.
+
+    Everything that waits for the database is done here, in a thread, so that the route need not hop to another.
+    """
+
+    def __init__(self, read: Callable[[Database, KeptMonth], Found], *roles: str) -> None:
+        self.read, self.roles = read, roles
+
+    def __call__(self, request: Request, policy_id: str, period: Period = None) -> Seen[Found]:
+        """Raises NotSignedIn, WrongRole; NotFound, the same for a foreign policy and for none."""
+        token = request.cookies.get(SESSION_COOKIE)
+        if not token:
+            raise NotSignedIn
+        database: Database = request.app.state.database
+        now: datetime = request.app.state.clock()
+        hashed, persons = token_hash(token), list(PERSON_ROLES)
+        seen = database.read("policy", lambda conn: fetch_seen(conn, hashed, policy_id, period, now, persons))
+        if seen is None:
+            raise NotSignedIn
+        role, kept = seen
+        pace: Pace = request.app.state.pace
+        pace.know(token)
+        if role not in self.roles:
+            raise WrongRole(role, self.roles)
+        if kept is None:
+            raise NotFound("policy", policy_id)
+        return Seen(kept, self.read(database, kept))
+
+
+# A person sees their own policies.
+MenuMonth = Annotated[Seen[PricedMonth], Depends(SeenBy(inputs_of_month, "policyholder", "underwriter", "support"))]
+ScoreMonth = Annotated[Seen[ScoredMonth], Depends(SeenBy(window_of_month, "policyholder", "driver"))]
