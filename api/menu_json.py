@@ -37,7 +37,7 @@ def menu_facts(found: ConfiguredMenu) -> tuple[bytes, bytes]:
     offers = _offers(menu.layout)
     texts = _amounts(MINOR_DIGITS[menu.currency])
     said = beside.filled(differing, texts) + b',"offers":' + offers.filled(units, texts)
-    return said, beside.digest + offers.digest + menu.minor_units.tobytes()
+    return said, beside.digest + offers.digest + menu.lines.tobytes()
 
 
 class _Amounts(dict[int, bytes]):

@@ -10,6 +10,7 @@ from api import accounts
 from api.errors import NotSignedIn, WrongRole
 from api.pace import Pace
 from api.store import Account
+from api.threads import in_thread
 from storage.pool import Database
 
 SESSION_COOKIE = "wayrate_session"
@@ -53,9 +54,9 @@ class SignedInAs:
     def __init__(self, *roles: str) -> None:
         self.roles = roles
 
-    def __call__(self, request: Request) -> Account:
+    async def __call__(self, request: Request) -> Account:
         """Raises NotSignedIn or WrongRole."""
-        account = account_of(request)
+        account = await in_thread(account_of, request)
         if account is None:
             raise NotSignedIn
         if account.role not in self.roles:
@@ -70,9 +71,9 @@ class SignedInAsOrNobody:
         self.roles = roles
         self._signed_in = SignedInAs(*roles)
 
-    def __call__(self, request: Request) -> Account | None:
+    async def __call__(self, request: Request) -> Account | None:
         """Raises NotSignedIn of a session that is over, or WrongRole."""
-        return self._signed_in(request) if request.cookies.get(SESSION_COOKIE) else None
+        return await self._signed_in(request) if request.cookies.get(SESSION_COOKIE) else None
 
 
 # The rows of the security matrix that these routes serve; a test holds each route against it.

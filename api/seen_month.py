@@ -12,6 +12,7 @@ from api.errors import NotFound, NotSignedIn, WrongRole
 from api.month_store import fetch_seen
 from api.pace import Pace
 from api.roles import SESSION_COOKIE
+from api.threads import in_thread
 from pricing.kept_driving import PricedMonth, ScoredMonth, inputs_of_month, window_of_month
 from pricing.kept_driving_store import KeptMonth
 from storage.pool import Database
@@ -36,8 +37,11 @@ class SeenBy[Found]:
     def __init__(self, read: Callable[[Database, KeptMonth], Found], *roles: str) -> None:
         self.read, self.roles = read, roles
 
-    def __call__(self, request: Request, policy_id: str, period: Period = None) -> Seen[Found]:
+    async def __call__(self, request: Request, policy_id: str, period: Period = None) -> Seen[Found]:
         """Raises NotSignedIn, WrongRole; NotFound, the same for a foreign policy and for none."""
+        return await in_thread(self._seen, request, policy_id, period)
+
+    def _seen(self, request: Request, policy_id: str, period: str | None) -> Seen[Found]:
         token = request.cookies.get(SESSION_COOKIE)
         if not token:
             raise NotSignedIn

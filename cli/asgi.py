@@ -3,6 +3,8 @@
 import errno
 import gc
 import socket
+from asyncio import get_running_loop
+from concurrent.futures import ThreadPoolExecutor
 
 import uvicorn
 from anyio.to_thread import current_default_thread_limiter
@@ -92,6 +94,7 @@ class _Server(uvicorn.Server):
         """Limits the threads of the loop that runs by now."""
         if self.threads is not None:
             current_default_thread_limiter().total_tokens = self.threads
+            get_running_loop().set_default_executor(ThreadPoolExecutor(self.threads))
         await super().startup(sockets)
 
 

@@ -78,11 +78,15 @@ class Layout:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Menu:
-    """Every configuration that this customer may have and what each costs, in minor units."""
+    """Every configuration that this customer may have and what each costs, in minor units.
+
+    `lines`: of each cover under each pay plan, shape (pay plans, covers): what all of it follows from.
+    """
 
     currency: str
     layout: Layout
     minor_units: Counts
+    lines: Counts
 
     @property
     def refused(self) -> tuple[tuple[str, str], ...]:
@@ -124,7 +128,7 @@ def price_menu(catalogue: Catalogue, plan: RatePlan, inputs: Inputs, before: Seq
     for row, section in enumerate(layout.sections):
         takes = section.shape.takes
         np.dot(takes, amounts[row], out=premiums[section.first : section.first + len(takes)])
-    return Menu(plan.currency, layout, _total_of(plan).of(premiums))
+    return Menu(plan.currency, layout, _total_of(plan).of(premiums), amounts)
 
 
 @lru_cache(512)

@@ -33,7 +33,7 @@ def layout(pay_plan: str) -> Layout:
 @pytest.mark.parametrize("currency", ["EUR", "JPY", "KWD"])
 def test_it_says_what_the_offers_are(currency: str) -> None:
     for amounts in ((0, 5, 99), (100, 123_456, 7), (-1, -100, -123_456)):
-        found = Menu(currency, layout("flat"), np.array([*amounts, 0, 1, 10**15]))
+        found = Menu(currency, layout("flat"), np.array([*amounts, 0, 1, 10**15]), np.zeros((3, 0)))
         texts = _amounts(len(format(found.amount(0), "f").partition(".")[2]))
         said = json.loads(_offers(found.layout).filled(found.minor_units.tolist(), texts))
         assert said == [
@@ -85,12 +85,14 @@ def test_each_choice_is_said_as_the_page_has_it(language: str) -> None:
 
 def test_the_basis_is_the_same_for_the_same_and_another_for_any_other() -> None:
     found = configured(driver_age=38)
-    cheaper = found.menu.minor_units.copy()
-    cheaper[-1] -= 1
+    cheaper = found.menu.lines.copy()
+    cheaper[-1, -1] -= 1
     elsewhere = found.menu.find("flat", ("liability",))
     assert elsewhere is not None
     others = [
-        ConfiguredMenu(CATALOGUE, PLAN, Menu(PLAN.currency, found.menu.layout, cheaper), found.chosen),
+        ConfiguredMenu(
+            CATALOGUE, PLAN, Menu(PLAN.currency, found.menu.layout, found.menu.minor_units, cheaper), found.chosen
+        ),
         ConfiguredMenu(CATALOGUE, PLAN, found.menu, elsewhere),
         configured(driver_age=19),
     ]
