@@ -7,8 +7,11 @@ from numba import njit
 
 
 def compiled[Kernel: Callable[..., object]](kernel: Kernel) -> Kernel:
-    """The function compiled at its first call; the machine code is kept on disk for the next process."""
-    return cast(Kernel, njit(cache=True)(kernel))
+    """The function compiled at its first call; the machine code is kept on disk for the next process.
+
+    Without a wrapper for C: nobody calls a kernel by its address, and each costs a tenth of its compiling.
+    """
+    return cast(Kernel, njit(cache=True, no_cfunc_wrapper=True)(kernel))
 
 
 def inlined[Kernel: Callable[..., object]](kernel: Kernel) -> Kernel:
@@ -16,4 +19,4 @@ def inlined[Kernel: Callable[..., object]](kernel: Kernel) -> Kernel:
 
     A call copies such a tuple and counts a reference to each of its arrays, which costs more than a short loop does.
     """
-    return cast(Kernel, njit(cache=True, inline="always")(kernel))
+    return cast(Kernel, njit(cache=True, inline="always", no_cfunc_wrapper=True)(kernel))

@@ -116,7 +116,9 @@ def make_readings(count: int, **columns: object) -> Readings:
     for name, dtype in COLUMN_DTYPES.items():
         default = 0 if name in _INTEGER else np.nan
         values = np.asarray(columns.get(name, default)).astype(dtype, copy=False)
-        arrays[name] = np.ascontiguousarray(np.broadcast_to(values, (count,)))
+        whole = values if values.shape == (count,) else np.full(count, values)
+        # All of one layout: a kernel is compiled anew for an array that is read-only or strided.
+        arrays[name] = np.require(whole, requirements=("C", "W"))
     return Readings(**arrays)
 
 

@@ -17,6 +17,10 @@ from storage.pool import Database
 
 _NUMBERS = count(1)
 
+# Three workers share two processors: a second thread of LightGBM's only waits for the first, and waits by spinning. Set
+# before numpy is loaded, and handed down to the commands and servers that tests start. Models are the same to the bit.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 # No timing in a test: the first call of a kernel compiles it.
 settings.register_profile("wayrate", deadline=None)
 settings.load_profile("wayrate")
@@ -42,7 +46,7 @@ NO_DISK_WAITS = {"fsync": "off", "full_page_writes": "off"}
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Scoring's kernels are compiled once, before workers begin that would each compile them."""
+    """Scoring's kernels are compiled once, by two processes, before workers begin that would each compile them."""
     if hasattr(config, "workerinput") or not config.getoption("numprocesses", None) or config.option.collectonly:
         return
     from tests.scoring.conformance.first_use import compile_scoring  # noqa: PLC0415  seconds of import, for this alone

@@ -1,7 +1,8 @@
 """Boosted trees by LightGBM: models of different seeds, their rates averaged and balanced on what they learned.
 
 Rates come as response with exposure as weight, which has the same gradients as counts with an offset of log exposure.
-The same seed gives the same model (`deterministic`, one order of rows).
+The same seed gives the same model, by however many threads (`deterministic`, one order of rows): as many as OpenMP gives,
+so `OMP_NUM_THREADS` bounds them where the machine is shared.
 """
 
 from collections.abc import Iterator
@@ -16,7 +17,6 @@ from pricing.risk.recalibration import Curve, recalibrated
 
 type Objective = Literal["poisson", "gamma", "tweedie"]
 PATIENCE = 60
-THREADS = 2
 
 
 class Boosted(msgspec.Struct, frozen=True):
@@ -47,6 +47,19 @@ def fit_boosted(
     offset: Floats | None = None,
 ) -> Boosted:
     """Fit a bag; where the contract gives no rounds, their number comes from folds by policy of these rows alone."""
+    return fit_with_rates(objective, contract, book, response, weight, seed, offset)[0]
+
+
+def fit_with_rates(
+    objective: Objective,
+    contract: Contract,
+    book: Book,
+    response: Floats,
+    weight: Floats,
+    seed: int,
+    offset: Floats | None = None,
+) -> tuple[Boosted, Floats]:
+    """The bag, and what `rate` gives of the rows that it was fitted on: they are predicted to balance it."""
     settings = contract.boosting
     factors = tuple(factor.name for factor in contract.factors)
     columns = matrix(factors, book)
@@ -62,9 +75,10 @@ def fit_boosted(
         trained = lightgbm.train({**parameters, "seed": seed + number}, rows.dataset(None), rounds)
         models.append(trained.model_to_string())
     unbalanced = Boosted(objective, factors, tuple(models), 1.0, rounds)
-    predicted = _predict(unbalanced, columns) * (1.0 if offset is None else np.exp(offset))
-    balance = float(np.sum(weight * response) / np.sum(weight * predicted))
-    return msgspec.structs.replace(unbalanced, balance=balance)
+    rates = _predict(unbalanced, columns)
+    expected = rates * (1.0 if offset is None else np.exp(offset))
+    balance = float(np.sum(weight * response) / np.sum(weight * expected))
+    return msgspec.structs.replace(unbalanced, balance=balance), rates * balance
 
 
 class _Rows:
@@ -104,7 +118,6 @@ def _parameters(objective: Objective, settings: Boosting, monotone: list[int]) -
         "lambda_l2": settings.ridge,
         "cat_smooth": 20,
         "metric": objective,
-        "num_threads": THREADS,
         "deterministic": True,
         "force_row_wise": True,
         "verbose": -1,
@@ -135,7 +148,7 @@ def _predict(model: Boosted, columns: Floats) -> Floats:
     total = np.zeros(len(columns))
     for text in model.models:
         trained = lightgbm.Booster(model_str=text)
-        total += np.exp(trained.predict(columns, raw_score=True, num_threads=THREADS))
+        total += np.exp(trained.predict(columns, raw_score=True))
     return total / len(model.models) * model.balance
 
 
@@ -164,4 +177,4 @@ def shap(model: Boosted, book: Book) -> Floats:
     import lightgbm  # noqa: PLC0415
 
     trained = lightgbm.Booster(model_str=model.models[0])
-    return np.asarray(trained.predict(matrix(model.factors, book), pred_contrib=True, num_threads=THREADS))
+    return np.asarray(trained.predict(matrix(model.factors, book), pred_contrib=True))

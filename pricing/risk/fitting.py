@@ -84,8 +84,7 @@ def fit(contract: Contract, learn: Book, seed: int, wanted: frozenset[Model], sa
     boosted = tariff = None
     if wanted & {"boosted", "tables"}:
         say("boosted trees of frequency")
-        boosted, unseen = _trees(contract, learn, seed, say)
-        preferred = boosting.rate(boosted, learn)
+        boosted, preferred, unseen = _trees(contract, learn, seed, say)
         metrics |= _learned("boosted", learn, preferred) | _unseen("boosted", learn, unseen)
         if "tables" in wanted:
             say("tables distilled from the trees")
@@ -109,13 +108,14 @@ def fit(contract: Contract, learn: Book, seed: int, wanted: frozenset[Model], sa
     )
 
 
-def _trees(contract: Contract, learn: Book, seed: int, say: Say) -> tuple[Boosted, Floats]:
-    """A bag of trees, recalibrated where rates of policies that trees have not seen ask for it.
+def _trees(contract: Contract, learn: Book, seed: int, say: Say) -> tuple[Boosted, Floats, Floats]:
+    """A bag of trees, recalibrated where rates of policies that trees have not seen ask for it; its rates (n,).
 
-    Also those rates (n,), each fold recalibrated by a curve of the others: neither of the two has seen the policy.
+    Also the rates of unseen policies (n,), each fold recalibrated by a curve of the others: neither of the two has seen
+    the policy.
     """
     observed = learn.claims / learn.exposure_years
-    trees = boosting.fit_boosted("poisson", contract, learn, observed, learn.exposure_years, seed)
+    trees, rates = boosting.fit_with_rates("poisson", contract, learn, observed, learn.exposure_years, seed)
     say("recalibration of the trees, out of fold")
     unseen = np.empty(len(learn))
     folds = []
@@ -127,7 +127,7 @@ def _trees(contract: Contract, learn: Book, seed: int, say: Say) -> tuple[Booste
     for held in folds:
         others = justified_curve(unseen[~held], learn.claims[~held], learn.exposure_years[~held])
         judged[held] = recalibrated(others, unseen[held])
-    return msgspec.structs.replace(trees, curve=curve), judged
+    return msgspec.structs.replace(trees, curve=curve), recalibrated(curve, rates), judged
 
 
 def _unseen(name: str, book: Book, rate: Floats) -> dict[str, float]:
