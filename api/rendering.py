@@ -4,6 +4,7 @@ Templates say everything by `{% trans %}` or `_()`, in English; `api.languages` 
 """
 
 import hashlib
+from functools import cache
 from pathlib import Path
 
 from fastapi import Request
@@ -22,6 +23,7 @@ SAID = (
 )  # fmt: skip
 
 
+@cache  # one a process: a template is compiled once, for however many applications
 def make_environment() -> Environment:
     """The template environment; static files carry a hash of their content, so a changed file is fetched anew."""
     environment = Environment(

@@ -1,10 +1,10 @@
 """Routes by the segments of their path: a request asks the one or two that could be meant, not each of all in turn."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from fastapi import APIRouter
-from fastapi.routing import iter_route_contexts
+from fastapi.routing import APIRoute, iter_route_contexts
 from starlette.routing import BaseRoute, Match, Mount
 from starlette.types import Receive, Scope, Send
 
@@ -29,20 +29,29 @@ class IndexedRouter(APIRouter):
 
     _root = _Segment()
     _indexed = 0
+    _paths: Mapping[int, str] = {}
 
     def include_each(self, routers: Iterable[APIRouter]) -> None:
-        """Includes every route by itself, so that the index leads to it alone. None of the routers has a lifespan."""
+        """Includes every route by itself, so that the index leads to it alone. None of the routers has a lifespan.
+
+        Their paths are kept: FastAPI would build all that it needs to serve a route before it says its path, and so
+        the first request would wait for every route of the application.
+        """
         lifespan = self.lifespan_context
+        paths = dict(self._paths)
         for router in routers:
             for route in router.routes:
+                assert isinstance(route, APIRoute)
+                paths[len(self.routes)] = route.path
                 self.include_router(APIRouter(routes=[route]))
+        self._paths = paths
         self.lifespan_context = lifespan  # else one is wound round the other for each route
 
     async def app(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Hands the request to its route."""
         if scope["type"] == "http":
             if self._indexed != len(self.routes):
-                self._root, self._indexed = _index(self.routes), len(self.routes)
+                self._root, self._indexed = _index(self.routes, self._paths), len(self.routes)
             for route in _candidates(self._root, scope["path"]):
                 match, child_scope = route.matches(scope)
                 if match is Match.FULL:
@@ -53,19 +62,29 @@ class IndexedRouter(APIRouter):
         await super().app(scope, receive, send)
 
 
-def _index(routes: Iterable[BaseRoute]) -> _Segment:
+def _index(routes: Iterable[BaseRoute], paths: Mapping[int, str]) -> _Segment:
+    """The routes by their segments; `paths` of those whose path is known by their number."""
     root = _Segment()
     for number, route in enumerate(routes):
+        if number in paths:
+            _segment(root, paths[number]).here.append((number, route))
+            continue
         for context in iter_route_contexts([route]):
-            at = root
-            for name in (context.path or "").split("/"):
-                if "{" not in name:
-                    at = at.named.setdefault(name, _Segment())
-                else:
-                    at.anything = at.anything or _Segment()
-                    at = at.anything
+            at = _segment(root, context.path or "")
             (at.below if isinstance(context.original_route, Mount) else at.here).append((number, route))
     return root
+
+
+def _segment(root: _Segment, path: str) -> _Segment:
+    """Where a path ends; what is not there yet is made."""
+    at = root
+    for name in path.split("/"):
+        if "{" not in name:
+            at = at.named.setdefault(name, _Segment())
+        else:
+            at.anything = at.anything or _Segment()
+            at = at.anything
+    return at
 
 
 def _candidates(root: _Segment, path: str) -> list[BaseRoute]:
