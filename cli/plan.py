@@ -25,6 +25,7 @@ plans.command("publish")(publishing.publish)
 plans.command("submissions")(publishing.submissions)
 plans.command("fitted")(plan_fitted.fitted)
 plans.command("balance")(plan_fitted.balance)
+plans.command("monitor")(plan_fitted.monitor)
 
 
 @plans.command("check")

@@ -1,4 +1,4 @@
-"""`wayrate plan fitted` and `wayrate plan balance`: a model's tables as a plan, and the off-balance taken out."""
+"""`wayrate plan fitted`, `balance`, `monitor`: a model's tables as a plan, its balance, and whether it still holds."""
 
 from datetime import date
 from pathlib import Path
@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from cli.errors import BadTime
-from cli.options import messages
+from cli.errors import BadTime, NotFound
+from cli.options import AsOf, DataDir, database_of, messages, moment
 from cli.rate import plan_named
 
 Out = Annotated[Path, typer.Option("-o", "--out", metavar="OUT.toml", help="The plan to write.", dir_okay=False)]
@@ -95,3 +95,27 @@ def balance(
     out.write_text(found.plan.content, "utf-8")
     messages.print(f"Rates times {found.scale:.6f}; off-balance {found.off_balance:.6f}. The hash:")
     typer.echo(found.plan.plan_hash)
+
+
+def monitor(
+    by: Annotated[str, typer.Option("--by", help="month, quarter or year.")] = "quarter",
+    data_dir: DataDir = None,
+    as_of: AsOf = None,
+) -> None:
+    """Follow the fitted models that published plans name on what those plans posted, for the monitoring page."""
+    import json
+
+    import msgspec
+
+    from pricing.live_model import follow_models
+    from pricing.policies import published_plans
+    from pricing.risk.monitoring import MONTHS
+
+    if by not in MONTHS:
+        raise NotFound("period", by, f"there are {', '.join(MONTHS)}")
+    now = moment(as_of)
+    with database_of(data_dir) as database, database.role("policy") as conn:
+        found = follow_models(conn, published_plans(conn), by, now)
+    if not found:
+        messages.print("No published plan names a fitted model that is here and posted anything.")
+    typer.echo(json.dumps({digest: msgspec.to_builtins(one) for digest, one in found.items()}, indent=2))

@@ -33,10 +33,17 @@ def submit(
         Path | None,
         typer.Option("--bias-test", help="What `wayrate plan audit --json` printed.", exists=True, dir_okay=False),
     ] = None,
+    model: Annotated[
+        Path | None,
+        typer.Option(
+            "--model", help="The fitted model that the plan names, to be followed.", exists=True, dir_okay=False
+        ),
+    ] = None,
     data_dir: DataDir = None,
     as_of: AsOf = None,
 ) -> None:
     """Let a plan wait for a second person. Only an actuary submits."""
+    from pricing.live_model import keep_model
     from pricing.publishing import submit as submit_plan
 
     found, audit = plan_named(plan), None if bias_test is None else read_audit(bias_test)
@@ -45,6 +52,8 @@ def submit(
         who = _who(database, author, password, SIGN, now)
         with database.role("policy") as conn:
             submit_plan(conn, found, who, audit, now)
+            if model is not None:
+                keep_model(conn, found, model.read_bytes(), now)
     messages.print(f"{found.name} version {found.version} waits for its approval by somebody else. Its hash:")
     typer.echo(found.plan_hash)
 

@@ -1,5 +1,7 @@
 """The book's figures: what was earned and lost, where it drives, and whether the model still holds. Groups only."""
 
+from functools import partial
+
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, Response
 
@@ -10,6 +12,7 @@ from api.roles import Now, PlanReader, PortfolioReader, Store
 from api.workbench import portfolio_view as view
 from api.workbench.book_store import fetch_posted_period
 from api.workbench.known_plans import PlanHash, known_plan, live_plans
+from api.workbench.model_view import model_views
 from api.workbench.places import LEAST_VEHICLES, MOST_TRIPS, driven_trips, places_view
 from api.workbench.places_store import fetch_latest_driven_month
 from api.workbench.portfolio_store import (
@@ -22,6 +25,7 @@ from api.workbench.portfolio_store import (
     fetch_risks,
 )
 from api.workbench.tables import csv_answer
+from pricing.model_store import fetch_found
 from pricing.periods import month_bounds, months_before
 from pricing.plan import RatePlan
 from scoring.score import PRIOR_MODEL, ScoreModel
@@ -93,14 +97,17 @@ def show_places(request: Request, reader: PortfolioReader, database: Store) -> R
 
 
 @router.get("/monitoring", response_class=HTMLResponse)
-def show_monitoring(request: Request, reader: PortfolioReader, database: Store) -> Response:
-    """Actual over expected claims by month and by predicted frequency, and how the scores moved."""
+def show_monitoring(request: Request, reader: PortfolioReader, database: Store, now: Now) -> Response:
+    """Actual over expected claims by month and by predicted frequency, how the scores moved, and whether the fitted
+    models behind the live plans still hold.
+    """
     with database.role("policy") as conn:
         months = _months(conn)
         if months is None:
             return page(request, "monitoring.html", reader, lines=None)
         bands, claims = fetch_months(conn, months), fetch_month_claims(conn, months)
         groups = view.calibration_groups(fetch_risks(conn, months), claims)
+        models = model_views(live_plans(conn, now), partial(fetch_found, conn))
     lines = view.month_lines(bands, claims)
     whole = view.a_e_of("all", sum(one.claims for one in lines), sum(one.expected for one in lines), 1.0)
     return page(
@@ -120,6 +127,7 @@ def show_monitoring(request: Request, reader: PortfolioReader, database: Store) 
         by_band=view.calibration_chart(groups),
         drift=view.drift_rows(bands),
         first_month=wording.month(lines[0].period),
+        models=models,
     )
 
 

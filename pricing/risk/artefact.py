@@ -70,8 +70,17 @@ def save(model: RiskModel, path: Path) -> str:
 def load(path: Path) -> tuple[RiskModel, str]:
     """Read a model and its hash; refused when the content is not that of the hash."""
     try:
-        envelope = msgspec.json.decode(path.read_bytes(), type=_Envelope)
-    except (OSError, msgspec.DecodeError) as error:
+        content = path.read_bytes()
+    except OSError as error:
+        raise WrongArtefact(path, f"cannot be read: {error}") from None
+    return decode(content, path)
+
+
+def decode(file: bytes, path: Path) -> tuple[RiskModel, str]:
+    """The model of a file's bytes and its hash, likewise; a refusal names `path`."""
+    try:
+        envelope = msgspec.json.decode(file, type=_Envelope)
+    except msgspec.DecodeError as error:
         raise WrongArtefact(path, f"cannot be read: {error}") from None
     content = bytes(envelope.model)
     digest = hashlib.sha256(content).hexdigest()

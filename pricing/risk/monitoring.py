@@ -39,14 +39,14 @@ class OverTime(msgspec.Struct, frozen=True):
     """Tests of all periods together: whether A/E differs between them, and whether it grows.
 
     `differ` is the chance of as much scatter of A/E around its mean by Poisson claims; `a_year` the factor by which A/E
-    grows a year with its 95 % interval.
+    grows a year with its 95 % interval (high None: without an end).
     """
 
     whole: Group
     differ: float
     a_year: float
     low: float
-    high: float
+    high: float | None
 
 
 class Monitored(msgspec.Struct, frozen=True):
@@ -130,7 +130,7 @@ def _over_time(periods: tuple[Period, ...], by: By) -> OverTime:
     )
     whole = actual_over_expected("all", float(actual.sum()), float(expected.sum()), float(years.sum()))
     if len(periods) < 2 or actual.sum() == 0:
-        return OverTime(whole, 1.0, 1.0, 0.0, float("inf"))
+        return OverTime(whole, 1.0, 1.0, 0.0, None)
     mean = expected * actual.sum() / expected.sum()
     scatter = 2 * float(np.sum(np.where(actual > 0, actual * np.log(np.maximum(actual, 1e-300) / mean), 0.0)))
     at = np.arange(len(periods)) * MONTHS[by] / 12

@@ -29,10 +29,11 @@ def report(name: str, found: Monitored) -> Iterator[Block]:
         f"{over.whole.expected:,.1f} were expected, A/E {over.whole.ratio:.3f} "
         f"({over.whole.low:.3f} to {over.whole.high:.3f})."
     )
-    yield Text(
-        f"Between periods: as much scatter of A/E comes by chance in {over.differ:.1%} of cases. A/E moves by a factor "
-        f"of {over.a_year:.3f} a year ({over.low:.3f} to {over.high:.3f})."
-    )
+    if over.high is not None:
+        yield Text(
+            f"Between periods: as much scatter of A/E comes by chance in {over.differ:.1%} of cases. A/E moves by a "
+            f"factor of {over.a_year:.3f} a year ({over.low:.3f} to {over.high:.3f})."
+        )
     yield figure("Actual over expected, 95 %", lambda axes: _ratio(axes, found), WIDE_IN)
     yield groups_table([period.whole for period in found.periods])
     yield Heading(2, "Calibration over time")

@@ -1,0 +1,154 @@
+"""The fitted model behind each plan in words: whether its claims come as it expects, and whether the book moved."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from api import wording
+from api.explain import feature_name
+from api.languages import say
+from api.workbench.portfolio_view import a_e_of, said_a_e, verdict
+from pricing.live_model import Followed, named_model
+from pricing.model_store import Found
+from pricing.plan import RatePlan
+from pricing.risk.metrics import Group
+from pricing.risk.monitoring import Monitored, Period
+from pricing.risk.reference import PREDICTED
+from scoring.features import BY_NAME
+from scoring.score import PRIOR_MODEL
+
+SHOWN_DIGITS = 12  # of a hash
+SCORED = frozenset(weight.feature for weight in PRIOR_MODEL.weights)
+
+
+@dataclass(frozen=True, slots=True)
+class PeriodRow:
+    """One period as text."""
+
+    name: str
+    years: str
+    claims: str
+    expected: str
+    a_e: str
+    slope: str
+    tenths: str
+
+
+@dataclass(frozen=True, slots=True)
+class DriftRow:
+    """One factor in the latest period against the learn part, as text."""
+
+    name: str
+    index: str
+    chance: str
+    verdict: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModelView:
+    """A plan and what is known of its model: `notes` in sentences, the `command` that would tell more, and the series
+    where there is one.
+    """
+
+    plan: str
+    notes: list[str]
+    command: str = ""
+    whole: Group | None = None
+    by_period: Sequence[PeriodRow] = ()
+    latest: str = ""
+    drift: Sequence[DriftRow] = ()
+
+
+def model_views(plans: Sequence[RatePlan], found_of: Callable[[str], Found | None]) -> list[ModelView]:
+    """The models of these plans. `found_of`: what was found of the model whose hash begins so."""
+    views = []
+    for plan in plans:
+        begin = named_model(plan)
+        found = None if begin is None else found_of(begin)
+        views.append(_view(f"{plan.name} {plan.version}", begin, found))
+    return views
+
+
+def _view(plan: str, begin: str | None, found: Found | None) -> ModelView:
+    if begin is None:
+        note = say("This plan's basis names no fitted model. What is expected above is by its score's model alone.")
+        return ModelView(plan, [note])
+    model = begin[:SHOWN_DIGITS]
+    if found is None:
+        note = say("The plan was made from model {model}, whose file is not here.", model=model)
+        return ModelView(plan, [note], "wayrate plan submit PLAN --model MODEL")
+    if found.found is None or found.made_at is None:
+        return ModelView(plan, [say("Model {model} was not followed yet.", model=model)], "wayrate plan monitor")
+    followed = msgspec.convert(found.found, Followed)
+    notes = [
+        say("Model {model} ({name}) was followed on {day}, on what was posted by {plans}.", model=model,
+            name=followed.contract, day=wording.long_day(found.made_at.date()), plans=", ".join(followed.plans)),
+        *_lacking(followed),
+    ]  # fmt: skip
+    if followed.monitored is None:
+        return ModelView(plan, notes)
+    return _followed(plan, [*notes, *_over_time(followed.monitored)], followed.monitored)
+
+
+def _lacking(followed: Followed) -> list[str]:
+    notes = []
+    if followed.lacks:
+        lacks = ", ".join(_factor(one) for one in followed.lacks)
+        notes.append(
+            say("The model reads what the book does not hold, so it predicts nothing here: {names}.", names=lacks)
+        )
+    elif followed.monitored is None:
+        notes.append(say("No policy has all that the model reads, so it predicts nothing here."))
+    if followed.left_out:
+        named = [f"{_factor(name)} ({wording.number(count)})" for name, count in followed.left_out.items()]
+        notes.append(say("Left out, for want of a value that the model knows: {names}.", names=", ".join(named)))
+    return notes
+
+
+def _over_time(found: Monitored) -> list[str]:
+    over, notes = found.over_time, []
+    if over.high is not None:
+        notes.append(
+            say("Between periods as much scatter comes by chance in {chance} of cases; the ratio grows by a factor of "
+                "{factor} a year.", chance=wording.percent(over.differ),
+                factor=wording.estimate(over.a_year, over.low, over.high, 2))
+        )  # fmt: skip
+    notes.append(say("Claims that are not reported yet are missing: the last period's ratio is too low by as many."))
+    return notes
+
+
+def _followed(plan: str, notes: list[str], found: Monitored) -> ModelView:
+    last = found.periods[-1]
+    whole = found.over_time.whole
+    drift = [
+        DriftRow(_factor(one.name), wording.number(one.index, 3), wording.percent(one.chance, 1),
+                 verdict(one.index, one.chance))
+        for one in last.drift
+    ]  # fmt: skip
+    said = a_e_of("all", int(whole.actual), whole.expected, whole.exposure_years)
+    return ModelView(plan, notes, "", said, [_row(one) for one in reversed(found.periods)], last.name, drift)
+
+
+def _row(period: Period) -> PeriodRow:
+    one = period.whole
+    slope = "–" if period.slope is None else wording.estimate(*period.slope, 2)
+    holds = period.tenths_that_hold
+    return PeriodRow(
+        name=period.name,
+        years=wording.number(one.exposure_years, 1),
+        claims=wording.number(one.actual),
+        expected=wording.number(one.expected, 1),
+        a_e=said_a_e(a_e_of(period.name, int(one.actual), one.expected, one.exposure_years)),
+        slope=slope,
+        tenths="–" if holds is None else say("{count} of 10", count=holds),
+    )
+
+
+def _factor(name: str) -> str:
+    """What a factor is called."""
+    if name == PREDICTED:
+        return say("predicted frequency")
+    if name in SCORED and name in BY_NAME:
+        return feature_name(name)
+    return wording.words(name)
