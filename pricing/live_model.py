@@ -21,18 +21,21 @@ from pricing.risk.errors import NotThePlansModel
 from pricing.risk.joint import DECLARED_KM
 from pricing.risk.judging import frequency_rates
 from pricing.risk.monitoring import By, Monitored, monitor
+from pricing.risk.reference import PREDICTED, Reference
 from scoring.features import BY_NAME, Feature
 from storage.pool import Conn
 
 BASIS_NAMES = re.compile(rf"\bmodel ([0-9a-f]{{{NAMED_DIGITS}}}), fitted to ")  # as `plan fitted` writes it, the first
 DAYS_A_YEAR = 365.25
+PARTS = {"boosted": "boosted", "tariff": "tables", "glm": "glm"}  # a model's fields, and what they are called
 
 
 class Followed(msgspec.Struct, frozen=True):
-    """What following a model found on the policies of `plans` (name and version); `part` predicted the frequency.
+    """What following a model found on the policies of `plans` (name and version).
 
-    `lacks` names what the model reads and the book does not hold: then nothing is predicted and `monitored` is None.
-    `left_out`: by factor, the stays (months on end of one policy on the same terms) without a value the model knows.
+    `part` predicted the frequency, the preferred one unless it reads what the book does not hold (`lacks`): then the
+    next that does not; "" and `monitored` None: none does. `left_out`: by factor, the stays (months on end of one
+    policy on the same terms) without a value that the model knows.
     """
 
     plans: tuple[str, ...]
@@ -96,25 +99,61 @@ def follow(conn: Conn, model: RiskModel, digest: str, plans: Sequence[RatePlan],
     covers, lacks = _counted(model.contract)
     book = _book(conn, stays, covers)
     terms = [json.loads(text) for text in stays.terms]
-    keep = np.array([not covers or covers[0] in one["covers"] for one in terms])
-    left_out: dict[str, int] = {}
     for factor in model.contract.factors:
         value = _value(factor, model, stays, terms, book)
-        if value is None:
-            lacks.append(factor.name)
-            continue
-        if factor.missing != "level":
-            if (without := int(np.sum(keep & np.isnan(value)))) > 0:
-                left_out[factor.name] = without
-            keep &= ~np.isnan(value)
-        book.values[factor.name] = value
+        if value is not None:
+            book.values[factor.name] = value
+    part, lacking = _predicting(model, book)
+    keep = np.array([not covers or covers[0] in one["covers"] for one in terms])
+    left_out: dict[str, int] = {}
+    for name in _read_by(model)[part] if part else ():
+        if model.contract.factor(name).missing != "level":
+            unknown = keep & np.isnan(book.values[name])
+            left_out |= {name: int(unknown.sum())} if unknown.any() else {}
+            keep &= ~unknown
     named = tuple(f"{plan.name} {plan.version}" for plan in plans)
-    told = Followed(named, model.contract.name, "", int(keep.sum()), tuple(lacks), left_out, None)
-    if lacks or not keep.any():
+    told = Followed(named, model.contract.name, part, int(keep.sum()), (*lacks, *lacking), left_out, None)
+    if not part or not keep.any():
         return told
     kept = book.only(keep)
-    part, rate = next(iter(frequency_rates(model, kept).items()))
-    return msgspec.structs.replace(told, part=part, monitored=monitor(model, digest, kept, rate, by))
+    alone = _alone(model, part, kept)
+    (rate,) = frequency_rates(alone, kept).values()
+    return msgspec.structs.replace(told, monitored=monitor(alone, digest, kept, rate, by))
+
+
+def _read_by(model: RiskModel) -> dict[str, tuple[str, ...]]:
+    """The factors that each part reads, the preferred part first."""
+    found: dict[str, tuple[str, ...]] = {}
+    if model.boosted is not None:
+        found["boosted"] = tuple(factor.name for factor in model.contract.factors)
+    if model.tariff is not None:
+        found["tables"] = tuple(dict.fromkeys(axis.factor for table in model.tariff.tables for axis in table.axes))
+    if model.glm is not None:
+        single = (one for term in model.glm.terms for one in (term.product or (term,)))
+        found["glm"] = tuple(dict.fromkeys(one.column for one in single))
+    return found
+
+
+def _predicting(model: RiskModel, book: Book) -> tuple[str, list[str]]:
+    """The first part that reads nothing the book does not hold ("": none), and what the preferred one lacks."""
+    reads = _read_by(model)
+    lacking = [name for name in next(iter(reads.values()), ()) if name not in book.values]
+    return next((part for part, names in reads.items() if set(names) <= book.values.keys()), ""), lacking
+
+
+def _alone(model: RiskModel, part: str, book: Book) -> RiskModel:
+    """The model with this part alone, and what later books are held against only where this book has it too. The spread
+    of predictions is the preferred part's.
+    """
+    assert model.reference is not None
+    held = book.values.keys() | ({PREDICTED} if part == next(iter(_read_by(model))) else set())
+    spreads = tuple(one for one in model.reference.spreads if one.name in held and not _is_unknown(one.name, book))
+    others = {name: None for name, place in PARTS.items() if place != part}
+    return msgspec.structs.replace(model, reference=Reference(spreads), **others)
+
+
+def _is_unknown(name: str, book: Book) -> bool:
+    return name in book.values and bool(np.isnan(book.values[name]).all())
 
 
 def _counted(contract: Contract) -> tuple[list[str], list[str]]:

@@ -92,18 +92,29 @@ def _view(plan: str, begin: str | None, found: Found | None) -> ModelView:
 
 
 def _lacking(followed: Followed) -> list[str]:
-    notes = []
-    if followed.lacks:
-        lacks = ", ".join(_factor(one) for one in followed.lacks)
+    notes, part = [], _part(followed.part)
+    lacks = ", ".join(_factor(one) for one in followed.lacks)
+    if followed.lacks and followed.part:
+        notes.append(
+            say("Its preferred part reads what the book does not hold: {names}. So the {part} predict.",
+                names=lacks, part=part)
+        )  # fmt: skip
+    elif followed.lacks:
         notes.append(
             say("The model reads what the book does not hold, so it predicts nothing here: {names}.", names=lacks)
         )
     elif followed.monitored is None:
         notes.append(say("No policy has all that the model reads, so it predicts nothing here."))
+    else:
+        notes.append(say("Expected by the model's {part}.", part=part))
     if followed.left_out:
         named = [f"{_factor(name)} ({wording.number(count)})" for name, count in followed.left_out.items()]
         notes.append(say("Left out, for want of a value that the model knows: {names}.", names=", ".join(named)))
     return notes
+
+
+def _part(name: str) -> str:
+    return {"boosted": say("trees"), "tables": say("tables"), "glm": say("GLM's relativities")}.get(name, name)
 
 
 def _over_time(found: Monitored) -> list[str]:

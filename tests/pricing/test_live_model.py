@@ -9,12 +9,13 @@ import msgspec
 import numpy as np
 import pytest
 from fastapi.testclient import TestClient
+from psycopg.errors import InsufficientPrivilege
 from typer.testing import CliRunner
 
 from api.app import create_api
 from cli.main import app
 from pricing.agreements import keep_claim
-from pricing.close import close_period
+from pricing.close import close_period, post_adjustments
 from pricing.live_model import Followed, follow_models, keep_model, named_model
 from pricing.plan import RatePlan
 from pricing.policies import add_policy, packaged_plan, published_plans
@@ -27,7 +28,7 @@ from pricing.risk.plan_tables import fitted_plan
 from storage.pool import Database
 from tests.api.conftest import begin_session
 from tests.api.unmarked import english_in
-from tests.pricing.book import document
+from tests.pricing.book import add_with_device, document, put_trip
 from tests.pricing.test_plan_in_force import put_into_the_book
 
 NOW = datetime(2027, 1, 20, 9, tzinfo=UTC)
@@ -37,7 +38,7 @@ BRAKES = Factor("hard_brakes_per_100km", missing="leave_out", driving=True)
 
 
 def learn(*others: Factor) -> RiskModel:
-    """A GLM of territory and age, with other factors that do nothing."""
+    """A GLM of territory, age, and other factors that claims rise with."""
     rng = np.random.default_rng(7)
     rows = 4_000
     contract = Contract(
@@ -49,6 +50,7 @@ def learn(*others: Factor) -> RiskModel:
     values = {"territory": rng.integers(0, 3, rows).astype(np.float64), "driver_age": rng.integers(18, 80, rows) * 1.0}
     values |= {one.name: rng.gamma(2.0, 1.0, rows) for one in others}
     rate = 0.4 * np.array([1.6, 1.0, 0.7])[values["territory"].astype(int)]
+    rate *= np.exp(sum(0.4 * (values[one.name] - 2.0) for one in others))
     days = np.full(rows, np.datetime64("2024-01-01"))
     book = Book(
         np.arange(rows), np.ones(rows), rng.poisson(rate).astype(np.float64), days, values, {"territory": CITIES}, None,
@@ -62,10 +64,10 @@ def learned() -> RiskModel:
     return learn()
 
 
-def plan_of(model: RiskModel, folder: Path, version: str = "2") -> tuple[RatePlan, bytes]:
+def plan_of(model: RiskModel, folder: Path, version: str = "2", month: int = 8) -> tuple[RatePlan, bytes]:
     path = folder / f"model-{version}.json"
     digest = artefact.save(model, path)
-    return fitted_plan(model, digest, packaged_plan(), version, date(2026, 8, 1)).plan, path.read_bytes()
+    return fitted_plan(model, digest, packaged_plan(), version, date(2026, month, 1)).plan, path.read_bytes()
 
 
 def post_book(database: Database, plan: RatePlan) -> None:
@@ -76,7 +78,11 @@ def post_book(database: Database, plan: RatePlan) -> None:
         covers = ["liability"] if number == 29 else ["liability", "collision"]
         name = {"policy": f"P-{number}", "email": f"p{number}@example.com"}
         starts = {"starts_on": date(2026, 8, 11), "ends_on": date(2027, 8, 11)}
-        add_policy(database, document(**name, **starts, factors=factors, covers=covers, pay_plan="flat"), NOW)
+        terms = {**name, **starts, "factors": factors, "covers": covers, "pay_plan": "flat"}
+        if number == 0:
+            add_with_device(database, **terms)
+        else:
+            add_policy(database, document(**terms), NOW)
     numbers = count()
     for day in (date(2026, 8, 12), date(2026, 9, 30), date(2026, 10, 1), date(2026, 11, 30)):
         for policy in ("P-1", "P-2"):
@@ -144,17 +150,26 @@ def test_a_plans_model_is_followed_on_what_the_plan_posted(
 
 
 def test_what_the_book_cannot_tell_is_said(database: Database, client: TestClient, tmp_path: Path) -> None:
-    model = learn(BRAKES, Factor("bonus"))
-    plan, file = plan_of(model, tmp_path)
+    plan, file = plan_of(learn(BRAKES), tmp_path)
+    other, other_file = plan_of(learn(Factor("bonus")), tmp_path, "3", 12)
     post_book(database, plan)
+    put_trip(database, datetime(2026, 9, 5, 9, tzinfo=UTC), metres=40_000, hard_brakes=2)
+    post_adjustments(database, NOW)
     with database.role("policy") as conn:
         keep_model(conn, plan, file, NOW)
     (found,) = follow_all(database).values()
-    assert (found.lacks, found.monitored) == (("bonus",), None)
-    # nobody drove with a device: nothing is made up for the brakes
-    assert found.left_out == {"hard_brakes_per_100km": 29}
-    text = shown(client)
-    assert "predicts nothing here: Bonus." in text
-    assert "Hard brakes (29)" in text
-    with database.role("owner") as conn, pytest.raises(Exception, match="never edited"):
+    # who did not drive is left out: no brakes are made up
+    assert (found.part, found.lacks, found.left_out) == ("glm", (), {"hard_brakes_per_100km": 28})
+    assert found.monitored is not None
+    assert found.monitored.over_time.whole.exposure_years == pytest.approx(112 / 365.25)
+    assert "Hard brakes (28)" in shown(client)
+    with database.role("policy") as conn, pytest.raises(InsufficientPrivilege):
         conn.execute("update policy.model_followed set found = '{}'")
+    put_into_the_book(database, other)
+    # December is posted by a plan whose model reads what no policy declares
+    close_period(database, "2026-12", NOW)
+    with database.role("policy") as conn:
+        keep_model(conn, other, other_file, NOW)
+    (lacking,) = (one for one in follow_all(database).values() if one.plans == ("wayrate-2026 3",))
+    assert (lacking.part, lacking.lacks, lacking.monitored) == ("", ("bonus",), None)
+    assert "predicts nothing here: Bonus." in shown(client)

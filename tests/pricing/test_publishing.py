@@ -135,6 +135,8 @@ def test_the_commands(
         return answer.stdout, str(answer.exception or "")
 
     assert "sign in as support" in run("submit", path, "--as", "sue@insurer.example")[1].replace("signs", "sign")
+    assert "cannot be read" in run("submit", path, "--as", "ada@insurer.example", "--model", path)[1]
+    assert run("submissions")[0] == "", "a plan with a file that is no model is not submitted"
     assert run("submit", path, "--as", "ada@insurer.example") == (plan().plan_hash + "\n", "")
     assert "  waits" in run("submissions")[0]
     assert "another person" in run("publish", path, "--as", "ada@insurer.example")[1]
