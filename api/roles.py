@@ -56,7 +56,7 @@ class SignedInAs:
 
     async def __call__(self, request: Request) -> Account:
         """Raises NotSignedIn or WrongRole."""
-        account = await in_thread(account_of, request)
+        account = await in_thread(account_of, request) if request.cookies.get(SESSION_COOKIE) else None
         if account is None:
             raise NotSignedIn
         if account.role not in self.roles:

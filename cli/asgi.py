@@ -91,10 +91,11 @@ class _Server(uvicorn.Server):
         self.threads = threads
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Limits the threads of the loop that runs by now."""
+        """Limits the threads of the loop that runs by now: those of the framework, and those of `in_thread`."""
+        limiter = current_default_thread_limiter()
         if self.threads is not None:
-            current_default_thread_limiter().total_tokens = self.threads
-            get_running_loop().set_default_executor(ThreadPoolExecutor(self.threads))
+            limiter.total_tokens = self.threads
+        get_running_loop().set_default_executor(ThreadPoolExecutor(int(limiter.total_tokens)))
         await super().startup(sockets)
 
 
