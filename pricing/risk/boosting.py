@@ -1,7 +1,7 @@
 """Boosted trees by LightGBM: models of different seeds, their rates averaged and balanced on what they learned.
 
 Rates come as response with exposure as weight, which has the same gradients as counts with an offset of log exposure.
-The same seed gives the same model, by however many threads (`deterministic`, one order of rows): as many as OpenMP gives,
+The same seed gives the same model, by however many threads (`deterministic`, one order of rows): OpenMP's own number,
 so `OMP_NUM_THREADS` bounds them where the machine is shared.
 """
 
