@@ -62,6 +62,26 @@ class RenewIn(Terms):
     reason: str = Field(default="renewed", max_length=500)
 
 
+class DeclaredClaim(BaseModel):
+    """A claim that new business had, with whichever insurer."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    occurred_on: date
+    cover: str | None = Field(default=None, description="None: any cover of the plan is meant")
+    at_fault_percent: StrictInt | None = Field(default=None, description="Of the driver; None: not determined")
+    incurred: str | None = Field(default=None, description="What it cost, a decimal")
+
+
+class ClaimsRecordIn(BaseModel):
+    """Every claim since a day; asked where the plan charges new business by them, refused elsewhere."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    insured_since: date
+    claims: list[DeclaredClaim] = []
+
+
 class BindIn(BaseModel):
     """A policy. A policyholder's own name and address are taken, and devices are linked by enrolling them."""
 
@@ -80,6 +100,7 @@ class BindIn(BaseModel):
     time_zone: str
     sharing: str = "full"
     devices: list[str] = []
+    claims_record: ClaimsRecordIn | None = None
 
 
 class AdjustmentOut(BaseModel):

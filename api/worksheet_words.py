@@ -53,6 +53,10 @@ def _table_of_two(rows: str, columns: str, row: str, column: str) -> str:
     return f"{factors}: {_level(row)}, {_level(column)}"
 
 
+def _at_fault(label: str, percent: str) -> str:
+    return say("{what} (claims at fault from {percent} %)", what=label_words(label), percent=percent)
+
+
 def _late(changes: str) -> str:
     return say("Late data: {changes}", changes=", ".join(_changed(part) for part in changes.split(", ")))
 
@@ -85,6 +89,7 @@ LABELS: list[tuple[str, Callable[..., str]]] = [
     (r"measured km", lambda: say("Measured km")),
     (r"behaviour: (\S+) / (\S+) claims per 100,000 km", _behaviour),
     (r"([\w ]+) x ([\w ]+): (.+), (.+)", _table_of_two),
+    (r"([\w ]+: .+) \(claims at fault from (\d+) percent\)", _at_fault),
     (r"([\w ]+): (.+)", lambda factor, level: f"{wording.words(factor)}: {_level(level)}"),
     (r"to the minor unit of (\w+)", lambda currency: say("Rounded to the minor unit of {currency}", currency=currency)),
     (r"up to (\S+) for the covers", lambda least: say("up to {amount} for the covers", amount=least)),

@@ -153,16 +153,20 @@ def assess(
     ],
     *,
     settled: Annotated[bool, typer.Option("--settled", help="Nothing more is expected: the claim is closed.")] = False,
+    at_fault: Annotated[
+        int | None,
+        typer.Option("--at-fault", help="The insured driver's share of the fault in percent.", min=0, max=100),
+    ] = None,
     data_dir: DataDir = None,
     as_of: AsOf = None,
 ) -> None:
-    """Keep what a claim costs as far as it is known; the latest stands. The same again changes nothing."""
+    """Keep what a claim costs and whose fault it was; the latest stands. The same again changes nothing."""
     try:
         amount = Decimal(incurred)
     except InvalidOperation:
         raise typer.BadParameter(f"AMOUNT {incurred!r} is no number such as 1234.50") from None
     with database_of(data_dir) as database:
-        kept = assess_claim(database, claim_id, amount, settled, moment(as_of))
+        kept = assess_claim(database, claim_id, amount, settled, moment(as_of), at_fault)
     messages.print(f"Claim {claim_id} {'stands at' if kept else 'stood already at'} {amount}.")
 
 

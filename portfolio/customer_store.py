@@ -55,10 +55,11 @@ _OPEN_CONTESTS = """
      where c.policy_key = any(%s) and d.contest_id is null order by c.raised_at
 """
 _CLAIMS = """
-    select claim_id, cover, occurred_on,
-           coalesce((select a.settled from policy.claim_assessment a where a.claim_id = c.claim_id
-                      order by a.claim_assessment_id desc limit 1), false) as is_settled
-      from policy.claim c where policy_key = any(%s) order by is_settled, occurred_on desc limit 20
+    select c.claim_id, cover, occurred_on, coalesce(a.settled, false) as is_settled, a.at_fault_percent
+      from policy.claim c
+      left join lateral (select settled, at_fault_percent from policy.claim_assessment
+                          where claim_id = c.claim_id order by claim_assessment_id desc limit 1) a on true
+     where policy_key = any(%s) order by is_settled, occurred_on desc limit 20
 """
 
 
@@ -116,6 +117,7 @@ class ReportedClaim:
     cover: str
     occurred_on: date
     is_settled: bool
+    at_fault_percent: int | None  # of the insured driver; None: not determined
 
 
 def fetch_person(conn: Conn, text: str) -> tuple[Person, list[HeldPolicy]] | None:

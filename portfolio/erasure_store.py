@@ -195,8 +195,9 @@ _ERASE_IDENTITY = (
          from policy.claim c join policy.policy p using (policy_key) where p.person_key = %(person)s""",
     """insert into policy.claim (claim_id, policy_key, cover, occurred_on, reported_at)
        select to_id, policy_key, cover, occurred_on, reported_at from policy.claim join renamed using (claim_id)""",
-    """insert into policy.claim_assessment (claim_id, incurred, settled, known_at)
-       select to_id, incurred, settled, known_at from policy.claim_assessment join renamed using (claim_id)
+    """insert into policy.claim_assessment (claim_id, incurred, settled, at_fault_percent, known_at)
+       select to_id, incurred, settled, at_fault_percent, known_at
+         from policy.claim_assessment join renamed using (claim_id)
         order by claim_assessment_id""",
     "delete from policy.claim c using renamed r where r.claim_id = c.claim_id",
     "drop table renamed",

@@ -45,10 +45,11 @@ from pricing.policies import (
     publish_packaged_plan,
     refuse_own_claims,
     require_devices,
+    with_declared_claims,
 )
 from pricing.statement import Posting
 from pricing.store import Policy
-from pricing.terms import TERM_FIELDS, Kind, PolicyChange, Span, cancelled_on, changed, spans_of, term_of
+from pricing.terms import TERM_FIELDS, Kind, PolicyChange, Span, cancelled_on, changed, rated_terms, spans_of, term_of
 from storage.pool import Conn, Database
 
 # What one kind of change asks of a locked policy; where the term ends from then on, None: as it was.
@@ -91,11 +92,13 @@ def bind(database: Database, document: PolicyDocument, asked: Asked) -> Agreed:
         if found is None:
             if ended:
                 raise EndedDevice(ended[0])
-            check_against_plan(policy, plan_on(conn, policy.plan_name, policy.starts_on))
+            plan = plan_on(conn, policy.plan_name, policy.starts_on)
+            policy, record = with_declared_claims(policy, document, plan)
+            check_against_plan(policy, plan)
             _check_not_past(policy, policy.starts_on, asked)
             if store.fetch_policy(conn, policy.policy_id) is not None:
                 raise BadPolicy(document.source, "policy", f"{policy.policy_id!r} is in the book already")
-            held = insert_bound(conn, policy, asked.made_by, asked.key, digest, asked.as_of)
+            held = insert_bound(conn, policy, record, asked.made_by, asked.key, digest, asked.as_of)
             if held is None or held.policy_key != policy.policy_key:
                 raise KeyReused(asked.key)  # somebody else's request took the key or the id meanwhile
             change = change_store.fetch_changes(conn, policy.policy_key)[0]
@@ -185,15 +188,26 @@ def keep_claim(
             raise ClaimDiffers(claim_id)
 
 
-def assess_claim(database: Database, claim_id: str, incurred: Decimal, settled: bool, as_of: datetime) -> bool:
-    """Keep what a claim costs as far as is known; False where it stands so already. Raises UnknownClaim, BadPolicy."""
+def assess_claim(
+    database: Database,
+    claim_id: str,
+    incurred: Decimal,
+    settled: bool,
+    as_of: datetime,
+    at_fault_percent: int | None = None,
+) -> bool:
+    """Keep what a claim costs and the insured driver's share of the fault as far as is known; False where it stands so
+    already. Without a share (None) the one that is kept stays. Raises UnknownClaim, BadPolicy.
+    """
     with database.role("policy") as conn:
         kept = change_store.fetch_claim(conn, claim_id)
         if kept is None:
             raise UnknownClaim(claim_id)
         if not incurred.is_finite() or incurred < 0:
             raise BadPolicy(claim_id, "incurred", f"{incurred} is no amount")
-        return change_store.insert_assessment(conn, claim_id, incurred, settled, as_of)
+        if at_fault_percent is not None and not 0 <= at_fault_percent <= 100:
+            raise BadPolicy(claim_id, "at_fault_percent", f"{at_fault_percent} is not from 0 to 100")
+        return change_store.insert_assessment(conn, claim_id, incurred, settled, at_fault_percent, as_of)
 
 
 def _check_covered(policy: Policy, claim_id: str, cover: str, day: date, spans: tuple[Span, ...]) -> None:
@@ -262,7 +276,8 @@ def _with_own_claims(
 ) -> dict[str, Any]:
     """A term's terms with the policy's own claims as they are on record when it is agreed; they hold for the term."""
     plan = plan_on(conn, policy.plan_name, day)
-    percent = own_claims_percent(conn, policy.policy_key, spans_of(changes), plan, day)
+    agreed = changed(_terms_of(spans_of(changes)[-1]), terms)
+    percent = own_claims_percent(conn, changes, rated_terms(agreed), plan, day)
     return terms if percent is None else terms | {"factors": {**terms.get("factors", {}), OWN_CLAIMS: percent}}
 
 

@@ -64,12 +64,10 @@ _COUNTERS = """
      where d.period between %(from_month)s and %(period)s and p.plan_name = %(plan)s and d.totals <> '{{}}' group by 1
 """
 _EXPERIENCE = """
-    select m.period, (m.expected_claims * 100000 / m.class_mean)::float as expected_of_mean,
-           (select count(*) from policy.claim c
-             where c.policy_key = m.policy_key and to_char(c.occurred_on, 'YYYY-MM') = m.period
-               and (cardinality(%(covers)s::text[]) = 0 or c.cover = any(%(covers)s)))::int as claims
+    select m.period, (m.expected_claims * 100000 / m.class_mean)::float as expected_of_mean
       from policy.book_month m
-     where m.policy_key = %(policy_key)s and m.period < %(before)s and m.premium is not null and m.days > 0
+     where m.policy_key = %(policy_key)s and m.period >= %(since)s and m.period < %(before)s
+       and m.premium is not null and m.days > 0
      order by m.period
 """
 
@@ -124,13 +122,12 @@ class RatedMonths:
 
 @dataclass(frozen=True, slots=True)
 class ExperiencedMonth:
-    """A posted month's claims, and the km in which a claim per 100,000 km each is expected of the class mean: km times
-    the predicted claims over the mean's.
+    """A posted month's km in which a claim per 100,000 km each is expected of the class mean: km times the predicted
+    claims over the mean's.
     """
 
     period: str
     expected_of_mean: float
-    claims: int
 
 
 def keep_month(conn: Conn, month: BookMonth, tax_name: str) -> None:
@@ -175,10 +172,8 @@ def _window(period: str, plan_name: str, window_months: int) -> dict[str, str]:
     return {"period": period, "from_month": months_before(period, window_months - 1), "plan": plan_name}
 
 
-def fetch_experience(conn: Conn, policy_key: UUID, before: str, covers: Sequence[str]) -> list[ExperiencedMonth]:
-    """A policy's posted months before one, with the claims of these covers, or of any where none is named, that
-    occurred in each as they are reported by now.
-    """
-    values = {"policy_key": policy_key, "before": before, "covers": list(covers)}
+def fetch_experience(conn: Conn, policy_key: UUID, since: str, before: str) -> list[ExperiencedMonth]:
+    """A policy's posted months from one to another, without the last; `since` "": from the first on."""
+    values = {"policy_key": policy_key, "since": since, "before": before}
     with conn.cursor(row_factory=class_row(ExperiencedMonth)) as cursor:
         return cursor.execute(_EXPERIENCE, values).fetchall()

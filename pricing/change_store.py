@@ -8,6 +8,7 @@ from uuid import UUID
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
+from pricing.claim_rule import RecordedClaim
 from pricing.terms import PolicyChange
 from storage.audit import Act, note
 from storage.pool import Conn
@@ -37,11 +38,21 @@ _INSERT_CLAIM = """
 """
 _CLAIM = "select policy_key, cover, occurred_on from policy.claim where claim_id = %s"
 _ASSESS = """
-    insert into policy.claim_assessment (claim_id, incurred, settled, known_at)
-    select %(claim_id)s, %(incurred)s, %(settled)s, %(as_of)s
-     where (%(incurred)s::numeric, %(settled)s::boolean) is distinct from
-           (select row(incurred, settled) from policy.claim_assessment where claim_id = %(claim_id)s
-             order by claim_assessment_id desc limit 1)
+    with latest as (select incurred, settled, at_fault_percent from policy.claim_assessment
+                     where claim_id = %(claim_id)s order by claim_assessment_id desc limit 1),
+         said as (select %(incurred)s::numeric as incurred, %(settled)s::boolean as settled,
+                         coalesce(%(at_fault_percent)s::smallint,
+                                  (select at_fault_percent from latest)) as at_fault_percent)
+    insert into policy.claim_assessment (claim_id, incurred, settled, at_fault_percent, known_at)
+    select %(claim_id)s, incurred, settled, at_fault_percent, %(as_of)s from said
+     where not exists (select from latest where row(latest.*) is not distinct from row(said.*))
+"""
+_ON_RECORD = """
+    select c.occurred_on, c.cover, a.at_fault_percent, a.incurred
+      from policy.claim c
+      left join lateral (select at_fault_percent, incurred from policy.claim_assessment
+                          where claim_id = c.claim_id order by claim_assessment_id desc limit 1) a on true
+     where c.policy_key = %s order by c.occurred_on, c.claim_id
 """
 _CLAIM_FROM = (
     "select claim_id from policy.claim where policy_key = %s and occurred_on >= %s order by occurred_on limit 1"
@@ -121,10 +132,24 @@ def fetch_claim(conn: Conn, claim_id: str) -> tuple[UUID, str, date] | None:
     return policy_key, str(cover), occurred_on
 
 
-def insert_assessment(conn: Conn, claim_id: str, incurred: Decimal, settled: bool, as_of: datetime) -> bool:
-    """False where the claim stands so already."""
-    values = {"claim_id": claim_id, "incurred": incurred, "settled": settled, "as_of": as_of}
+def insert_assessment(
+    conn: Conn, claim_id: str, incurred: Decimal, settled: bool, at_fault_percent: int | None, as_of: datetime
+) -> bool:
+    """False where the claim stands so already; a share of the fault that is not said (None) stays as it was."""
+    values = {
+        "claim_id": claim_id,
+        "incurred": incurred,
+        "settled": settled,
+        "at_fault_percent": at_fault_percent,
+        "as_of": as_of,
+    }
     return conn.execute(_ASSESS, values).rowcount == 1
+
+
+def fetch_claims_on_record(conn: Conn, policy_key: UUID) -> list[RecordedClaim]:
+    """All claims of a policy, as far as they are known now."""
+    with conn.cursor(row_factory=class_row(RecordedClaim)) as cursor:
+        return cursor.execute(_ON_RECORD, (policy_key,)).fetchall()
 
 
 def fetch_claim_from(conn: Conn, policy_key: UUID, day: date) -> str | None:

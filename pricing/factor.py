@@ -34,6 +34,7 @@ class Factor:
     """A rating factor: one of levels, bands and knots holds, the others are empty.
 
     `decimals` is the named rounding of what lies between two knots: half away from zero, so every relativity is exact.
+    `note` stands on the worksheet behind the level.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Factor:
     bands: tuple[Band, ...] = ()
     knots: tuple[Knot, ...] = ()
     decimals: int = 0
+    note: str = ""
     steps: Mapping[str, tuple[str, Decimal]] = field(init=False)  # a level's words on the worksheet, its relativity
     begins: tuple[int, ...] = field(init=False)  # of the bands or knots
 
@@ -58,7 +60,7 @@ class Factor:
             place = bisect_right(self.begins, declared) - 1
             if place >= 0 and self.bands and declared < self.bands[-1].below:
                 band = self.bands[place]
-                return _band_label(self.name, band.lowest, band.below), band.relativity
+                return _band_label(self.name, band.lowest, band.below, self.note), band.relativity
             if place >= 0 and self.knots and declared <= self.knots[-1].at:
                 return self._between(declared, place)
         raise UnknownLevel(plan, self.name, str(declared), self.known)
@@ -100,12 +102,12 @@ class Factor:
         return self._label(label), ratio(weighed, Decimal(right.at - left.at), self.decimals)
 
     def _label(self, level: str) -> str:
-        return f"{self.name.replace('_', ' ')}: {level}"
+        return f"{self.name.replace('_', ' ')}: {level}{self.note}"
 
 
 @lru_cache(4096)
-def _band_label(name: str, lowest: int, below: int) -> str:
-    return f"{name.replace('_', ' ')}: {lowest} to under {below}"
+def _band_label(name: str, lowest: int, below: int, note: str) -> str:
+    return f"{name.replace('_', ' ')}: {lowest} to under {below}{note}"
 
 
 def read_factor(name: str, part: Reader) -> Factor:

@@ -4,13 +4,15 @@ import hashlib
 import json
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
+from pricing.claim_rule import KEYS as CLAIM_RULE_KEYS
+from pricing.claim_rule import ClaimRule, RecordedClaim, read_claim_rule
 from pricing.errors import BadPlan, UnknownLevel
 from pricing.factor import Factor, read_factor
 from pricing.money import MINOR_DIGITS, ratio, to_minor_unit
@@ -32,6 +34,7 @@ TIERS = ("claim", "bound_network", "tls", "signed")  # what proves who sent the 
 DAYS_OF_A_YEAR = 365
 OWN_CLAIMS = "own_claims_percent"  # the factor of the policy's own claims, which nobody declares
 CLASS_MEAN_PERCENT = 100  # of a policy without claims and expected claims on record
+NEW_BUSINESS = ("class_mean", "declared")
 RATE_DECIMALS = 9  # the named rounding of a rate a year to one a day
 MOST_FACTORS = 30
 
@@ -85,13 +88,20 @@ class OwnClaims:
     """How own claims on record become `own_claims_percent`: (shape + claims) / (shape + expected), both fading.
 
     `claims_per_100000_km`: expected of a policy whose relativities are all 1 and that drives like the class mean.
-    `covers`: whose claims are meant, by the plan's names; empty: every cover's.
+    `covers`: whose claims are meant, by the plan's names; empty: every cover's. `rule`: which of them count.
+    `declared`: new business declares its record, and renewals are worked out as it is.
     """
 
     shape: float
     half_life_years: float
     claims_per_100000_km: float
     covers: tuple[str, ...]
+    rule: ClaimRule
+    declared: bool
+
+    def counts(self, claim: RecordedClaim) -> bool:
+        """Whether a claim may load a premium, its age apart; of a cover that is not said, any is meant."""
+        return (not self.covers or claim.cover in ("", *self.covers)) and self.rule.counts(claim)
 
 
 @dataclass(frozen=True, slots=True, eq=False)  # as itself, so that what is made of it once is found again at once
@@ -166,6 +176,10 @@ def parse_plan(content: str, source: str) -> RatePlan:
         raise BadPlan(source, "file", str(error)) from None
     reader = Reader(source, table)
     factors = {name: read_factor(name, part) for name, part in reader.tables("factors")}
+    own_claims = _own_claims(reader.table("own_claims"), factors, table) if "own_claims" in table else None
+    if own_claims is not None and "at_fault_from_percent" in table["own_claims"]:
+        note = f" (claims at fault from {own_claims.rule.at_fault_from_percent} percent)"
+        factors[OWN_CLAIMS] = replace(factors[OWN_CLAIMS], note=note)
     plan = RatePlan(
         name=reader.text("name"),
         version=reader.text("version"),
@@ -180,7 +194,7 @@ def parse_plan(content: str, source: str) -> RatePlan:
         behaviour=_behaviour(reader.table("behaviour")),
         smoothing=_smoothing(reader.table("smoothing")) if "smoothing" in table else None,
         score_model=read_score_model(reader.table("score_model")) if "score_model" in table else PRIOR_MODEL,
-        own_claims=_own_claims(reader.table("own_claims"), factors, table) if "own_claims" in table else None,
+        own_claims=own_claims,
         pay_plans={name: _pay_plan(name, part) for name, part in reader.tables("pay_plans")},
         covers={name: _cover(name, part) for name, part in reader.tables("covers")},
         factors=factors,
@@ -243,6 +257,9 @@ def check_profile(plan: RatePlan, profile: str, source: str) -> None:
         behaviour_highest=plan.behaviour.highest,
         duties=plan.duties,
         smoothing_lowest=None if plan.smoothing is None else plan.smoothing.lowest,
+        claim_rule=None if plan.own_claims is None else plan.own_claims.rule,
+        worked_out=frozenset({OWN_CLAIMS}),
+        new_business_declares_claims=plan.own_claims is None or plan.own_claims.declared,
     )
     for place, problem in breaches(profile_named(profile), reads):
         raise BadPlan(source, place, problem)
@@ -285,7 +302,7 @@ def _smoothing(part: Reader) -> Smoothing:
 
 
 def _own_claims(part: Reader, factors: Mapping[str, Factor], table: Mapping[str, Any]) -> OwnClaims:
-    part.refuse_others("shape", "half_life_years", "claims_per_100000_km", "covers")
+    part.refuse_others("shape", "half_life_years", "claims_per_100000_km", "covers", "new_business", *CLAIM_RULE_KEYS)
     factor = factors.get(OWN_CLAIMS)
     if factor is None or not factor.begins or factor.begins[0] > 0 or factor.below <= CLASS_MEAN_PERCENT:
         raise part.refuse("shape", f"needs a factor {OWN_CLAIMS} of whole percents from 0 to over {CLASS_MEAN_PERCENT}")
@@ -297,6 +314,8 @@ def _own_claims(part: Reader, factors: Mapping[str, Factor], table: Mapping[str,
         half_life_years=float(part.number("half_life_years", positive=True)),
         claims_per_100000_km=float(part.number("claims_per_100000_km", positive=True)),
         covers=tuple(covers),
+        rule=read_claim_rule(part),
+        declared="new_business" in part.values and part.one_of("new_business", NEW_BUSINESS) == "declared",
     )
 
 

@@ -12,6 +12,7 @@ from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pricing import change_store, store
+from pricing.claims_record import ClaimsRecord, percent_of_record, read_claims_record
 from pricing.errors import (
     AlteredPlan,
     BadPolicy,
@@ -37,9 +38,9 @@ from storage.pool import Conn, Database
 
 FIELDS = (
     "policy", "name", "email", "starts_on", "ends_on", "plan", "pay_plan", "covers", "factors", "declared_km_per_year",
-    "time_zone", "devices", "sharing",
+    "time_zone", "devices", "sharing", "claims_record",
 )  # fmt: skip
-OPTIONAL = ("email", "devices", "sharing")
+OPTIONAL = ("email", "devices", "sharing", "claims_record")
 DEFAULT_PLAN = "wayrate-2026"
 MENU_PLAN = "wayrate-menu-2026"  # limits, deductibles and add-ons, each a cover of its own
 
@@ -153,12 +154,14 @@ def add_policy(database: Database, document: PolicyDocument, as_of: datetime) ->
     ended = require_devices(database, devices)
     with database.role("policy") as conn:
         publish_packaged_plan(conn, as_of)
-        check_against_plan(policy, plan_on(conn, policy.plan_name, policy.starts_on))
+        plan = plan_on(conn, policy.plan_name, policy.starts_on)
+        policy, record = with_declared_claims(policy, document, plan)
+        check_against_plan(policy, plan)
         held = store.fetch_policy(conn, policy.policy_id)
         if held is None and ended:
             raise EndedDevice(ended[0])
         if held is None:
-            held = insert_bound(conn, policy, AT_THE_HOST, f"file {policy.policy_id}", "", as_of)
+            held = insert_bound(conn, policy, record, AT_THE_HOST, f"file {policy.policy_id}", "", as_of)
         assert held is not None
         bound = _as_bound(held, change_store.fetch_changes(conn, held.policy_key)[0])
         differs = tuple(
@@ -171,10 +174,37 @@ def add_policy(database: Database, document: PolicyDocument, as_of: datetime) ->
     return held
 
 
+def with_declared_claims(
+    policy: Policy, document: PolicyDocument, plan: RatePlan
+) -> tuple[Policy, ClaimsRecord | None]:
+    """The policy with the own claims that its document declares, where the plan asks new business for them.
+
+    Raises BadPolicy where the record is missing, is not whole, or the plan does not read it.
+    """
+    declared, asked = document.fields.get("claims_record"), plan.own_claims
+    if asked is None or not asked.declared:
+        if declared is not None:
+            raise BadPolicy(document.source, "claims_record", f"is not read by {plan.name}: leave it out")
+        return policy, None
+    if declared is None:
+        raise BadPolicy(document.source, "claims_record", f"is missing: {plan.name} asks new business for it")
+    record = read_claims_record(document.source, declared, policy.starts_on)
+    terms = Terms(policy.pay_plan, tuple(policy.covers), policy.factors, policy.declared_km_per_year)
+    percent = percent_of_record(asked, record, terms, plan, policy.starts_on)
+    return replace(policy, factors={**policy.factors, OWN_CLAIMS: percent}), record
+
+
 def insert_bound(
-    conn: Conn, policy: Policy, made_by: UUID, key: str, request_digest: str, as_of: datetime
+    conn: Conn,
+    policy: Policy,
+    record: ClaimsRecord | None,
+    made_by: UUID,
+    key: str,
+    request_digest: str,
+    as_of: datetime,
 ) -> Policy | None:
-    """Insert a policy with the change that binds it; None where that key is taken: roll back then.
+    """Insert a policy with the change that binds it; None where that key is taken: roll back then. `record`: of the
+    claims that it declared.
 
     The one in the book where its id is taken. Raises BadPolicy where the address is in the book under another name.
     """
@@ -189,7 +219,8 @@ def insert_bound(
             kind="bind",
             effective_on=policy.starts_on,
             ends_on=policy.ends_on,
-            terms={name: getattr(policy, name) for name in TERM_FIELDS},
+            terms={name: getattr(policy, name) for name in TERM_FIELDS}
+            | ({} if record is None else {"claims_record": record.as_json()}),
             reason="bound",
             made_by=made_by,
             made_at=as_of,

@@ -11,6 +11,9 @@ from decimal import Decimal
 from functools import cache
 from importlib.resources import files
 
+from pricing.claim_rule import ClaimRule, read_claim_rule
+from pricing.plan_reader import Reader
+
 # A factor is one of these by its name, or by its levels, whatever it is called.
 CHARACTERISTICS: Mapping[str, tuple[frozenset[str], frozenset[str]]] = {
     "sex": (frozenset({"sex", "gender"}), frozenset({"male", "female", "man", "woman", "men", "women"})),
@@ -36,7 +39,8 @@ class Profile:
     uses: frozenset[str] | None
     refuses: tuple[str, ...]
     behaviour_highest: Decimal | None
-    renewal_like_new: bool  # smoothing may not hold a renewal above what new business costs
+    renewal_like_new: bool  # neither smoothing nor own claims may take a renewal above what new business costs
+    claim_rule: ClaimRule | None  # of the claims on record that may load a premium; None: the plan decides
     notice_days: int | None
     bias_test: bool
     duties: Mapping[str, str]
@@ -63,6 +67,9 @@ class PlanReads:
     duties: Mapping[str, str]
     smoothing_lowest: Decimal | None = None  # None: the plan does not smooth renewals
     tables: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    claim_rule: ClaimRule | None = None  # None: the plan reads no own claims
+    worked_out: frozenset[str] = frozenset()  # factors that nobody declares
+    new_business_declares_claims: bool = True  # or the plan reads none
 
 
 def breaches(profile: Profile, plan: PlanReads) -> Iterator[tuple[str, str]]:
@@ -77,9 +84,27 @@ def breaches(profile: Profile, plan: PlanReads) -> Iterator[tuple[str, str]]:
     if profile.renewal_like_new and plan.smoothing_lowest:
         held = f"{plan.smoothing_lowest} is not 0: it holds a renewal above what new business costs"
         yield "smoothing.lowest", f"{held}, under {profile.name}: {profile.because}"
+    yield from _laxer_own_claims(profile, plan)
     for duty, meaning in profile.duties.items():
         if not plan.duties.get(duty, "").strip():
             yield f"duties.{duty}", f"is missing: {profile.name} asks a plan to say {meaning}"
+
+
+def _laxer_own_claims(profile: Profile, plan: PlanReads) -> Iterator[tuple[str, str]]:
+    """Where own claims load a renewal that they may not load."""
+    if profile.renewal_like_new and not plan.new_business_declares_claims:
+        yield (
+            "own_claims.new_business",
+            (f"must be declared: else a renewal is charged by claims that new business is not, under {profile.name}"),
+        )
+    if profile.claim_rule is None:
+        return
+    for factor in plan.factors:
+        if factor not in plan.worked_out and is_characteristic("own_claims", factor, plan.factors[factor]):
+            yield f"factors.{factor}", f"{profile.name} does not let a plan rate by own_claims that are declared"
+    if plan.claim_rule is not None:
+        for key, demanded in plan.claim_rule.laxer_than(profile.claim_rule):
+            yield f"own_claims.{key}", f"{demanded} under {profile.name}: {profile.because}"
 
 
 def _refused_factors(profile: Profile, plan: PlanReads) -> Iterator[tuple[str, str]]:
@@ -119,6 +144,7 @@ def profile_named(name: str) -> Profile:
         refuses=tuple(table.get("refuses", ())),
         behaviour_highest=None if highest is None else Decimal(highest),
         renewal_like_new=table.get("renewal_like_new", False),
+        claim_rule=read_claim_rule(Reader(name, table["own_claims"])) if "own_claims" in table else None,
         notice_days=table.get("notice_days"),
         bias_test=table.get("bias_test", False),
         duties=table.get("duties", {}),

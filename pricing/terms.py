@@ -110,5 +110,9 @@ def in_month(spans: Sequence[Span], period: str) -> tuple[Span, ...]:
 
 
 def _span(from_day: date, to_day: date, held: Mapping[str, Any]) -> Span:
-    terms = Terms(held["pay_plan"], tuple(held["covers"]), held["factors"], held["declared_km_per_year"])
-    return Span(from_day, to_day, terms, held.get("sharing", "full"))
+    return Span(from_day, to_day, rated_terms(held), held.get("sharing", "full"))
+
+
+def rated_terms(held: Mapping[str, Any]) -> Terms:
+    """What of the terms a price reads."""
+    return Terms(held["pay_plan"], tuple(held["covers"]), held["factors"], held["declared_km_per_year"])

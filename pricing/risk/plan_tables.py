@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from pricing.claim_rule import PRINCIPALLY_AT_FAULT_PERCENT
 from pricing.factor import Factor
 from pricing.plan import OWN_CLAIMS, RatePlan, parse_plan
 from pricing.plan_text import toml_text
@@ -186,4 +187,6 @@ def _own_claims(model: RiskModel, covers: Collection[str]) -> tuple[dict[str, An
         "shape": f"{model.joint.experience.shape:.6f}",
         "half_life_years": HALF_LIFE_YEARS,
         "claims_per_100000_km": f"{100_000 * model.joint.base_claims_per_km:.6f}",
+        "at_fault_from_percent": PRINCIPALLY_AT_FAULT_PERCENT,
+        "undetermined": "does_not_count",
     }

@@ -115,6 +115,9 @@ def test_a_policyholder_binds_in_the_own_name_only(own_world: World) -> None:
     assert {policy["policy"] for policy in ben.get("/api/v1/policies").json()} == {"T-1002", bound.json()["policy"]}
     late = wanted | {"starts_on": "2026-10-01"}
     assert ben.post("/api/v1/bindings", json=late, headers=key("late")).status_code == 422
+    record = {"insured_since": "2020-01-01", "claims": [{"occurred_on": "2024-05-02", "at_fault_percent": 100}]}
+    asked = ben.post("/api/v1/bindings", json=wanted | {"claims_record": record}, headers=key("record"))
+    assert (asked.status_code, asked.json()["field"]) == (422, "claims_record")  # this plan does not read it
     with own_world.database.role("link") as conn:
         assert conn.execute("select count(*) from link.assignment").fetchone() == (2,)
 

@@ -5,12 +5,13 @@ from decimal import Decimal as D  # noqa: N817
 
 import pytest
 
-from pricing.agreements import Asked, endorse, keep_claim, renew
+from pricing.agreements import Asked, assess_claim, endorse, keep_claim, renew
+from pricing.claim_rule import ClaimRule, RecordedClaim
 from pricing.close import close_period
 from pricing.errors import BadPlan, BadPolicy
 from pricing.live_book import live_impact
 from pricing.plan import OWN_CLAIMS, check_profile, parse_plan
-from pricing.policies import add_policy, packaged_plan
+from pricing.policies import add_policy, checked, packaged_plan, with_declared_claims
 from pricing.rating import Inputs, Terms, rate_period
 from pricing.store import fetch_policy
 from storage.pool import Database
@@ -33,6 +34,7 @@ shape = "2.5"
 half_life_years = "5"
 claims_per_100000_km = "1"
 covers = ["liability"]
+at_fault_from_percent = 51
 """
 CONTENT = (
     packaged_plan().content.replace('name = "wayrate-2026"', 'name = "own-claims"').replace("2026-01-01", "2019-01-01")
@@ -52,6 +54,11 @@ def test_a_renewal_is_charged_by_the_claims_on_record(database: Database) -> Non
     )
     keep_claim(database, "P-1", "C-1", "liability", date(2026, 10, 10), NOW)
     keep_claim(database, "P-1", "C-0", "collision", date(2026, 10, 11), NOW)  # not of a cover that is meant
+    keep_claim(database, "P-1", "C-3", "liability", date(2026, 10, 12), NOW)  # not at fault
+    keep_claim(database, "P-1", "C-4", "liability", date(2026, 10, 13), NOW)  # not determined
+    for claim, at_fault_percent in (("C-1", 40), ("C-1", 51), ("C-0", 100), ("C-3", 0), ("C-4", None)):
+        assert assess_claim(database, claim, D(900), True, NOW, at_fault_percent)
+    assert not assess_claim(database, "C-1", D(900), True, NOW)  # what is not said stays as it was
     close_period(database, "2026-10", NOW)
     close_period(database, "2026-11", NOW)
     assert "own claims percent: 90 to under 110" in str(postings(database)[0].worksheet)
@@ -64,9 +71,11 @@ def test_a_renewal_is_charged_by_the_claims_on_record(database: Database) -> Non
     assert found.change.terms == {"factors": {OWN_CLAIMS: 135}}
     assert renew(database, "P-1", *days, {}, asked("yes")).repeated
     keep_claim(database, "P-1", "C-2", "liability", date(2026, 11, 10), NOW)  # known later: of the next renewal
+    assess_claim(database, "C-2", D(900), True, NOW, 100)
     close_period(database, "2027-01", datetime(2027, 2, 2, tzinfo=UTC))
     step, _ = [one for one in postings(database)[-1].worksheet if one["label"].startswith("own claims")]
-    assert (step["label"], step["rate"]) == ("own claims percent: 130 to under 1000", "1.35")
+    said = "own claims percent: 130 to under 1000 (claims at fault from 51 percent)"
+    assert (step["label"], step["rate"]) == (said, "1.35")
     with database.role("policy") as conn:
         impact = live_impact(conn, "2027-01", PLAN, PLAN)
         held = fetch_policy(conn, "P-1")
@@ -99,6 +108,10 @@ def test_nobody_declares_own_claims_and_without_a_record_they_are_the_class_mean
         (CONTENT + BANDS.replace("from = 0,", "from = 10,") + SECTION, "own_claims.shape: needs a factor"),
         (CONTENT + BANDS + SECTION.replace('"2.5"', '"0"'), "own_claims.shape: 0 must be over 0"),
         (CONTENT + BANDS + SECTION + "window = 3\n", "own_claims.window: is not known here"),
+        (CONTENT + BANDS + SECTION.replace("51", "101"), "own_claims.at_fault_from_percent: 101 is over 100"),
+        (CONTENT + BANDS + SECTION + 'undetermined = "maybe"\n', "own_claims.undetermined: 'maybe' is not one of"),
+        (CONTENT + BANDS + SECTION + "years = 0\n", "own_claims.years: must be a whole number, 1 or more"),
+        (CONTENT + BANDS + SECTION + 'new_business = "no"\n', "own_claims.new_business: 'no' is not one of"),
         (
             CONTENT + BANDS + SECTION.replace('["liability"]', '["hail"]'),
             "own_claims.covers: must be a list of the plan",
@@ -110,12 +123,131 @@ def test_a_section_that_is_not_whole_is_refused_by_its_place(content: str, place
         parse_plan(content, "broken")
 
 
-def test_own_claims_are_not_read_where_the_profile_forbids_them() -> None:
-    with pytest.raises(BadPlan, match=r"factors.own_claims_percent: .* does not let a plan rate by own_claims"):
-        check_profile(
-            parse_plan(
-                CONTENT.replace('["distance", "road_class", "hour_band", "behaviour"]', '["distance"]')
-                + BANDS + SECTION, "miles",
-            ),
-            "california-miles-only", "miles",
-        )  # fmt: skip
+def claim(at_fault_percent: int | None, incurred: int | None = 900) -> RecordedClaim:
+    cost = None if incurred is None else D(incurred)
+    return RecordedClaim(date(2026, 3, 1), "liability", at_fault_percent, cost)
+
+
+@pytest.mark.parametrize(
+    ("rule", "found", "counts"),
+    [
+        (ClaimRule(51, False, None, None), claim(51), True),
+        (ClaimRule(51, False, None, None), claim(50), False),  # two at fault alike: nobody principally
+        (ClaimRule(51, False, None, None), claim(None), False),
+        (ClaimRule(51, True, None, None), claim(None), True),
+        (ClaimRule(51, True, None, None), claim(0), False),  # determined: not at fault
+        (ClaimRule(0, False, None, None), claim(None), True),  # whoever was at fault
+        (ClaimRule(51, False, D(1000), None), claim(100, 1000), False),
+        (ClaimRule(51, False, D(1000), None), claim(100, 1001), True),
+        (ClaimRule(51, False, D(1000), None), claim(100, None), False),
+    ],
+)
+def test_a_claim_counts_by_fault_and_cost(rule: ClaimRule, found: RecordedClaim, counts: bool) -> None:
+    assert rule.counts(found) is counts
+
+
+MILES = CONTENT.replace('["distance", "road_class", "hour_band", "behaviour"]', '["distance"]') + BANDS + SECTION
+CALIFORNIA = 'undetermined = "does_not_count"\nincurred_over = 1000\nyears = 3\n'
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "problem"),
+    [
+        ("percent = 51", "percent = 50", "own_claims.at_fault_from_percent: must be 51 or more"),
+        ("does_not_count", "counts", "own_claims.undetermined: must be does_not_count"),
+        ("incurred_over = 1000\n", "", "own_claims.incurred_over: must be 1000 or more"),
+        ("years = 3", "years = 4", "own_claims.years: must be 3 or less"),
+        (
+            "own_claims_percent]",
+            "own_claims_count]",
+            "own_claims_count: .* rate by own_claims that are declared",
+        ),
+    ],
+)
+def test_california_counts_only_accidents_principally_at_fault(old: str, new: str, problem: str) -> None:
+    kept = MILES + CALIFORNIA
+    check_profile(parse_plan(kept, "miles"), "california-miles-only", "miles")
+    broken = kept.replace(old, new)
+    if "own_claims_count" in new:  # a level that is declared: nobody sees whose fault it was
+        broken = broken.partition("[own_claims]")[0]
+    with pytest.raises(BadPlan, match=problem):
+        check_profile(parse_plan(broken, "miles"), "california-miles-only", "miles")
+
+
+UK = (
+    CONTENT.replace('name = "own-claims"', 'name = "own-claims-uk"\njurisdiction = "uk"')
+    + BANDS
+    + SECTION
+    + 'new_business = "declared"\n\n[duties]\nrenewal_price = "the chief actuary"\n'
+)
+
+
+def test_a_renewal_in_the_united_kingdom_costs_what_new_business_with_the_same_claims_does(database: Database) -> None:
+    put_into_the_book(database, parse_plan(UK, "uk"))
+    term = {"plan": "own-claims-uk", "pay_plan": "flat", "covers": ["liability"], "declared_km_per_year": 20_000}
+    days, since = (date(2026, 12, 1), date(2027, 12, 1)), date(2023, 12, 1)
+    old: dict[str, object] = {"occurred_on": "2024-05-02", "at_fault_percent": 100, "incurred": "1200"}
+    own = [(date(2026, 2, 3), 100), (date(2026, 3, 4), 0), (date(2026, 4, 5), None)]
+    percents, first, last = [], date(2025, 12, 1), date(2026, 12, 1)
+    for had, (before, kept) in enumerate([([], []), ([old], own[1:]), ([old], own)]):
+        stays, comes = f"STAYS-{had}", f"COMES-{had}"
+        record = {"insured_since": since, "claims": before}
+        staying = term | {"policy": stays, "email": f"{stays}@example.com", "starts_on": first, "ends_on": last}
+        add_policy(database, document(**staying, claims_record=record), CLOSED_AT)
+        for number, (day, share) in enumerate(kept):
+            keep_claim(database, stays, f"C-{had}-{number}", "liability", day, NOW)
+            assess_claim(database, f"C-{had}-{number}", D(700), True, NOW, share)
+        percents.append(renew(database, stays, *days, {}, asked(stays)).change.terms["factors"][OWN_CLAIMS])
+        same = [
+            {"occurred_on": day, "cover": "liability", "at_fault_percent": share, "incurred": 700}
+            for day, share in kept
+        ]
+        coming = term | {"policy": comes, "email": f"{comes}@example.com", "starts_on": days[0], "ends_on": days[1]}
+        add_policy(database, document(**coming, claims_record=record | {"claims": before + same}), CLOSED_AT)
+    close_period(database, "2026-12", datetime(2027, 1, 2, tzinfo=UTC))
+    # Three years of 54.76 km a day and 1.10 for an urban policy expect 0.66 claims, faded 0.53; the old one
+    # counts 0.70, the one at fault 0.89; neither the one not at fault nor the one of which nobody knows.
+    assert percents == [82, 105, 134]
+    for had in range(3):
+        renewed, fresh = (postings(database, f"{who}-{had}")[-1] for who in ("STAYS", "COMES"))
+        assert renewed.period == fresh.period == "2026-12"
+        assert renewed.amount == fresh.amount
+
+
+def test_own_claims_that_new_business_is_not_charged_by_break_the_profile_of_the_united_kingdom() -> None:
+    for broken in (UK.replace('"declared"', '"class_mean"'), UK.replace('new_business = "declared"\n', "")):
+        with pytest.raises(BadPlan, match=r"own_claims.new_business: must be declared"):
+            parse_plan(broken, "uk")
+
+
+@pytest.mark.parametrize(
+    ("record", "problem"),
+    [
+        (None, "claims_record': is missing"),
+        ({"since": "2020-01-01"}, "claims_record': must be a table of insured_since and claims"),
+        ({"insured_since": "2026-02-01"}, "claims_record.insured_since': 2026-02-01 is not a day up to"),
+        (
+            {"insured_since": "2020-01-01", "claims": [{"occurred_on": "2026-01-01"}]},
+            r"claims_record.claims\[0\].occurred_on': 2026-01-01 is not from insured_since to the day before",
+        ),
+        (
+            {"insured_since": "2020-01-01", "claims": [{"occurred_on": "2025-01-01", "at_fault_percent": 101}]},
+            r"claims_record.claims\[0\].at_fault_percent': 101 is not a whole number from 0 to 100",
+        ),
+        (
+            {"insured_since": "2020-01-01", "claims": [{"occurred_on": "2025-01-01", "incurred": "NaN"}]},
+            r"claims_record.claims\[0\].incurred': 'NaN' is no amount",
+        ),
+    ],
+)
+def test_a_record_that_is_not_whole_is_refused_by_its_field(record: object, problem: str) -> None:
+    declared = {} if record is None else {"claims_record": record}
+    asks = document(**declared)
+    with pytest.raises(BadPolicy, match=problem):
+        with_declared_claims(checked(asks), asks, parse_plan(UK, "uk"))
+
+
+def test_a_record_is_refused_where_the_plan_does_not_read_it() -> None:
+    asks = document(claims_record={"insured_since": "2020-01-01"})
+    with pytest.raises(BadPolicy, match="claims_record': is not read by own-claims"):
+        with_declared_claims(checked(asks), asks, PLAN)
