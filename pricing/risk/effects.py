@@ -27,16 +27,21 @@ class Effects:
     def __init__(self, model: RiskModel, *, surrogate: bool) -> None:
         if surrogate and model.tariff is None:
             raise NoTable(model.contract.name, "the model has no tables: it was fitted by --glm-only")
-        self.model, self.surrogate, self.tariff = model, surrogate, model.tariff if surrogate else None
+        tariff = model.tariff if model.joint is None else model.joint.tables
+        if surrogate and tariff is None:
+            raise NoTable(model.contract.name, "the model has no tables beside its driving signals: fit it again")
+        self.model, self.surrogate, self.tariff = model, surrogate, tariff if surrogate else None
 
     def pairs(self, factors: Sequence[str]) -> list[tuple[str, str]]:
         """The pairs that have relativities of their own. Raises NoTable where one of a pair, or of the tariff's tables,
         is none of these factors: what it says would be lost.
         """
         found = [] if self.tariff is None else [_names(table) for table in self.tariff.tables]
-        for fitted in (None if self.surrogate else self._frequency(()), self.model.severity):
+        for fitted in (self._frequency(()), self.model.severity):
             terms = () if fitted is None else fitted.terms
-            found += [tuple(part.name for part in term.product) for term in terms if term.product]
+            products = [tuple(part.name for part in term.product) for term in terms if term.product]
+            of_glm = self.surrogate and fitted is not self.model.severity  # the trees say it, but for what was driven
+            found += [names for names in products if not of_glm or any(map(self._is_driving, names))]
         for names in found:
             for name in names:
                 if name not in factors:
@@ -45,8 +50,11 @@ class Effects:
         pairs = dict.fromkeys(tuple(sorted(names, key=order.index)) for names in found if len(names) == 2)
         return [(one, two) for one, two in pairs]
 
+    def _is_driving(self, name: str) -> bool:
+        return self.model.contract.factor(name).driving
+
     def _why_not(self, name: str) -> str:
-        if self.model.contract.factor(name).driving:
+        if self._is_driving(name):
             return f"{name} is a driving signal, which a plan reads through the score"
         return f"the plan has no factor {name}, and what it says cannot be left out: give it one, at any relativity"
 

@@ -17,6 +17,7 @@ from pricing.risk.boosting import Boosted
 from pricing.risk.columns import Book, Floats, Mask, folds_of
 from pricing.risk.contract import Contract
 from pricing.risk.credibility import fit_gamma_poisson
+from pricing.risk.declared_tables import distil_declared
 from pricing.risk.errors import NothingToFit
 from pricing.risk.joint import Joint, fit_joint
 from pricing.risk.metrics import deciles, gini, poisson_deviance
@@ -103,7 +104,7 @@ def fit(contract: Contract, learn: Book, seed: int, wanted: frozenset[Model], sa
         severity,
         severity_trees,
         fit_gamma_poisson(learn.policy, learn.claims, expected),
-        _joint(contract, learn, say),
+        _joint(contract, learn, seed, say, distil="tables" in wanted),
         reference_of(contract, learn, preferred),
     )
 
@@ -157,16 +158,22 @@ def _severity(
     return model, boosting.fit_boosted("gamma", own_rounds, book, of_claims.amount, each, seed)
 
 
-def _joint(contract: Contract, learn: Book, say: Say) -> Joint | None:
-    """The joint refit of a contract with driving signals; None, and said why, where a book cannot carry it."""
+def _joint(contract: Contract, learn: Book, seed: int, say: Say, *, distil: bool) -> Joint | None:
+    """The joint refit of a contract with driving signals, and the tables beside driving where tables are wanted; None,
+    and said why, where a book cannot carry it.
+    """
     if not any(factor.driving for factor in contract.factors):
         return None
     say("joint refit of what is declared and what was driven")
     try:
-        return fit_joint(contract, learn)
+        found = fit_joint(contract, learn)
     except NothingToFit as refusal:
         say(str(refusal))
         return None
+    if not distil:
+        return found
+    say("tables of what is declared, beside what was driven")
+    return msgspec.structs.replace(found, tables=distil_declared(contract, learn, found, seed))
 
 
 def _card(contract: Contract, learn: Book, seed: int, of_claims: Severity | None, metrics: dict[str, float]) -> Card:

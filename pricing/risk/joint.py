@@ -19,6 +19,7 @@ from pricing.risk.contract import Contract
 from pricing.risk.credibility import BuhlmannStraub, GammaPoisson, fit_buhlmann_straub, fit_gamma_poisson
 from pricing.risk.errors import NothingToFit
 from pricing.risk.glm import Glm, Relativity
+from pricing.risk.tables import Tariff
 from pricing.risk.terms import Term, columns, terms_of
 
 DECLARED_KM = "declared_km"  # the plan's name of it too
@@ -42,6 +43,7 @@ class Joint(msgspec.Struct, frozen=True):
     experience: GammaPoisson | None = None
     experienced: Glm | None = None
     base_claims_per_km: float | None = None  # of `chosen`: the base classes, driving like the class mean
+    tables: Tariff | None = None  # of what is declared beside driving; None: no trees were asked for
 
 
 class Moved(msgspec.Struct, frozen=True):
@@ -208,6 +210,7 @@ def described(joint: Joint, one: Book) -> dict[str, object]:
             }
             for name, found in joint.signals.items()
         },
+        "tables": None if joint.tables is None else [table.name for table in joint.tables.tables],
         "own_claims": None if joint.experience is None else msgspec.to_builtins(joint.experience),
         "relativities": msgspec.to_builtins(moved(joint, one)),
     }

@@ -8,11 +8,12 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from pricing.risk import boosting, glm, joint, tables
+from pricing.risk import boosting, declared_tables, glm, joint, tables
 from pricing.risk.artefact import RiskModel
 from pricing.risk.columns import Book, Floats, Mask, folds_of
 from pricing.risk.errors import NothingToFit
 from pricing.risk.fitting import Say, amounts
+from pricing.risk.joint import Joint
 from pricing.risk.metrics import NORMAL_95, calibration, deciles, gamma_deviance, gini, poisson_deviance
 from pricing.risk.recalibration import justified_curve, recalibrated
 
@@ -132,8 +133,13 @@ def evaluation(model: RiskModel, digest: str, book: Book, rates: dict[str, Float
         "severity": severity(model, book),
         "joint": None
         if model.joint is None
-        else {name: summary(book, rate) for name, rate in joint.rates(model.joint, book).items()},
+        else {name: summary(book, rate) for name, rate in _joint_rates(model, model.joint, book).items()},
     }
+
+
+def _joint_rates(model: RiskModel, found: Joint, book: Book) -> dict[str, Floats]:
+    of_tables = {} if found.tables is None else {"tables": declared_tables.rate(model.contract, found, book)}
+    return joint.rates(found, book) | of_tables
 
 
 def by_likeness(learn: Book, unseen: Book, rates: dict[str, Floats]) -> dict[str, object]:

@@ -15,11 +15,12 @@ from pricing.plan import OWN_CLAIMS, RatePlan, parse_plan
 from pricing.plan_text import toml_text
 from pricing.policies import packaged_plan
 from pricing.quote import Asked, Driving, quote_of
-from pricing.risk import artefact, fitting, glm, joint, score_weights
+from pricing.risk import artefact, declared_tables, fitting, glm, joint, score_weights
 from pricing.risk import tables as risk_tables
 from pricing.risk.artefact import RiskModel
 from pricing.risk.columns import Book
 from pricing.risk.contract import Boosting, Contract, Factor, PolicyFile, Tables, read_contract
+from pricing.risk.declared_tables import distil_declared
 from pricing.risk.errors import NoTable
 from pricing.risk.plan_tables import fitted_plan
 from pricing.risk.score_weights import fitted_score_model
@@ -283,6 +284,35 @@ def test_the_tables_distilled_from_the_trees_are_a_plan_that_multiplies_out_to_t
     driving = msgspec.structs.replace(CROSSED, factors=(age, *CROSSED.factors[1:]))
     with pytest.raises(NoTable, match="age is a driving signal, which a plan reads through the score"):
         fitted_plan(msgspec.structs.replace(crossed, contract=driving), "ab", plan, "2", None, surrogate=True)
+
+
+def test_the_surrogate_stands_beside_driving_and_says_nothing_of_it_again(model: RiskModel) -> None:
+    assert model.joint is not None
+    book = driven_book(4000)
+    book = book.with_column("declared_km", np.exp(book.values["declared_km"]))
+    quick = msgspec.structs.replace(model.contract, boosting=Boosting(rounds=40, leaves=4))
+    found = distil_declared(quick, book, model.joint, 1)
+    assert found is not None
+    with pytest.raises(NoTable, match="no tables beside its driving signals: fit it again"):
+        fitted_plan(msgspec.structs.replace(model, tariff=found), "ab", base_plan(), "2", None, surrogate=True)
+    beside = msgspec.structs.replace(model.joint, tables=found)
+    fitted = msgspec.structs.replace(model, tariff=found, joint=beside)
+    plan = fitted_plan(fitted, "ab" * 32, base_plan(), "2", None, surrogate=True).plan
+    assert list(plan.factors) == ["vehicle_class", "town", "driver_age", "declared_km"]
+    assert not plan.tables
+    # townspeople brake harder, which the score says: alone the trees would charge the town for it
+    town = plan.factors["town"].levels
+    assert float(town["city"] / town["land"]) == pytest.approx(1, abs=0.06)
+    by_town = [book.only(book.values["town"] == code) for code in (0.0, 1.0)]
+    alone = [float(one.claims.sum() / one.exposure_years.sum()) for one in by_town]
+    assert alone[0] / alone[1] > 1.2
+    # where nothing is measured declared km still tell: they rise
+    km = [float(band.relativity) for band in plan.factors["declared_km"].bands]
+    assert km[-1] > 2 * km[0]
+    # and with what was driven the tables rank as the refit does, and bring in as many claims
+    told = declared_tables.rate(quick, beside, book)
+    assert float(np.sum(told * book.exposure_years)) == pytest.approx(float(book.claims.sum()), rel=1e-3)
+    assert np.corrcoef(np.log(told), np.log(joint.rates(model.joint, book)["driven"]))[0, 1] > 0.97
 
 
 def test_a_plan_is_written_as_it_was_read() -> None:
