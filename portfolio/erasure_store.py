@@ -139,6 +139,8 @@ _SPANS_GO = (
          from telemetry.trip t, telemetry.erased_span s
         where e.trip_id = t.trip_id and s.device_key = t.device_key and e.latitude_deg is not null
           and t.started_at >= s.from_time and t.started_at < s.to_time""",
+    """delete from telemetry.refused_window w using telemetry.erased_span s
+        where s.device_key = w.device_key and w.from_time >= s.from_time and w.to_time < s.to_time""",
     """update telemetry.quarantine q set raw = '', detail = '', expired_at = %(as_of)s from telemetry.erased_span s
         where s.device_key = q.device_key and q.received_at >= s.from_time and q.received_at < s.to_time
           and (q.raw <> '' or q.detail <> '')""",

@@ -45,7 +45,9 @@ def trips(database: Database) -> dict[float, object]:
 
 def refused(database: Database) -> set[tuple[object, ...]]:
     with database.role("telemetry") as conn:
-        return set(conn.execute("select reason from telemetry.refused_window").fetchall())
+        return set(
+            conn.execute("select reason, from_time >= %s and from_time < %s from telemetry.refused_window", (FROM, TO))
+        )
 
 
 def erase(database: Database, trips_stay: bool = False) -> None:
@@ -71,13 +73,22 @@ def scored(database: Database) -> Database:
 def test_a_trip_beside_an_erased_time_stands_whatever_comes_late(scored: Database) -> None:
     """Of the one before it the end is gone, of the one after it the place that its lead-in gap is measured from."""
     before = trips(scored)
+    with scored.role("telemetry") as conn:
+        for hour in (33, 57):
+            at = DAY + timedelta(hours=hour)
+            conn.execute(
+                """insert into telemetry.refused_window (device_key, from_time, to_time, reason, refused_at)
+                   select device_key, %(at)s, %(at)s, 'expired', %(at)s from telemetry.device""",
+                {"at": at},
+            )
     erase(scored)
+    assert refused(scored) == {("expired", False)}
     left = {hour: digest for hour, digest in before.items() if hour != 33.0}
     assert trips(scored) == left
     again = [errand(hour, seed).replace(heading_deg=np.full(1201, 91.0)) for hour, seed in ((23.9, 1), (57, 3))]
     upload(scored, *again, at=ERASED_AT + timedelta(hours=1))
     assert trips(scored) == left
-    assert refused(scored) == {("erased",)}
+    assert refused(scored) == {("expired", False), ("erased", False)}
     with scored.role("telemetry") as conn:
         mark_matched_elsewhere(conn, "another map", ERASED_AT)
     work_once(scored, None, None, as_of=ERASED_AT)
@@ -93,6 +104,8 @@ def test_what_is_first_heard_after_the_erasure_is_cut_without_the_gap_that_leads
     erase(scored)
     upload(scored, errand(50, 5), at=ERASED_AT + timedelta(hours=1))
     with scored.role("telemetry") as conn:
-        gaps = dict(conn.execute("select started_at, gap_m from telemetry.trip where started_at > %s", (TO,)))  # type: ignore[arg-type]
+        gaps: dict[object, int] = dict(
+            conn.execute("select started_at, gap_m from telemetry.trip where started_at > %s", (TO,))
+        )  # type: ignore[arg-type]
     assert [gap_m > 10_000 for _, gap_m in sorted(gaps.items())] == [False, True, True]
     assert refused(scored) == set()
