@@ -8,7 +8,7 @@ from api.access import looked
 from api.explain import score_view
 from api.home_view import policy_view, quality_shares
 from api.languages import say
-from api.policy_file import any_policy, open_file
+from api.policy_file import any_policy, open_file, open_statement
 from api.receipt import receipt_of
 from api.rendering import page
 from api.roles import Now, Store, Underwriter
@@ -57,16 +57,16 @@ def show_policy_statement(
     with database.role("policy") as conn:
         policy = any_policy(conn, policy_id)
     looked(database, reader, "policy_read", now, policy_key=policy.policy_key)
-    file = open_file(database, policy, now)
+    file = open_statement(database, policy, period, now)
     return page(
         request,
         "statement.html",
         reader,
         policy=policy_view(policy, file.plan),
         statement=statement_view(
-            file.statement(period),
+            file.statement,
             policy.time_zone,
-            events=database.read("policy", lambda conn: event_costs(conn, policy, file.statement(period))),
+            events=database.read("policy", lambda conn: event_costs(conn, policy, file.statement)),
         ),
         pdf=f"/book/{policy.policy_id}/statements/{period}/pdf",
         crumbs=[
@@ -82,7 +82,7 @@ def download_policy_statement(policy_id: str, period: str, reader: Underwriter, 
     with database.role("policy") as conn:
         policy = any_policy(conn, policy_id)
     looked(database, reader, "policy_read", now, policy_key=policy.policy_key)
-    return pdf_answer(open_file(database, policy, now), period)
+    return pdf_answer(open_statement(database, policy, period, now))
 
 
 def _facts(policy: Policy) -> list[Fact]:

@@ -25,7 +25,7 @@ from api.labelling import label_view
 from api.languages import say
 from api.meetings import VISIT, met_today
 from api.overview import Overview, open_overview
-from api.policy_file import any_policy, open_file, own_policies, own_policy, posted_plan, preview, shown_of
+from api.policy_file import any_policy, open_statement, own_policies, own_policy, posted_plan, preview, shown_of
 from api.receipt import Receipt, changes_of, receipt, receipt_of
 from api.rendering import page
 from api.roles import Now, Policyholder, Store
@@ -121,17 +121,17 @@ def show_statement(
     """The statement of a month with its worksheet."""
     with database.role("policy") as conn:
         policy = own_policy(conn, reader, policy_id)
-    file = open_file(database, policy, now)
+    file = open_statement(database, policy, period, now)
     return page(
         request,
         "statement.html",
         reader,
         policy=policy_view(policy, file.plan),
         statement=statement_view(
-            file.statement(period),
+            file.statement,
             policy.time_zone,
             file.trip_starts(reader.person_key),
-            database.read("policy", lambda conn: event_costs(conn, policy, file.statement(period))),
+            database.read("policy", lambda conn: event_costs(conn, policy, file.statement)),
         ),
         pdf=f"/policies/{policy.policy_id}/statements/{period}/pdf",
         crumbs=[{"href": f"/home?policy={policy.policy_id}", "name": say("Overview")}],
@@ -143,8 +143,8 @@ def download_statement(policy_id: str, period: str, reader: Policyholder, databa
     """The same statement as PDF."""
     with database.role("policy") as conn:
         policy = own_policy(conn, reader, policy_id)
-    file = open_file(database, policy, now)
-    return pdf_answer(file, period, file.trip_starts(reader.person_key))
+    file = open_statement(database, policy, period, now)
+    return pdf_answer(file, file.trip_starts(reader.person_key))
 
 
 @router.get("/trips/{trip_id}", response_class=HTMLResponse)

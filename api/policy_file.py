@@ -20,7 +20,14 @@ from pricing.plan import RatePlan, parse_plan
 from pricing.policies import plan_of_month
 from pricing.rating import Premium
 from pricing.statement import PeriodStatement, statements_of
-from pricing.store import Policy, fetch_plan_by_hash, fetch_policies_of_person, fetch_policy, fetch_postings
+from pricing.store import (
+    Policy,
+    fetch_plan_by_hash,
+    fetch_policies_of_person,
+    fetch_policy,
+    fetch_postings,
+    fetch_statements,
+)
 from pricing.store import fetch_trips as fetch_priced_trips
 from scoring.score import Score
 from storage.pool import Conn, Database
@@ -53,17 +60,20 @@ class PolicyFile:
         """The trips of `period`."""
         return [trip for trip in self.trips if trip.local_month == self.period]
 
+
+@dataclass(frozen=True, slots=True)
+class StatementFile:
+    """A statement with the trips of its postings that there still are, the latest first."""
+
+    policy: Policy
+    plan: RatePlan
+    statement: PeriodStatement
+    trips: list[Trip]
+
     def trip_starts(self, person_key: UUID | None) -> dict[str, datetime]:
         """When each trip began, by its id, but for those whose times this person may not see."""
         seen = (trip for trip in self.trips if trip.sight(person_key) is not Sight.KM)
         return {str(trip.trip_id): trip.started_at for trip in seen}
-
-    def statement(self, period: str) -> PeriodStatement:
-        """The statement of a period. Raises NotFound."""
-        found = next((statement for statement in self.statements if statement.period == period), None)
-        if found is None:
-            raise NotFound("statement", f"{self.policy.policy_id} {period}")
-        return found
 
 
 def own_policies(conn: Conn, reader: Account) -> list[Policy]:
@@ -110,6 +120,21 @@ def shown_of(conn: Conn, policy: Policy, now: datetime) -> Shown:
     months = store.fetch_months(conn, policy.policy_key)
     period = shown_month(months, local(now, policy.time_zone).date())
     return Shown(period, plan_of_month(conn, policy, period), months)
+
+
+def open_statement(database: Database, policy: Policy, period: str, now: datetime) -> StatementFile:
+    """The statement of a period. Raises NotFound."""
+    with database.role("policy") as conn:
+        statement = next(iter(fetch_statements(conn, policy, [period])), None)
+        if statement is None:
+            raise NotFound("statement", f"{policy.policy_id} {period}")
+        trips = store.fetch_listed_trips(conn, policy.policy_key, _trips_behind(statement))
+        return StatementFile(policy, shown_of(conn, policy, now).plan, statement, trips)
+
+
+def _trips_behind(statement: PeriodStatement) -> set[UUID]:
+    listed = (posting.inputs.get("trips") for posting in statement.postings)
+    return {UUID(trip["trip_id"]) for trips in listed if isinstance(trips, list) for trip in trips}
 
 
 def open_file(database: Database, policy: Policy, now: datetime) -> PolicyFile:

@@ -16,7 +16,7 @@ from reportlab.platypus import Paragraph, SimpleDocTemplate, Spacer, Table
 
 from api.home_view import PolicyView, policy_view
 from api.languages import say
-from api.policy_file import PolicyFile
+from api.policy_file import StatementFile
 from api.statement_view import StatementView, statement_view
 from pricing.document import BOLD, PLAIN, load_fonts
 
@@ -72,9 +72,9 @@ def statement_pdf(policy: PolicyView, statement: StatementView) -> bytes:
     return held.getvalue()
 
 
-def pdf_answer(file: PolicyFile, period: str, own_trips: Mapping[str, datetime] | None = None) -> Response:
+def pdf_answer(file: StatementFile, own_trips: Mapping[str, datetime] | None = None) -> Response:
     """The statement of a policy's file as a download. Raises NotFound."""
-    view = statement_view(file.statement(period), file.policy.time_zone, own_trips)
+    view = statement_view(file.statement, file.policy.time_zone, own_trips)
     name = f"statement-{file.policy.policy_id}-{view.period}.pdf"
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
     return Response(

@@ -4,7 +4,7 @@ Everything here is read with the policy role, which cannot reach a coordinate. O
 tokens are stored.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
@@ -86,7 +86,7 @@ TRIPS_OF_POLICY = (
 _PAGE = "select trip_id from link.trip_of_policy t where policy_key = %(policy_key)s"
 LATEST = f"{_PAGE} {_LATEST_FIRST} limit %(limit)s"
 LATEST_BEHIND = f"{_PAGE} and (started_at, trip_id) < (%(started_at)s, %(trip_id)s) {_LATEST_FIRST} limit %(limit)s"
-OF_ID = f"{_PAGE} and trip_id = %(trip_id)s"
+LISTED = f"{_PAGE} and trip_id = any(%(trip_ids)s)"
 OF_MONTHS = f"{_PAGE} and local_month = any(%(months)s)"
 TRIPS_OF_IDS = (
     _TRIP_COLUMNS.format(which="trip_id = any(%(trip_ids)s)") + f" where t.trip_id = any(%(trip_ids)s) {_LATEST_FIRST}"
@@ -280,7 +280,12 @@ def fetch_trips_of_months(conn: Conn, policy_key: UUID, months: Sequence[str]) -
 
 def fetch_trip_of_policy(conn: Conn, policy_key: UUID, trip_id: UUID) -> Trip | None:
     """One trip, where it was driven under that policy."""
-    return next(iter(_trips_of(conn, OF_ID, {"policy_key": policy_key, "trip_id": trip_id})), None)
+    return next(iter(fetch_listed_trips(conn, policy_key, [trip_id])), None)
+
+
+def fetch_listed_trips(conn: Conn, policy_key: UUID, trip_ids: Iterable[UUID]) -> list[Trip]:
+    """Those of some trips that were driven under a policy, the latest first."""
+    return _trips_of(conn, LISTED, {"policy_key": policy_key, "trip_ids": list(trip_ids)})
 
 
 def fetch_months(conn: Conn, policy_key: UUID) -> list[str]:

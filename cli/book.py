@@ -63,12 +63,12 @@ def statement(
 def _write_pdf(database: Database, policy: Policy, period: str, path: Path) -> None:
     """The document that the statement's page offers."""
     from api.home_view import policy_view
-    from api.policy_file import open_file
+    from api.policy_file import open_statement
     from api.statement_pdf import statement_pdf
     from api.statement_view import statement_view
 
-    file = open_file(database, policy, datetime.now(UTC))
-    view = statement_view(file.statement(period), policy.time_zone, {})
+    file = open_statement(database, policy, period, datetime.now(UTC))
+    view = statement_view(file.statement, policy.time_zone, {})
     try:
         path.write_bytes(statement_pdf(policy_view(policy, file.plan), view))
     except OSError as error:
