@@ -20,19 +20,19 @@ def sums(database: Database) -> tuple[list[MonthBand], list[int]]:
 
 
 def risks_are_those_of_the_rows(database: Database) -> int:
-    """How many bands of predicted frequency there are; they are held to what the rows say one by one."""
+    """How many bands of predicted frequency the months have; they are held to what the rows say one by one."""
     with database.role("policy") as conn:
-        found = fetch_risk_bands(conn, "2026-09", "2026-11", "EUR")
+        found = fetch_risk_bands(conn, "2026-01", "2026-12", "EUR")
         rows = conn.execute(
-            "select claims_per_100000_km / class_mean, days, expected_claims from policy.book_month"
+            "select period, claims_per_100000_km / class_mean, days, expected_claims from policy.book_month"
             " where premium is not null and claims_per_100000_km is not null"
         ).fetchall()
-    by_band: dict[int, tuple[int, float]] = {}
-    for over_mean, days, expected in rows:
-        band = sum(over_mean >= edge for edge in RISK_EDGES)
+    by_band: dict[tuple[str, int], tuple[int, float]] = {}
+    for period, over_mean, days, expected in rows:
+        band = period, sum(over_mean >= edge for edge in RISK_EDGES)
         before = by_band.get(band, (0, 0.0))
         by_band[band] = (before[0] + days, before[1] + expected)
-    assert {one.risk_band: (one.days, pytest.approx(one.expected_claims)) for one in found} == by_band
+    assert {(one.period, one.risk_band): (one.days, pytest.approx(one.expected_claims)) for one in found} == by_band
     return len(found)
 
 

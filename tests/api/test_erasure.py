@@ -34,6 +34,7 @@ from scoring.label_store import label_trip
 from storage.audit import check_chain, entries
 from storage.pool import Conn, Database
 from tests.api.conftest import copied
+from tests.api.test_book_sum_store import risks_are_those_of_the_rows
 from tests.api.world import ANNA, BEN, NOW, POLICY_OF, World
 
 ROOT = Path(__file__).parents[2]
@@ -205,9 +206,11 @@ def test_p14_no_byte_of_the_person_is_left_and_the_money_adds_up(planted: Plante
     close_all(database)
     with database.role("policy") as conn:
         postings = fetch_postings(conn, planted.policy_key)
+    bands = risks_are_those_of_the_rows(database)
     request_id = granted(planted)
     (done,) = run(database, LATER)
     assert (done.request_id, done.waits, done.devices, done.identity_until) == (request_id, (), 1, None)
+    assert risks_are_those_of_the_rows(database) == bands > 0  # monitoring loses nothing
     after = found_in(database, planted.needles)
     assert {name: tables for name, tables in after.items() if tables} == {}
     with database.role("policy") as conn:

@@ -25,6 +25,7 @@ from pricing.errors import (
 )
 from pricing.store import fetch_postings
 from storage.pool import Database
+from tests.api.test_book_sum_store import risks_are_those_of_the_rows
 from tests.pricing.book import CLOSED_AT, add_with_device, put_trip
 
 ANNA, DESK = UUID(int=1), UUID(int=2)
@@ -126,8 +127,10 @@ def test_a_trip_whose_contest_is_upheld_costs_nothing_and_one_refused_stays(data
     uphold(database, brake(trip, 1), "other", upheld=False)
     assert post_adjustments(database, LATER) == []
     assert totals(database) == before
+    assert risks_are_those_of_the_rows(database) > 0
     uphold(database, whole(trip))
     post_adjustments(database, LATER)
+    assert risks_are_those_of_the_rows(database) == 0, "nothing is left that a frequency is predicted from"
     # 30 days x 0.42 and 0.31 x 1.10 urban: 13.86 and 10.23; fee 1.50; tax 0.24 x 25.59 = 6.14; no behaviour at all
     assert totals(database)["2026-09"] == D("13.86") + D("10.23") + D("1.50") + D("6.14")
     assert reasons(database) == ["1 contest(s) upheld"] * 2
