@@ -41,7 +41,7 @@ class Followed(msgspec.Struct, frozen=True):
     plans: tuple[str, ...]
     contract: str
     part: str
-    stays: int
+    policies: int
     lacks: tuple[str, ...]
     left_out: dict[str, int]
     monitored: Monitored | None
@@ -112,7 +112,8 @@ def follow(conn: Conn, model: RiskModel, digest: str, plans: Sequence[RatePlan],
             left_out |= {name: int(unknown.sum())} if unknown.any() else {}
             keep &= ~unknown
     named = tuple(f"{plan.name} {plan.version}" for plan in plans)
-    told = Followed(named, model.contract.name, part, int(keep.sum()), (*lacks, *lacking), left_out, None)
+    policies = len(np.unique(book.policy[keep]))
+    told = Followed(named, model.contract.name, part, policies, (*lacks, *lacking), left_out, None)
     if not part or not keep.any():
         return told
     kept = book.only(keep)

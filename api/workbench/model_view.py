@@ -8,13 +8,14 @@ import msgspec
 from api import wording
 from api.explain import feature_name
 from api.languages import say
-from api.workbench.portfolio_view import a_e_of, said_a_e, verdict
+from api.workbench.places import LEAST_VEHICLES
+from api.workbench.portfolio_view import a_e_of, said_a_e
 from pricing.live_model import Followed, named_model
 from pricing.model_store import Found
 from pricing.plan import RatePlan
 from pricing.risk.metrics import Group
-from pricing.risk.monitoring import Monitored, Period
-from pricing.risk.reference import PREDICTED
+from pricing.risk.monitoring import SMALL_MOVE, Monitored, Period
+from pricing.risk.reference import PREDICTED, Drift
 from scoring.features import BY_NAME
 from scoring.score import PRIOR_MODEL
 
@@ -88,6 +89,8 @@ def _view(plan: str, begin: str | None, found: Found | None) -> ModelView:
     ]  # fmt: skip
     if followed.monitored is None:
         return ModelView(plan, notes)
+    if followed.policies < LEAST_VEHICLES:
+        return ModelView(plan, [*notes, say("Of fewer than {count} policies nothing is shown.", count=LEAST_VEHICLES)])
     return _followed(plan, [*notes, *_over_time(followed.monitored)], followed.monitored)
 
 
@@ -96,7 +99,7 @@ def _lacking(followed: Followed) -> list[str]:
     lacks = ", ".join(_factor(one) for one in followed.lacks)
     if followed.lacks and followed.part:
         notes.append(
-            say("Its preferred part reads what the book does not hold: {names}. So the {part} predict.",
+            say("Its preferred part reads what the book does not hold: {names}. Expected by its next part: {part}.",
                 names=lacks, part=part)
         )  # fmt: skip
     elif followed.lacks:
@@ -106,7 +109,7 @@ def _lacking(followed: Followed) -> list[str]:
     elif followed.monitored is None:
         notes.append(say("No policy has all that the model reads, so it predicts nothing here."))
     else:
-        notes.append(say("Expected by the model's {part}.", part=part))
+        notes.append(say("Expected by its preferred part: {part}.", part=part))
     if followed.left_out:
         named = [f"{_factor(name)} ({wording.number(count)})" for name, count in followed.left_out.items()]
         notes.append(say("Left out, for want of a value that the model knows: {names}.", names=", ".join(named)))
@@ -114,7 +117,7 @@ def _lacking(followed: Followed) -> list[str]:
 
 
 def _part(name: str) -> str:
-    return {"boosted": say("trees"), "tables": say("tables"), "glm": say("GLM's relativities")}.get(name, name)
+    return {"boosted": say("trees"), "tables": say("tables"), "glm": "GLM"}.get(name, name)
 
 
 def _over_time(found: Monitored) -> list[str]:
@@ -132,11 +135,11 @@ def _over_time(found: Monitored) -> list[str]:
 def _followed(plan: str, notes: list[str], found: Monitored) -> ModelView:
     last = found.periods[-1]
     whole = found.over_time.whole
+    moved = {row["name"]: bool(row["large"]) for row in found.moved if row["period"] == last.name}
     drift = [
-        DriftRow(_factor(one.name), wording.number(one.index, 3), wording.percent(one.chance, 1),
-                 verdict(one.index, one.chance))
+        DriftRow(_factor(one.name), wording.number(one.index, 3), wording.percent(one.chance, 1), _moved(one, moved))
         for one in last.drift
-    ]  # fmt: skip
+    ]
     said = a_e_of("all", int(whole.actual), whole.expected, whole.exposure_years)
     return ModelView(plan, notes, "", said, [_row(one) for one in reversed(found.periods)], last.name, drift)
 
@@ -154,6 +157,13 @@ def _row(period: Period) -> PeriodRow:
         slope=slope,
         tenths="–" if holds is None else say("{count} of 10", count=holds),
     )
+
+
+def _moved(one: Drift, moved: dict[str, bool]) -> str:
+    """In a word. `moved`: what is further than chance over all tests, and whether far."""
+    if one.name in moved:
+        return say("moved far") if moved[one.name] else say("moved")
+    return say("within chance") if one.index >= SMALL_MOVE else say("as before")
 
 
 def _factor(name: str) -> str:

@@ -240,7 +240,9 @@ def drift_rows(bands: Sequence[MonthBand]) -> list[tuple[str, str, str, str]]:
         found = moved("score", before, after, float(before.sum()), float(after.sum()))
         chance = wording.percent(max(found.chance, 1e-4), 0 if found.chance >= 0.01 else 2)
         chance = chance if found.chance >= 1e-4 else say("under {number}", number=chance)
-        rows.append((wording.month(period), wording.number(found.index, 3), chance, verdict(found.index, found.chance)))
+        rows.append(
+            (wording.month(period), wording.number(found.index, 3), chance, _verdict(found.index, found.chance))
+        )
     return rows[::-1]
 
 
@@ -324,8 +326,7 @@ def _score_counts(bands: Sequence[MonthBand], period: str) -> np.ndarray:
     return counts
 
 
-def verdict(index: float, chance: float) -> str:
-    """What a stability index says, where as much comes by chance so often."""
+def _verdict(index: float, chance: float) -> str:
     if index >= LARGE_MOVE:
         return say("moved far")
     if index >= SMALL_MOVE:

@@ -162,7 +162,9 @@ def test_what_the_book_cannot_tell_is_said(database: Database, client: TestClien
     assert (found.part, found.lacks, found.left_out) == ("glm", (), {"hard_brakes_per_100km": 28})
     assert found.monitored is not None
     assert found.monitored.over_time.whole.exposure_years == pytest.approx(112 / 365.25)
-    assert "Hard brakes (28)" in shown(client)
+    text = shown(client)
+    assert "Hard brakes (28)" in text
+    assert "Of fewer than 5 policies nothing is shown." in text
     with database.role("policy") as conn, pytest.raises(InsufficientPrivilege):
         conn.execute("update policy.model_followed set found = '{}'")
     put_into_the_book(database, other)
