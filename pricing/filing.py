@@ -10,7 +10,7 @@ from typing import Any
 
 from pricing.counted_twice import warnings_of
 from pricing.document import Block, Heading, Points, Rows, Text
-from pricing.plan import PayPlan, RatePlan
+from pricing.plan import OwnClaims, PayPlan, RatePlan
 from pricing.profile import profile_named
 from pricing.quote import Asked, Driving, quote_of
 from pricing.risk import glm
@@ -123,6 +123,7 @@ def _rules(plan: RatePlan) -> Iterator[Block]:
           behaviour.lowest_by_tier.items()),
         *([] if smoothing is None else [["Renewal", f"each cover {smoothing.lowest} to {smoothing.highest} times what "
                                                     "the term before would cost"]]),
+        *([] if plan.own_claims is None else [["Own claims", _own_claims(plan.own_claims)]]),
         ["Minimum premium", str(plan.minimum_premium)],
         ["Fee", str(plan.fee)],
         [plan.tax_name, str(plan.tax_rate)],
@@ -130,6 +131,23 @@ def _rules(plan: RatePlan) -> Iterator[Block]:
         ["Rounding", "each cover, minimum, fee and tax on its own, half away from zero; nothing in between"],
     ]  # fmt: skip
     yield Rows(["Rule", "Value"], rows)
+
+
+def _own_claims(own: OwnClaims) -> str:
+    """Which claims on record count, and how they become a percent."""
+    rule = own.rule
+    counted = [
+        f"of {', '.join(own.covers)}" if own.covers else "of every cover",
+        f"at fault from {rule.at_fault_from_percent} percent" if rule.at_fault_from_percent else "whoever was at fault",
+        "also where the fault is not determined" if rule.undetermined_counts else "the fault determined",
+        *([] if rule.incurred_over is None else [f"of a cost over {rule.incurred_over}"]),
+        *([] if rule.years is None else [f"of the last {rule.years} years"]),
+    ]
+    asked = "declared by new business" if own.declared else "100 for new business"
+    believed = f"({own.shape:g} + claims) / ({own.shape:g} + expected) in percent"
+    faded = f"both halved every {own.half_life_years:g} years"
+    expected = f"{own.claims_per_100000_km:g} claims per 100,000 km expected"
+    return f"{believed}, {faded}; {expected}; claims {', '.join(counted)}; {asked}"
 
 
 def _score_model(plan: RatePlan) -> Iterator[Block]:

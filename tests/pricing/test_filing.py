@@ -63,6 +63,12 @@ def test_everything_that_the_plan_charges_stands_in_the_pack() -> None:
         assert str(rule) in words
 
 
+def test_whose_claims_count_stands_in_the_pack() -> None:
+    words, _ = read(page(parse_plan(Path("docs/examples/rate-plan.toml").read_text("utf-8"), "example")))
+    counted = "of liability, at fault from 51 percent, the fault determined, of a cost over 300, of the last 5 years"
+    assert f"claims {counted}; 100 for new business" in words
+
+
 def test_the_worked_examples_are_the_plans_own_amounts() -> None:
     from pricing.filing import _asked  # noqa: PLC0415  what the pack shows
 
