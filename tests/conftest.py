@@ -46,12 +46,12 @@ NO_DISK_WAITS = {"fsync": "off", "full_page_writes": "off"}
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Scoring's kernels are compiled once, by two processes, before workers begin that would each compile them."""
+    """The kernels are compiled once, by two processes, before workers begin that would each compile them."""
     if hasattr(config, "workerinput") or not config.getoption("numprocesses", None) or config.option.collectonly:
         return
-    from tests.scoring.conformance.first_use import compile_scoring  # noqa: PLC0415  seconds of import, for this alone
+    from tests.scoring.conformance.first_use import compile_kernels  # noqa: PLC0415  seconds of import, for this alone
 
-    compile_scoring()
+    compile_kernels()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -1,9 +1,10 @@
-"""A drive that uses every kernel of scoring, so that their machine code is kept for who scores next."""
+"""A drive and a frame that use every kernel of scoring and decoding: their machine code is kept for who comes next."""
 
 from multiprocessing import get_context
 
 import numpy as np
 
+from ingest.decoders import teltonika
 from ingest.readings import Readings, make_readings
 from scoring.clean import CleanReadings, clean_readings
 from scoring.cutting import Steps
@@ -16,16 +17,17 @@ from scoring.roads import RoadMap
 from scoring.segments import segments_of
 from scoring.settings import DEFAULT_SETTINGS
 from scoring.trips import Trips, cut_trips
+from tests.ingest.teltonika_frames import Record, body, packet
 from tests.scoring.conformance.physics import G, Leg, World, journey, seen
 from tests.scoring.test_events import straight_road
 
 
-def compile_scoring() -> None:
+def compile_kernels() -> None:
     """Scores one noisy drive with every sensor: by speed and by positions alone, with and without a map.
 
-    What measures is compiled meanwhile in a process of its own: half of all, and nothing else waits for it.
+    What measures and decodes is compiled meanwhile in a process of its own: half of all, and nothing else waits for it.
     """
-    beside = get_context("fork").Process(target=_compile_measuring)
+    beside = get_context("fork").Process(target=_measure_and_decode)
     beside.start()
     roads = straight_road(50.0)
     matcher = HiddenMarkovMatcher(roads)
@@ -51,8 +53,9 @@ def _cut_and_match(readings: Readings, matcher: HiddenMarkovMatcher, roads: Road
     on_roads(trips.trip(0, DEFAULT_SETTINGS.cutting), matcher, roads)
 
 
-def _compile_measuring() -> None:
-    """Measures no trips: their columns are empty and of the very types."""
+def _measure_and_decode() -> None:
+    """Decodes a record, and measures no trips: their columns are empty and of the very types."""
+    teltonika.decode_tcp(packet(body([Record()])))
     whole, real, said = np.zeros(0, dtype=np.int64), np.zeros(0), np.zeros(0, dtype=np.bool_)
     clean = CleanReadings(make_readings(0), whole)
     steps = Steps(real, real, said)
