@@ -286,7 +286,8 @@ def test_the_united_kingdom_lets_smoothing_lower_a_renewal_and_never_hold_it_up(
     with pytest.raises(BadPlan) as refused:
         parse_plan(f'jurisdiction = "uk"\n{FULL.content}{duties}', "uk.toml")
     assert refused.value.place == "smoothing.lowest"
-    kept = parse_plan(f'jurisdiction = "uk"\n{OTHER_RULES.content}{duties}', "uk.toml")
+    declared = OTHER_RULES.content.replace('new_business = "class_mean"', 'new_business = "declared"')
+    kept = parse_plan(f'jurisdiction = "uk"\n{declared}{duties}', "uk.toml")
     assert kept.smoothing is not None
     assert parse_plan(
         f'jurisdiction = "maryland"\n{FULL.content}\n[duties]\nincrease_notice = "mail"\n', "md"
