@@ -85,7 +85,7 @@ def bind(database: Database, document: PolicyDocument, asked: Asked) -> Agreed:
     policy, devices = checked(document), devices_of(document)
     refuse_own_claims(policy.policy_id, policy.factors)
     digest = _digest("bind", document.fields)
-    ended = require_devices(database, devices)
+    ended = require_devices(database, policy, devices)
     with database.role("policy") as conn:
         publish_packaged_plan(conn, asked.as_of)
         found = _done_before(conn, asked, digest)

@@ -151,7 +151,7 @@ def add_policy(database: Database, document: PolicyDocument, as_of: datetime) ->
     policy = checked(document)
     refuse_own_claims(policy.policy_id, policy.factors)
     devices = devices_of(document)
-    ended = require_devices(database, devices)
+    ended = require_devices(database, policy, devices)
     with database.role("policy") as conn:
         publish_packaged_plan(conn, as_of)
         plan = plan_on(conn, policy.plan_name, policy.starts_on)
@@ -294,10 +294,21 @@ def release_device(database: Database, policy_id: str, device_id: str, at: datet
             raise UnknownDevice(device_id)
 
 
-def require_devices(database: Database, devices: Iterable[str]) -> list[str]:
-    """Those of them that were ended. Raises UnknownDevice for the first that is not enrolled."""
+def require_devices(database: Database, policy: Policy, devices: Iterable[str]) -> list[str]:
+    """Those of them that were ended, before anything is agreed.
+
+    Raises UnknownDevice for the first that is not enrolled, DeviceTaken for one that measures another policy then.
+    """
+    ended = []
+    begins, _ = cover_span(policy)
     with database.role("link") as conn:
-        return [device for device in devices if _device_key(conn, device)[1]]
+        for device in devices:
+            key, is_ended = _device_key(conn, device)
+            for other, _, over_at in store.fetch_assignments(conn, key, begins):
+                if other != policy.policy_id and over_at > begins:
+                    raise DeviceTaken(device, other)
+            ended += [device] if is_ended else []
+    return ended
 
 
 def _device_key(conn: Conn, device_id: str) -> tuple[int, bool]:

@@ -12,7 +12,7 @@ from psycopg import errors
 from pricing.close import close_period, post_adjustments
 from pricing.errors import BadPeriod, BadPolicy, DeviceTaken, PeriodNotOver, PolicyDiffers
 from pricing.policies import add_policy, assign_device
-from pricing.store import fetch_postings, fetch_statement_of_period
+from pricing.store import fetch_policy, fetch_postings, fetch_statement_of_period
 from storage.pool import Database
 from tests.pricing.book import CLOSED_AT, add_with_device, document, put_trip
 
@@ -209,3 +209,7 @@ def test_the_same_policy_again_changes_nothing_and_another_is_refused(database: 
     add_policy(database, document(policy="P-2"), CLOSED_AT)
     with pytest.raises(DeviceTaken, match="P-1"):
         assign_device(database, "P-2", "car-1")
+    with pytest.raises(DeviceTaken, match="P-1"):  # before anything of it is in the book
+        add_policy(database, document(policy="P-3", devices=["car-1"]), CLOSED_AT)
+    with database.role("policy") as conn:
+        assert fetch_policy(conn, "P-3") is None
