@@ -21,8 +21,8 @@ from api.roles import Now, PolicyOwner, Store
 from api.store import Account
 from ingest.enrolment import Guesses, device_of_code
 from ingest.errors import CodeSpent, TooManyCodes, UnknownCode
+from pricing.device_links import assign_device, cover_span, release_device
 from pricing.errors import DeviceTaken, EndedDevice, UnknownDevice
-from pricing.policies import assign_device, cover_span, release_device
 from pricing.store import Policy
 from storage.audit import Act, note
 from storage.pool import Database

@@ -24,8 +24,9 @@ from ingest.devices import enrol, rotate
 from ingest.errors import DeviceExists
 from ingest.gateway import create_gateway
 from pricing.close import close_period
+from pricing.device_links import assign_device
 from pricing.driving import policy_score
-from pricing.policies import PolicyDocument, add_policy, assign_device, plan_of_month
+from pricing.policies import PolicyDocument, add_policy, plan_of_month
 from pricing.store import fetch_policy, fetch_statement_of_period, fetch_trips
 from scoring.extract import demo_extract, read_road_map
 from scoring.match import HiddenMarkovMatcher

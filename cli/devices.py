@@ -12,8 +12,8 @@ from cli.options import AsOf, DataDir, database_of, messages, moment
 from ingest.devices import ROTATION_OVERLAP, Tier, declare_vin, revoke, rotate
 from ingest.enrolment import CODE_LIFETIME, IMEI_PREFIX, allow, enrol_checked, enrol_without_token, forbid, make_code
 from ingest.errors import BadImei, DeviceErased, DeviceExists
+from pricing.device_links import assign_device
 from pricing.errors import UnknownPolicy
-from pricing.policies import assign_device
 from pricing.store import fetch_policy
 
 VehicleClass = Annotated[str, typer.Option("--vehicle-class", help="Whose event thresholds to use.")]

@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 
 from pricing import change_store, store
 from pricing.close import adjust
+from pricing.device_links import assign_device, require_devices
 from pricing.errors import (
     Backdated,
     BadPolicy,
@@ -36,7 +37,6 @@ from pricing.experience import own_claims_percent
 from pricing.plan import OWN_CLAIMS
 from pricing.policies import (
     PolicyDocument,
-    assign_device,
     check_against_plan,
     checked,
     devices_of,
@@ -44,7 +44,6 @@ from pricing.policies import (
     plan_on,
     publish_packaged_plan,
     refuse_own_claims,
-    require_devices,
     with_declared_claims,
 )
 from pricing.statement import Posting

@@ -23,9 +23,9 @@ from api.workbench.tables import PAGE_ROWS, Code, PageNumber, address, csv_answe
 from ingest.enrolment import make_code
 from ingest.errors import BadDeviceId, BadImei, DeviceExists
 from ingest.metrics import REGISTRY
+from pricing.device_links import assign_device, cover_span
 from pricing.errors import DeviceTaken, EndedDevice
 from pricing.errors import UnknownDevice as UnlinkedDevice
-from pricing.policies import assign_device, cover_span
 from storage.pool import Database
 
 router = APIRouter(include_in_schema=False)

@@ -6,7 +6,8 @@ from uuid import UUID
 
 from psycopg.types.json import Jsonb
 
-from pricing.policies import PolicyDocument, add_policy, assign_device
+from pricing.device_links import assign_device
+from pricing.policies import PolicyDocument, add_policy
 from pricing.store import Policy
 from storage.pool import Database
 

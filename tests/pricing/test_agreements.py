@@ -15,6 +15,7 @@ from psycopg import errors
 from ingest.devices import enrol, revoke
 from pricing.agreements import Agreed, Asked, assess_claim, bind, cancel, endorse, history, keep_claim, renew
 from pricing.close import close_period, post_adjustments
+from pricing.device_links import assign_device, release_device
 from pricing.errors import (
     Backdated,
     BadPolicy,
@@ -34,7 +35,7 @@ from pricing.errors import (
     UnknownClaim,
     UnknownPolicy,
 )
-from pricing.policies import add_policy, assign_device, release_device
+from pricing.policies import add_policy
 from pricing.store import fetch_policy, fetch_postings, fetch_statement_of_period
 from pricing.verify import verify_statements
 from storage.pool import Conn, Database

@@ -10,8 +10,9 @@ import pytest
 from psycopg import errors
 
 from pricing.close import close_period, post_adjustments
+from pricing.device_links import assign_device
 from pricing.errors import BadPeriod, BadPolicy, DeviceTaken, PeriodNotOver, PolicyDiffers
-from pricing.policies import add_policy, assign_device
+from pricing.policies import add_policy
 from pricing.store import fetch_policy, fetch_postings, fetch_statement_of_period
 from storage.pool import Database
 from tests.pricing.book import CLOSED_AT, add_with_device, document, put_trip

@@ -8,9 +8,10 @@ import pytest
 
 from pricing import store
 from pricing.close import close_period, post_adjustments
+from pricing.device_links import assign_device
 from pricing.errors import AlteredPlan, BadPlan, BadPolicy, DeviceTaken, PlanVersionTaken, UnknownDevice
 from pricing.plan import parse_plan
-from pricing.policies import add_policy, assign_device, plan_of_hash, publish_packaged_plan, read_policy_file
+from pricing.policies import add_policy, plan_of_hash, publish_packaged_plan, read_policy_file
 from storage.pool import Database
 from tests.pricing.book import CLOSED_AT, add_with_device, document, put_trip
 from tests.pricing.cases import PLAN
