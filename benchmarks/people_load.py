@@ -123,7 +123,7 @@ def wrk(address: str, name: str, tokens: list[str], paths: list[str], seconds: i
     taken = cpu_s(workers) - before
     done = int(re.search(r"(\d+) requests in", said)[1])  # type: ignore[index]
     rate = float(re.search(r"Requests/sec:\s+([\d.]+)", said)[1])  # type: ignore[index]
-    p50, p99 = (re.search(rf"{part}%\s+(\S+)", said)[1] for part in ("50", "99"))  # type: ignore[index]
+    p50, p99 = (re.search(rf"^\s+{part}%\s+(\S+)", said, re.MULTILINE)[1] for part in ("50", "99"))  # type: ignore[index]
     wrong = re.search(r"Non-2xx or 3xx responses: (\d+)", said)
     print(f"{name:20} {rate:8.0f} requests/s   p50 {p50:>9}   p99 {p99:>9}   {1e3 * taken / done:6.2f} ms of workers"
           f"   {len(answer.content):>7,} bytes"
