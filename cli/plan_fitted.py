@@ -107,15 +107,20 @@ def monitor(
 
     import msgspec
 
-    from pricing.live_model import follow_models
-    from pricing.policies import published_plans
+    from pricing.live_model import Followed, follow_models
     from pricing.risk.monitoring import MONTHS
 
     if by not in MONTHS:
         raise NotFound("period", by, f"there are {', '.join(MONTHS)}")
     now = moment(as_of)
-    with database_of(data_dir) as database, database.role("policy") as conn:
-        found = follow_models(conn, published_plans(conn), by, now)
+    with database_of(data_dir) as database:
+        found = dict(follow_models(database, by, now))
     if not found:
         messages.print("No published plan names a fitted model that is here and posted anything.")
-    typer.echo(json.dumps({digest: msgspec.to_builtins(one) for digest, one in found.items()}, indent=2))
+    followed = {digest: one for digest, one in found.items() if isinstance(one, Followed)}
+    typer.echo(json.dumps({digest: msgspec.to_builtins(one) for digest, one in followed.items()}, indent=2))
+    if len(followed) < len(found):
+        for begin, one in found.items():
+            if not isinstance(one, Followed):
+                messages.print(f"Not followed: {begin}: {one}")
+        raise typer.Exit(1)

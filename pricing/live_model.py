@@ -3,7 +3,7 @@
 import hashlib
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -12,8 +12,10 @@ import msgspec
 import numpy as np
 
 from pricing import model_store as store
+from pricing.errors import PricingError
 from pricing.model_store import Stays
 from pricing.plan import RatePlan
+from pricing.policies import published_plans
 from pricing.risk.artefact import NAMED_DIGITS, RiskModel, decode
 from pricing.risk.columns import Book, Claims, Days, Floats, Mask
 from pricing.risk.contract import Contract, Factor
@@ -23,7 +25,7 @@ from pricing.risk.judging import frequency_rates
 from pricing.risk.monitoring import By, Monitored, monitor
 from pricing.risk.reference import PREDICTED, Reference
 from scoring.features import BY_NAME, Feature
-from storage.pool import Conn
+from storage.pool import Conn, Database
 
 BASIS_NAMES = re.compile(rf"\bmodel ([0-9a-f]{{{NAMED_DIGITS}}}), fitted to ")  # as `plan fitted` writes it, the first
 DAYS_A_YEAR = 365.25
@@ -65,25 +67,46 @@ def keep_model(conn: Conn, plan: RatePlan, file: bytes, as_of: datetime) -> str:
     return digest
 
 
-def follow_models(conn: Conn, published: Sequence[RatePlan], by: By, as_of: datetime) -> dict[str, Followed]:
-    """Follows every kept model on what was posted by the plans that name it, and keeps what is found, by its hash
-    (policy role). A model by whose plans nothing is posted yet is left out.
+def follow_models(database: Database, by: By, as_of: datetime) -> Iterator[tuple[str, Followed | PricingError]]:
+    """Follows every kept model on what was posted by the plans that name it, and keeps what is found: its hash and
+    that, or the first digits of it and why it cannot be followed. A model by whose plans nothing is posted
+    yet is left out.
+
+    Each is read and kept in a transaction of its own, so that one cannot undo what others found.
     """
+    with database.role("policy") as conn:
+        named = _plans_by_model(published_plans(conn))
+    for begin, plans in named.items():
+        try:
+            with database.role("policy") as conn:
+                found = _follow_and_keep(conn, begin, plans, by, as_of)
+        except PricingError as problem:
+            yield begin, problem
+        else:
+            if found is not None:
+                yield found
+
+
+def _plans_by_model(published: Sequence[RatePlan]) -> dict[str, list[RatePlan]]:
     named: dict[str, list[RatePlan]] = {}
     for plan in published:
         if (begin := named_model(plan)) is not None:
             named.setdefault(begin, []).append(plan)
-    found = {}
-    for begin, plans in named.items():
-        file = store.fetch_model(conn, begin)
-        if file is None:
-            continue
-        model, digest = decode(file, Path(begin))
-        followed = follow(conn, model, digest, plans, by)
-        if followed is not None:
-            store.insert_found(conn, digest, msgspec.to_builtins(followed), as_of)
-            found[digest] = followed
-    return found
+    return named
+
+
+def _follow_and_keep(
+    conn: Conn, begin: str, plans: Sequence[RatePlan], by: By, as_of: datetime
+) -> tuple[str, Followed] | None:
+    file = store.fetch_model(conn, begin)
+    if file is None:
+        return None
+    model, digest = decode(file, Path(begin))
+    followed = follow(conn, model, digest, plans, by)
+    if followed is None:
+        return None
+    store.insert_found(conn, digest, msgspec.to_builtins(followed), as_of)
+    return digest, followed
 
 
 def follow(conn: Conn, model: RiskModel, digest: str, plans: Sequence[RatePlan], by: By) -> Followed | None:

@@ -30,7 +30,7 @@ class Period(msgspec.Struct, frozen=True):
 
     name: str
     whole: Group
-    slope: tuple[float, float, float] | None  # value, low, high; 1 is right
+    slope: tuple[float, float, float] | None  # value, low, high; 1 is right; None: claims too few, or all rates one
     tenths_that_hold: int | None
     drift: tuple[Drift, ...]
 
@@ -114,7 +114,8 @@ def _period(model: RiskModel, book: Book, rate: Floats, name: str, years: Floats
     slope = holds = None
     if actual.sum() >= FEWEST_CLAIMS:
         value, error = recalibration_slope(actual, expected, np.log(rate[used]))
-        slope = (value, value - NORMAL_95 * error, value + NORMAL_95 * error)
+        if np.isfinite(value) and np.isfinite(error):
+            slope = (value, value - NORMAL_95 * error, value + NORMAL_95 * error)
         holds = sum(group.holds for group in deciles(actual, expected, weight))
     values = book.values | {PREDICTED: rate}
     moves = [drift(one, values[one.name][used], book.policy[used], weight) for one in model.reference.spreads]

@@ -17,8 +17,8 @@ from cli.main import app
 from pricing.agreements import keep_claim
 from pricing.close import close_period, post_adjustments
 from pricing.live_model import Followed, follow_models, keep_model, named_model
-from pricing.plan import RatePlan
-from pricing.policies import add_policy, packaged_plan, published_plans
+from pricing.plan import RatePlan, parse_plan
+from pricing.policies import add_policy, packaged_plan
 from pricing.risk import artefact, fitting, glm
 from pricing.risk.artefact import RiskModel
 from pricing.risk.columns import Book
@@ -93,8 +93,10 @@ def post_book(database: Database, plan: RatePlan) -> None:
 
 
 def follow_all(database: Database) -> dict[str, Followed]:
-    with database.role("policy") as conn:
-        return follow_models(conn, published_plans(conn), "quarter", NOW)
+    found = dict(follow_models(database, "quarter", NOW))
+    followed = {digest: one for digest, one in found.items() if isinstance(one, Followed)}
+    assert len(followed) == len(found)
+    return followed
 
 
 @pytest.fixture
@@ -157,11 +159,11 @@ def test_what_the_book_cannot_tell_is_said(database: Database, client: TestClien
     post_adjustments(database, NOW)
     with database.role("policy") as conn:
         keep_model(conn, plan, file, NOW)
-    (found,) = follow_all(database).values()
+    (followed,) = follow_all(database).values()
     # who did not drive is left out: no brakes are made up
-    assert (found.part, found.lacks, found.left_out) == ("glm", (), {"hard_brakes_per_100km": 28})
-    assert found.monitored is not None
-    assert found.monitored.over_time.whole.exposure_years == pytest.approx(112 / 365.25)
+    assert (followed.part, followed.lacks, followed.left_out) == ("glm", (), {"hard_brakes_per_100km": 28})
+    assert followed.monitored is not None
+    assert followed.monitored.over_time.whole.exposure_years == pytest.approx(112 / 365.25)
     text = shown(client)
     assert "Hard brakes (28)" in text
     assert "Of fewer than 5 policies nothing is shown." in text
@@ -175,3 +177,12 @@ def test_what_the_book_cannot_tell_is_said(database: Database, client: TestClien
     (lacking,) = (one for one in follow_all(database).values() if one.plans == ("wayrate-2026 3",))
     assert (lacking.part, lacking.lacks, lacking.monitored) == ("", ("bonus",), None)
     assert "predicts nothing here: Bonus." in shown(client)
+    # a file that is none stops nobody else
+    begin = str(named_model(other))
+    text = other.content.replace(begin, "f" * 16).replace('version = "3"', 'version = "4"')
+    put_into_the_book(database, parse_plan(text, "4"))
+    with database.role("owner") as conn:
+        conn.execute("insert into policy.fitted_model values (%s, '{}', %s)", ("f" * 64, NOW))
+    told = dict(follow_models(database, "quarter", NOW))
+    assert isinstance(told["f" * 16], WrongArtefact)
+    assert [type(one) for one in told.values()].count(Followed) == 2

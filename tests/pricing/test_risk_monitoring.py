@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from msgspec import to_builtins
 from typer.testing import CliRunner
 
 from cli.main import app
@@ -99,6 +100,14 @@ def test_rates_that_are_too_close_show_in_the_slope(learned: tuple[RiskModel, Pa
     last = found.periods[-1]
     assert last.slope is not None
     assert last.slope[1] > 1
+
+
+def test_one_rate_for_all_has_no_slope(learned: tuple[RiskModel, Path], tmp_path: Path) -> None:
+    _, book = followed(learned[0], tmp_path)
+    found = monitor(learned[0], "ab", book, np.full(len(book), 0.2), "year")
+    assert found.periods[0].whole.actual > 100
+    assert [period.slope for period in found.periods] == [None] * len(found.periods)
+    json.dumps(to_builtins(found), allow_nan=False)  # a database keeps no NaN
 
 
 def test_a_factor_that_moves_is_named_with_its_period(learned: tuple[RiskModel, Path], tmp_path: Path) -> None:
