@@ -26,9 +26,9 @@ class RecordedClaim:
 
 @dataclass(frozen=True, slots=True)
 class ClaimRule:
-    """A claim counts where its driver bore `at_fault_from_percent` of the fault or more (0: whoever was at fault), and
-    it cost over `incurred_over` (None: whatever it cost). Claims, and what is expected beside them, are of the last
-    `years` (None: of all).
+    """A claim counts where its driver bore `at_fault_from_percent` of the fault or more (0: whoever was at fault, and
+    `undetermined_counts` says nothing), and it cost over `incurred_over` (None: whatever it cost). Claims, and what is
+    expected beside them, are of the last `years` (None: of all).
     """
 
     at_fault_from_percent: int
@@ -58,10 +58,10 @@ class ClaimRule:
 
 
 def read_claim_rule(part: Reader) -> ClaimRule:
-    """The rule in a table; what it leaves out is as lenient as can be to whoever was not at fault. Raises BadPlan."""
-    percent = PRINCIPALLY_AT_FAULT_PERCENT
-    if "at_fault_from_percent" in part.values:
-        percent = part.whole("at_fault_from_percent")
+    """The rule in a table; what it leaves out does not narrow which claims count, as before the key was known: a plan
+    that is published means what it meant. Raises BadPlan.
+    """
+    percent = part.whole("at_fault_from_percent") if "at_fault_from_percent" in part.values else 0
     if percent > 100:
         raise part.refuse("at_fault_from_percent", f"{percent} is over 100: it is a share of the fault in percent")
     return ClaimRule(

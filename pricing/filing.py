@@ -136,10 +136,13 @@ def _rules(plan: RatePlan) -> Iterator[Block]:
 def _own_claims(own: OwnClaims) -> str:
     """Which claims on record count, and how they become a percent."""
     rule = own.rule
+    fault = ["whoever was at fault"]
+    if rule.at_fault_from_percent:
+        undetermined = "also where the fault is not determined" if rule.undetermined_counts else "the fault determined"
+        fault = [f"at fault from {rule.at_fault_from_percent} percent", undetermined]
     counted = [
         f"of {', '.join(own.covers)}" if own.covers else "of every cover",
-        f"at fault from {rule.at_fault_from_percent} percent" if rule.at_fault_from_percent else "whoever was at fault",
-        "also where the fault is not determined" if rule.undetermined_counts else "the fault determined",
+        *fault,
         *([] if rule.incurred_over is None else [f"of a cost over {rule.incurred_over}"]),
         *([] if rule.years is None else [f"of the last {rule.years} years"]),
     ]

@@ -1,5 +1,6 @@
 """Own claims are worked out at a renewal from what is on record, charged for that term, and declared by nobody."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal as D  # noqa: N817
 
@@ -146,6 +147,13 @@ def test_a_claim_counts_by_fault_and_cost(rule: ClaimRule, found: RecordedClaim,
     assert rule.counts(found) is counts
 
 
+def test_a_section_without_a_share_of_the_fault_counts_every_claim_as_it_did_before_the_key_was_known() -> None:
+    before = parse_plan(CONTENT + BANDS + SECTION.replace("at_fault_from_percent = 51\n", ""), "before").own_claims
+    assert before is not None
+    assert all(before.counts(claim(share, cost)) for share in (None, 0, 50, 100) for cost in (None, 0, 900))
+    assert not before.counts(replace(claim(100), cover="collision"))
+
+
 MILES = CONTENT.replace('["distance", "road_class", "hour_band", "behaviour"]', '["distance"]') + BANDS + SECTION
 CALIFORNIA = 'undetermined = "does_not_count"\nincurred_over = 1000\nyears = 3\n'
 
@@ -153,6 +161,7 @@ CALIFORNIA = 'undetermined = "does_not_count"\nincurred_over = 1000\nyears = 3\n
 @pytest.mark.parametrize(
     ("old", "new", "problem"),
     [
+        ("at_fault_from_percent = 51\n", "", "own_claims.at_fault_from_percent: must be 51 or more"),
         ("percent = 51", "percent = 50", "own_claims.at_fault_from_percent: must be 51 or more"),
         ("does_not_count", "counts", "own_claims.undetermined: must be does_not_count"),
         ("incurred_over = 1000\n", "", "own_claims.incurred_over: must be 1000 or more"),

@@ -64,9 +64,11 @@ def test_everything_that_the_plan_charges_stands_in_the_pack() -> None:
 
 
 def test_whose_claims_count_stands_in_the_pack() -> None:
-    words, _ = read(page(parse_plan(Path("docs/examples/rate-plan.toml").read_text("utf-8"), "example")))
-    counted = "of liability, at fault from 51 percent, the fault determined, of a cost over 300, of the last 5 years"
-    assert f"claims {counted}; 100 for new business" in words
+    content = Path("docs/examples/rate-plan.toml").read_text("utf-8")
+    for share, fault in ((51, "at fault from 51 percent, the fault determined"), (0, "whoever was at fault")):
+        words, _ = read(page(parse_plan(content.replace("percent = 51", f"percent = {share}"), "example")))
+        counted = f"of liability, {fault}, of a cost over 300, of the last 5 years"
+        assert f"claims {counted}; 100 for new business" in words
 
 
 def test_the_worked_examples_are_the_plans_own_amounts() -> None:
