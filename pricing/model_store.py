@@ -27,14 +27,17 @@ _LATEST = """
                           where sha256 = m.sha256 order by made_at desc limit 1) f on true
      where starts_with(m.sha256, %s)
 """
-# A stay: months on end that a policy was posted by one of these plans on the same terms, as it was priced with then.
+# A stay: months on end that a policy was posted by one of these plans on the same terms, those of the latest posting.
 _STAYS = """
-    with month as (
+    with latest as (
+        select distinct on (policy_key, period) policy_key, period, inputs from policy.statement
+         where plan_hash = any(%(plans)s) order by policy_key, period, revision desc
+    ), month as (
         select m.policy_key, m.period, (s.inputs -> 'terms')::text as terms, m.charged_m,
                left(m.period, 4)::integer * 12 + right(m.period, 2)::integer as number {counters}
-          from policy.statement s join policy.book_month m using (policy_key, period)
+          from latest s join policy.book_month m using (policy_key, period)
           left join policy.book_month_driving d using (policy_key, period)
-         where s.kind = 'statement' and s.plan_hash = any(%(plans)s) and m.days > 0
+         where m.days > 0
     ), stay as (
         select *, number - row_number() over (partition by policy_key, terms order by number) as since from month
     )

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from api.app import create_api
 from cli.main import app
-from pricing.agreements import keep_claim
+from pricing.agreements import Asked, endorse, keep_claim
 from pricing.close import close_period, post_adjustments
 from pricing.live_model import Followed, follow_models, keep_model, named_model
 from pricing.plan import RatePlan, parse_plan
@@ -25,6 +25,7 @@ from pricing.risk.columns import Book
 from pricing.risk.contract import ClaimFile, Contract, Factor, PolicyFile
 from pricing.risk.errors import NotThePlansModel, WrongArtefact
 from pricing.risk.plan_tables import fitted_plan
+from pricing.terms import AT_THE_HOST
 from storage.pool import Database
 from tests.api.conftest import begin_session
 from tests.api.unmarked import english_in
@@ -116,6 +117,9 @@ def test_a_plans_model_is_followed_on_what_the_plan_posted(
 ) -> None:
     plan, file = plan_of(learned, tmp_path)
     post_book(database, plan)
+    # what was posted as urban was another town from October on, as is said afterwards: adjusted, and expected as that
+    moved = {"factors": {"territory": "rural"}}
+    endorse(database, "P-3", date(2026, 10, 1), moved, Asked(AT_THE_HOST, "moved", NOW, may_backdate=True))
     page = shown(client)
     assert page.count("names no fitted model") == 1  # of the other plan that ships
     assert f"The plan was made from model {str(named_model(plan))[:12]}, whose file is not here" in page
@@ -138,9 +142,13 @@ def test_a_plans_model_is_followed_on_what_the_plan_posted(
     ages = np.array([25.0 + number for number in range(29)])
     codes = np.array([float(number % 3) for number in range(29)])
     one = np.ones(29)
-    rates = glm.rate(learned.glm, Book(np.arange(29), one, one, None, {"territory": codes, "driver_age": ages},
-                                       learned.levels, None, ""))  # type: ignore[arg-type]  # fmt: skip
-    for period, days in ((third, 51), (fourth, 61)):
+    values = {"territory": codes, "driver_age": ages}
+    before = Book(np.arange(29), one, one, None, values, learned.levels, None, "")
+    codes_after = np.where(np.arange(29) == 3, 2.0, codes)
+    assert learned.glm is not None
+    both = [glm.rate(learned.glm, each) for each in (before, before.with_column("territory", codes_after))]
+    assert both[1].sum() < both[0].sum()
+    for period, days, rates in zip((third, fourth), (51, 61), both, strict=True):
         assert period.whole.actual == 4
         assert period.whole.exposure_years == pytest.approx(29 * days / 365.25)
         assert period.whole.expected == pytest.approx(rates.sum() * days / 365.25)
@@ -148,7 +156,7 @@ def test_a_plans_model_is_followed_on_what_the_plan_posted(
     text = shown(client)
     assert f"Model {digest[:12]} (test book) was followed on 20 January 2027" in text
     assert text.index("2026 Q4") < text.index("2026 Q3")
-    assert f"8 claims, {rates.sum() * 112 / 365.25:.1f} expected" in text
+    assert f"8 claims, {(both[0].sum() * 51 + both[1].sum() * 61) / 365.25:.1f} expected" in text
 
 
 def test_what_the_book_cannot_tell_is_said(database: Database, client: TestClient, tmp_path: Path) -> None:
