@@ -1,7 +1,7 @@
 """The privacy centre: what is held, when it goes, who looked, and all of it to take along."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import IO
 
 from fastapi import APIRouter, Request
@@ -42,7 +42,7 @@ def show_privacy(request: Request, reader: Policyholder, database: Store, now: N
     with database.role("telemetry") as conn:
         held = fetch_held(conn, spans)
     zone = policies[0].time_zone if policies else "UTC"
-    goes_on = deletable_on(held.oldest) if held.oldest else None
+    goes_on = held.oldest_week_ends + timedelta(days=READINGS_DAYS) if held.oldest_week_ends else None
     return page(
         request,
         "privacy.html",
@@ -83,14 +83,6 @@ def read_export(reader: Policyholder, database: Store, now: Now) -> Response:
         media_type="application/zip",
         headers={"Content-Disposition": f'attachment; filename="{name}"'},
     )
-
-
-def deletable_on(fix_time: datetime) -> datetime:
-    """From when on expiry deletes a reading: raw readings go by weeks (Monday 00:00 UTC) once their days are over."""
-    monday = (fix_time.astimezone(UTC) - timedelta(days=fix_time.astimezone(UTC).weekday())).replace(
-        hour=0, minute=0, second=0, microsecond=0
-    )
-    return monday + timedelta(days=7 + READINGS_DAYS)
 
 
 def _pieces(file: IO[bytes]) -> Iterator[bytes]:

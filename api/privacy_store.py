@@ -27,7 +27,10 @@ _OF_SPANS = """
         on r.device_key = own.device_key and r.fix_time >= own.from_time
        and r.fix_time < coalesce(own.to_time, 'infinity')
 """
-_HELD = "select count(*) as readings, min(r.fix_time) as oldest, max(r.fix_time) as latest" + _OF_SPANS
+_HELD = (
+    "select count(*) as readings, min(r.fix_time) as oldest, max(r.fix_time) as latest,"
+    " telemetry.week_of(min(r.fix_time)) + interval '7 days' as oldest_week_ends" + _OF_SPANS
+)
 _COPY_READINGS = (
     "copy (select d.device_id, r.fix_time, r.latitude_deg, r.longitude_deg, r.altitude_m, r.speed_mps, r.heading_deg,"
     " r.odometer_m, r.accuracy_m, r.hdop, r.satellites, r.acceleration_forward_mps2, r.acceleration_lateral_mps2,"
@@ -65,11 +68,12 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """How many raw readings are kept; times None where there is none."""
+    """How many raw readings are kept; times None where there is none. Readings go by weeks, the oldest first."""
 
     readings: int
     oldest: datetime | None
     latest: datetime | None
+    oldest_week_ends: datetime | None
 
 
 @dataclass(frozen=True, slots=True)

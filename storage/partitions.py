@@ -1,5 +1,5 @@
 """Weekly partitions of `telemetry.reading`: from Monday 00:00 UTC, named `reading_YYYYMMDD`. Where the server has
-TimescaleDB the table is a hypertable, and the engine makes its own.
+TimescaleDB the table is a hypertable, and the engine makes its own, from Thursday 00:00 UTC.
 """
 
 from datetime import date, datetime, timedelta
@@ -41,7 +41,7 @@ def reading_floor(conn: Conn) -> datetime | None:
 
 
 def announce_expiry(conn: Conn, before: datetime, as_of: datetime) -> datetime:
-    """Let no reading be stored from before the week of `before`; that week's Monday, or a later one announced already.
+    """Let no reading be stored from before the week of `before`; where it begins, or a later one announced already.
 
     To be committed before `expire_partitions`, which then holds up no upload while it counts.
     """

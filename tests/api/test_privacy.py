@@ -3,7 +3,7 @@
 import csv
 import io
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 from zipfile import ZipFile
 
@@ -11,9 +11,9 @@ import pytest
 from fastapi.testclient import TestClient
 
 from api.app import create_api
-from api.privacy_routes import deletable_on
 from tests.api.conftest import copied, sign_in
 from tests.api.world import ANNA, BEN, DESK, NOW, POLICY_OF, World
+from tests.storage.engine import week_of
 
 
 def exported(client: TestClient) -> dict[str, str]:
@@ -90,13 +90,9 @@ def test_a_look_at_evidence_is_shown_with_its_time(world: World, server_dsn: str
             assert (look["by"], look["trip_id"], look["with_way"]) == ("underwriter", trip, True)
 
 
-def test_a_reading_goes_with_its_week() -> None:
-    sunday, monday = datetime(2026, 10, 11, 23, 59, tzinfo=UTC), datetime(2026, 10, 12, tzinfo=UTC)
-    assert deletable_on(sunday) == datetime(2027, 1, 10, tzinfo=UTC)
-    assert deletable_on(monday) == datetime(2027, 1, 17, tzinfo=UTC)
-
-
 def test_the_page_counts_down(client: TestClient) -> None:
     sign_in(client, ANNA)
     text = client.get("/privacy").text
-    assert "in 67 days" in text  # 5 October, its week's end on the 12th, 90 days: 10 January; it is 3 November, 17:30
+    # Of 5 October, a Monday; the week's end is the 12th and 90 days later is 10 January. It is 3 November, 17:30.
+    gone_on = week_of(datetime(2026, 10, 5, tzinfo=UTC)) + timedelta(days=7 + 90)
+    assert f"in {(gone_on - datetime(2026, 11, 3, 17, 30, tzinfo=UTC)).days} days" in text

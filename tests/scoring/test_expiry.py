@@ -20,8 +20,9 @@ from scoring.verify import verify
 from scoring.worker import work_once
 from storage.pool import Database
 from tests.scoring.driving import drive, profile
+from tests.storage.engine import week_of
 
-FLOOR = datetime(2026, 10, 5, tzinfo=UTC)  # a Monday
+FLOOR = week_of(datetime(2026, 10, 5, tzinfo=UTC))
 RECEIVED_AT = FLOOR + timedelta(days=3)
 EXPIRED_AT = FLOOR + timedelta(days=91)
 SPEED = profile((0, 0), (10, 14), (300, 14), (303, 3), (320, 15), (1180, 15), (1190, 0), (1200, 0))
@@ -190,7 +191,7 @@ def test_what_was_not_scored_yet_does_not_expire_unasked(scored: Database) -> No
 
 
 def test_the_bytes_of_quarantine_go_too_and_its_count_stays(scored: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    body = b'{"readings": [{"fix_time": "2026-10-01T10:00:00Z", "speed_mps": 160}]}'
+    body = b'{"readings": [{"fix_time": "2026-09-29T10:00:00Z", "speed_mps": 160}]}'
     with scored.role("telemetry") as conn:
         device = find_device(conn, "car-1")
     for received_at in (FLOOR - timedelta(seconds=1), FLOOR):

@@ -6,6 +6,7 @@ import pytest
 
 from storage.partitions import ensure_partitions, expire_partitions
 from storage.pool import Database
+from tests.storage.engine import week_of
 from tests.storage.test_partitions import add_reading, is_hypertable
 
 MONDAY = datetime(2026, 11, 2, tzinfo=UTC)
@@ -60,6 +61,17 @@ def test_expiry_drops_whole_chunks(timescale: Database) -> None:
         expire_partitions(conn, MONDAY + timedelta(weeks=2))
         left = conn.execute("select count(*) from telemetry.reading").fetchone()
     assert left == (1,)
+
+
+@pytest.mark.parametrize("time", [MONDAY, MONDAY + timedelta(days=3), MONDAY + timedelta(days=3, microseconds=-1)])
+def test_weeks_expire_where_the_chunks_end(timescale: Database, time: datetime) -> None:
+    """Nothing below the floor is left, and nothing above it is gone: a chunk of the engine's is a week of ours."""
+    add_reading(timescale, time)
+    with timescale.role("telemetry") as conn:
+        week = conn.execute("select telemetry.week_of(%s)", (time,)).fetchone()
+    with timescale.role("owner") as conn:
+        chunk = conn.execute("select range_start from timescaledb_information.chunks").fetchone()
+    assert week == chunk == (week_of(time),)
 
 
 def test_a_statement_may_open_any_number_of_compressed_readings(timescale: Database) -> None:

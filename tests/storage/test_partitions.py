@@ -9,6 +9,7 @@ import pytest
 
 from storage.partitions import ensure_partitions, ensure_partitions_of, expire_partitions
 from storage.pool import Database
+from tests.storage.engine import week_of
 
 SUNDAY_NIGHT = datetime(2026, 11, 1, 23, 59, 59, 999999, tzinfo=UTC)
 
@@ -107,6 +108,15 @@ def test_expiry_drops_whole_weeks_and_the_paths_drawn_from_them(plain: Database)
         ]
         assert conn.execute("select count(*) from telemetry.trip").fetchone() == (2,)
     assert partitions(database) == ["reading_20261102", "reading_20261109"]
+
+
+@pytest.mark.parametrize("off", [timedelta(0), timedelta(days=7, microseconds=-1), timedelta(days=-3000)])
+def test_weeks_expire_where_the_partitions_end(plain: Database, off: timedelta) -> None:
+    time = SUNDAY_NIGHT + timedelta(microseconds=1) + off
+    with plain.role("telemetry") as conn:
+        ensure_partitions(conn, time, time)
+        assert conn.execute("select telemetry.week_of(%s)", (time,)).fetchone() == (week_of(time),)
+    assert partitions(plain) == [f"reading_{week_of(time):%Y%m%d}"]
 
 
 def test_whoever_waits_for_another_finds_its_partition(plain: Database) -> None:
