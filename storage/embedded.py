@@ -31,6 +31,7 @@ from storage.errors import DataFolderReadOnly, DataFolderUnusable, ServerDoesNot
 _LOG = logging.getLogger(__name__)
 
 SYSTEM_USER = "wayrate-postgres"  # PostgreSQL refuses to run as root
+_USER_TRIES = 50
 WATCH_S = 1.0
 START_TIMEOUT_S = 120  # recovery after a crash may have much to replay
 ORPHANS_GRACE_S = 3.0
@@ -342,18 +343,25 @@ def _system_group(folder: Path) -> str:
     import grp  # noqa: PLC0415
     import pwd  # noqa: PLC0415
 
-    try:
-        entry = pwd.getpwnam(SYSTEM_USER)
-    except KeyError:
-        command = ["useradd", "--system", "--user-group", "--no-create-home", "--shell", "/bin/false", SYSTEM_USER]
+    command = ["useradd", "--system", "--user-group", "--no-create-home", "--shell", "/bin/false", SYSTEM_USER]
+    why: object = ""
+    for _ in range(_USER_TRIES):
         try:
-            subprocess.run(command, check=True, capture_output=True)  # noqa: S603
-        except (OSError, subprocess.CalledProcessError) as err:
-            raise ServerDoesNotStart(
-                folder, f"PostgreSQL does not run as root and the user {SYSTEM_USER} cannot be made ({err})"
-            ) from err
-        entry = pwd.getpwnam(SYSTEM_USER)
-    return grp.getgrgid(entry.pw_gid).gr_name
+            return grp.getgrgid(pwd.getpwnam(SYSTEM_USER).pw_gid).gr_name
+        except KeyError:
+            pass
+        # Of several processes on a fresh machine one makes the user; the others fail meanwhile, and find it.
+        try:
+            made = subprocess.run(command, check=False, capture_output=True, text=True)  # noqa: S603
+        except OSError as err:
+            why = err
+            break
+        if made.returncode:
+            why = made.stderr.strip()
+            time.sleep(0.1)
+    raise ServerDoesNotStart(
+        folder, f"PostgreSQL does not run as root and the user {SYSTEM_USER} cannot be made ({why})"
+    )
 
 
 def _let_pass(folder: Path) -> None:

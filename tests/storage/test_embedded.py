@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from shutil import which
 from tempfile import TemporaryDirectory
 
 import psycopg
@@ -35,6 +36,17 @@ def hold(folder: Path) -> subprocess.Popen[str]:
     assert holder.stdout is not None
     assert holder.stdout.readline() == "up\n"
     return holder
+
+
+USER_MAKER = """
+import sys
+from pathlib import Path
+from storage import embedded
+embedded.SYSTEM_USER = sys.argv[1]
+print("ready", flush=True)
+sys.stdin.readline()
+print(embedded._system_group(Path()))
+"""
 
 
 def let_go(holder: subprocess.Popen[str]) -> None:
@@ -206,3 +218,31 @@ def test_a_server_that_dies_under_a_long_command_is_started_again() -> None:
             except psycopg.OperationalError:
                 assert time.monotonic() < deadline
                 time.sleep(0.1)
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or which("useradd") is None, reason="only root makes users")
+def test_many_first_commands_at_once_make_one_user() -> None:
+    name = f"wayrate-test-{os.getpid()}"
+    makers = [
+        subprocess.Popen(
+            [sys.executable, "-c", USER_MAKER, name],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=ROOT,
+        )
+        for _ in range(6)
+    ]
+    try:
+        for maker in makers:
+            assert maker.stdout is not None
+            assert maker.stdout.readline() == "ready\n"
+        for maker in makers:
+            assert maker.stdin is not None
+            maker.stdin.write("go\n")
+            maker.stdin.flush()
+        told = [maker.communicate() for maker in makers]
+        assert told == [(f"{name}\n", "")] * 6
+    finally:
+        subprocess.run(["userdel", name], check=False, capture_output=True)
