@@ -56,9 +56,14 @@ def copied(world: World, server_dsn: str) -> Iterator[World]:
     source = str(conninfo.conninfo_to_dict(world.database.dsn)["dbname"])
     name = f"wayrate_copy_{uuid4().hex[:12]}"
     with psycopg.connect(server_dsn, autocommit=True) as conn:
-        # Nobody may be connected to what is copied; the pool opens fresh connections by itself.
-        conn.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = %s", (source,))
-        conn.execute(sql.SQL("create database {} template {}").format(sql.Identifier(name), sql.Identifier(source)))
+        # Nobody may be connected to what is copied: the pool opens fresh connections by itself, and the workers of
+        # TimescaleDB come back at once unless they are locked out.
+        conn.execute(sql.SQL("alter database {} allow_connections false").format(sql.Identifier(source)))
+        try:
+            conn.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = %s", (source,))
+            conn.execute(sql.SQL("create database {} template {}").format(sql.Identifier(name), sql.Identifier(source)))
+        finally:
+            conn.execute(sql.SQL("alter database {} allow_connections true").format(sql.Identifier(source)))
         try:
             with Database(conninfo.make_conninfo(server_dsn, dbname=name)) as database:
                 yield World(database, world.roads)

@@ -7,18 +7,15 @@ from decimal import Decimal
 from uuid import uuid4
 
 import numpy as np
-import psycopg
 import pytest
 from fastapi.testclient import TestClient
-from psycopg import conninfo, sql
 
 from api.app import create_api
 from api.contest_view import HIDDEN_M, trimmed
 from pricing.close import post_adjustments
 from scoring.geodesy import haversine_m
 from scoring.store import fetch_track
-from storage.pool import Database
-from tests.api.conftest import sign_in
+from tests.api.conftest import copied, sign_in
 from tests.api.unmarked import english_in
 from tests.api.world import ANNA, BEN, DESK, NOW, POLICY_OF, World
 
@@ -28,16 +25,8 @@ POLICY = f"/api/v1/policies/{POLICY_OF[ANNA]}"
 @pytest.fixture
 def own_world(world: World, server_dsn: str) -> Iterator[World]:
     """A copy of the small book that may be written to."""
-    source = conninfo.conninfo_to_dict(world.database.dsn)["dbname"]
-    name = f"wayrate_own_{uuid4().hex[:12]}"
-    with psycopg.connect(server_dsn, autocommit=True) as conn:
-        conn.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = %s", (source,))
-        conn.execute(
-            sql.SQL("create database {} template {}").format(sql.Identifier(name), sql.Identifier(str(source)))
-        )
-        with Database(conninfo.make_conninfo(server_dsn, dbname=name)) as database:
-            yield World(database, world.roads)
-        conn.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
+    with copied(world, server_dsn) as copy:
+        yield copy
 
 
 def visitor(world: World, email: str) -> TestClient:
