@@ -29,6 +29,7 @@ WAITS = {
     "statement_missing": "a month of cover has no statement yet",
     "adjustment_missing": "a changed trip is not in the statements yet",
     "contest_open": "a contest waits for its decision",
+    "scoring_missing": "trips of a device that others have, too, are not scored yet",
 }
 
 

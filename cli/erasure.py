@@ -15,7 +15,7 @@ def run(data_dir: DataDir = None, as_of: AsOf = None) -> None:
     """Erase everybody whose request was granted and waits for nothing, and identities whose time is over. Run it daily.
 
     Says of each person (by a random key) what was done, or what it waits for: a policy in force, a month that is not
-    posted (`wayrate close`), an adjustment (`wayrate work`), an open contest.
+    posted (`wayrate close`), an adjustment or what is not scored of a shared device (`wayrate work`), an open contest.
     """
     from portfolio.erasure import run as erase
 

@@ -10,6 +10,7 @@ from enum import StrEnum
 from uuid import UUID, uuid4
 
 from portfolio import erasure_store as store
+from portfolio import erasure_waits_store
 from portfolio.erasure_store import DeviceOf, LockedIdentity, Request
 from portfolio.errors import ErasureDecided, NoErasure, NoReason
 from pricing.policies import plan_on
@@ -29,6 +30,7 @@ class Waits(StrEnum):
     STATEMENT_MISSING = "statement_missing"  # a month of cover is not posted
     ADJUSTMENT_MISSING = "adjustment_missing"  # trips changed, and no adjustment has followed yet
     CONTEST_OPEN = "contest_open"  # the person's own, and waits for a decision
+    SCORING_MISSING = "scoring_missing"  # a device that others have, too, sent what no worker has scored yet
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +77,13 @@ def decide(conn: Conn, request_id: UUID, *, granted: bool, words: str, decided_b
 def waits_for(database: Database, person_key: UUID, day: date) -> tuple[Waits, ...]:
     """What stands in the way of erasing a person on that day."""
     with database.role("policy") as conn:
-        in_force = store.has_policy_in_force(conn, person_key, day)
-        to_post = store.has_month_to_post(conn, person_key)
+        in_force = erasure_waits_store.has_policy_in_force(conn, person_key, day)
+        to_post = erasure_waits_store.has_month_to_post(conn, person_key)
     with database.role("link") as conn:
-        to_follow, contest = store.has_change_to_follow(conn, person_key), store.has_open_contest(conn, person_key)
-    held = zip(Waits, (in_force, to_post, to_follow, contest), strict=True)
+        to_follow = erasure_waits_store.has_change_to_follow(conn, person_key)
+        contest = erasure_waits_store.has_open_contest(conn, person_key)
+        to_score = erasure_waits_store.has_driving_to_score(conn, person_key)
+    held = zip(Waits, (in_force, to_post, to_follow, contest, to_score), strict=True)
     return tuple(reason for reason, holds in held if holds)
 
 
@@ -116,6 +120,9 @@ def _erase(database: Database, request: Request, as_of: datetime) -> Done:
         store.lock_person(conn, person_key)
         policies = store.fetch_policy_keys(conn, person_key)
         devices = store.fetch_devices(conn, person_key, policies)
+        store.lock_devices(conn, person_key, devices)
+        if erasure_waits_store.has_driving_to_score(conn, person_key):  # stored since it was asked for
+            return Done(person_key, request.request_id, (Waits.SCORING_MISSING,))
         kept = _identity_kept(conn, policies, as_of)
         names = store.fetch_names(conn, person_key)
         store.erase_driving(conn, person_key, policies, devices, as_of)

@@ -33,31 +33,6 @@ _LOCKED = "select person_key, name, email, until, because from policy.locked_ide
 _LOCKED_OF = _LOCKED + " where person_key = %s"
 _LOCKED_UNTIL = _LOCKED + " where until <= %s order by until, person_key"
 
-# What stands in the way: each query with the role whose room it asks.
-
-_IN_FORCE = "select exists (select from policy.policy where person_key = %(person)s and ends_on > %(day)s)"
-_NOT_POSTED = """
-    select exists (
-        select from policy.policy p
-          cross join lateral (
-              select to_char(p.ends_on - 1, 'YYYY-MM') as month where p.ends_on > p.starts_on
-              union
-              select t.local_month from link.trip_of_policy t
-               where t.policy_key = p.policy_key
-                 and t.local_month between to_char(p.starts_on, 'YYYY-MM') and to_char(p.ends_on - 1, 'YYYY-MM')) due
-         where p.person_key = %(person)s
-           and not exists (select from policy.statement s where s.policy_key = p.policy_key and s.period = due.month))
-"""
-_CONTEST_OPEN = """
-    select exists (select from link.contest c join policy.policy p using (policy_key)
-                    where p.person_key = %(person)s
-                      and not exists (select from link.contest_decision d where d.contest_id = c.contest_id))
-"""
-_NOT_ADJUSTED = """
-    select exists (select from telemetry.trip_change c join link.assignment a using (device_key)
-                     join policy.policy p using (policy_key) where p.person_key = %(person)s)
-"""
-
 # Whose is what
 
 _POLICIES = "select policy_key from policy.policy where person_key = %(person)s order by policy_key"
@@ -72,13 +47,16 @@ _NAMES = """
     union select email from policy.person where person_key = %(person)s
     union select email from policy.account where person_key = %(person)s
 """
-# An upload holds its device to the end of its transaction, a worker that of its key: nobody stores while this runs.
-_LOCK_DEVICES = "select from telemetry.device where device_key = any(%(devices)s) order by device_key for update"
-_LOCK_WORKERS = """
-    select pg_advisory_xact_lock(device_key) from (
-        select unnest(%(all_devices)s::bigint[]) as device_key
-        union select device_key from link.trip_driver where person_key = %(person)s order by 1) held
+# A worker holds a device by its key, an upload its row to the end of the transaction: nobody stores while this runs.
+_CONCERNED = """
+    select d.device_key from telemetry.device d
+     where d.device_key = any(%(devices)s)
+        or d.device_key in (select device_key from link.trip_driver where person_key = %(person)s)
+     order by 1
 """
+_LOCK_WORKERS = "select pg_advisory_xact_lock(device_key) from unnest(%(devices)s::bigint[]) as device_key"
+_LOCK_DEVICES = "select from telemetry.device where device_key = any(%(devices)s) order by device_key for update"
+
 
 # Devices that measured nobody else go whole, and leave a tombstone.
 
@@ -109,17 +87,23 @@ _DEVICES_GONE = (
 
 # Of a device that measures somebody else, too, the person's times go.
 
+# What was received by now is cut, or the erasure would wait; who stores next may have been received before it began.
 _SPANS = (
-    """insert into telemetry.erased_span (device_key, from_time, to_time, trips_stay, erased_at)
-       select device_key, from_time, to_time, false, %(as_of)s from link.assignment
-        where policy_key = any(%(policies)s) and device_key <> all(%(devices)s)
+    """insert into telemetry.erased_span (device_key, from_time, to_time, trips_stay, erased_at, received_by)
+       select a.device_key, a.from_time, a.to_time, false, %(as_of)s,
+              (select coalesce(max(received_at), %(as_of)s) from telemetry.upload u where u.device_key = a.device_key)
+         from link.assignment a
+        where a.policy_key = any(%(policies)s) and a.device_key <> all(%(devices)s)
        on conflict (device_key, from_time) do update
-          set to_time = excluded.to_time, trips_stay = false, erased_at = excluded.erased_at""",
+          set to_time = excluded.to_time, trips_stay = false,
+              erased_at = excluded.erased_at, received_by = excluded.received_by""",
     # Where somebody drove under another's policy, the ways go; the policyholder's kilometres and statements stay.
-    """insert into telemetry.erased_span (device_key, from_time, to_time, trips_stay, erased_at)
-       select t.device_key, t.started_at, t.ended_at + interval '1 microsecond', true, %(as_of)s
+    """insert into telemetry.erased_span (device_key, from_time, to_time, trips_stay, erased_at, received_by)
+       select t.device_key, t.started_at, t.ended_at + interval '1 microsecond', true, %(as_of)s,
+              (select coalesce(max(received_at), %(as_of)s) from telemetry.upload u where u.device_key = t.device_key)
          from link.driver_of_trip d join telemetry.trip t using (trip_id)
         where d.driver = %(person)s and d.policyholder <> %(person)s and t.device_key <> all(%(devices)s)
+          and t.device_key in (select device_key from link.trip_driver where person_key = %(person)s)
        on conflict do nothing""",
 )
 _SPANS_GO = (
@@ -304,26 +288,6 @@ def fetch_locked_until(conn: Conn, day: date) -> list[LockedIdentity]:
         return cur.execute(_LOCKED_UNTIL, (day,)).fetchall()
 
 
-def has_policy_in_force(conn: Conn, person_key: UUID, day: date) -> bool:
-    """Whether a policy of the person covers that day or a later one (role policy)."""
-    return _asked(conn, _IN_FORCE, {"person": person_key, "day": day})
-
-
-def has_month_to_post(conn: Conn, person_key: UUID) -> bool:
-    """Whether a month of cover with trips, or the last one, has no statement (role policy)."""
-    return _asked(conn, _NOT_POSTED, {"person": person_key})
-
-
-def has_open_contest(conn: Conn, person_key: UUID) -> bool:
-    """Whether a contest waits for its decision (role link)."""
-    return _asked(conn, _CONTEST_OPEN, {"person": person_key})
-
-
-def has_change_to_follow(conn: Conn, person_key: UUID) -> bool:
-    """Whether trips changed and pricing has not followed yet (role link)."""
-    return _asked(conn, _NOT_ADJUSTED, {"person": person_key})
-
-
 def fetch_policy_keys(conn: Conn, person_key: UUID) -> list[UUID]:
     """The policies of a person."""
     return [UUID(str(row[0])) for row in conn.execute(_POLICIES, {"person": person_key}).fetchall()]
@@ -341,19 +305,28 @@ def fetch_names(conn: Conn, person_key: UUID) -> list[str]:
     return [str(row[0]) for row in rows if row[0]]
 
 
+def lock_devices(conn: Conn, person_key: UUID, devices: Sequence[DeviceOf]) -> None:
+    """Nothing more is stored or scored of these, nor of what else the person drove, until the end (role owner)."""
+    asked = {"person": person_key, "devices": [one.device_key for one in devices]}
+    concerned = [row[0] for row in conn.execute(_CONCERNED, asked).fetchall()]
+    for step in (_LOCK_WORKERS, _LOCK_DEVICES):
+        conn.execute(step, {"devices": concerned})
+
+
 def erase_driving(
     conn: Conn, person_key: UUID, policy_keys: Sequence[UUID], devices: Sequence[DeviceOf], as_of: datetime
 ) -> None:
-    """Devices, readings, trips, contests and what was said with us; what is left are random keys (role owner)."""
+    """Devices, readings, trips, contests and what was said with us; what is left are random keys (role owner).
+
+    The devices are locked, and nothing of them waits to be scored.
+    """
     values = {
         "person": person_key,
         "policies": list(policy_keys),
         "devices": [one.device_key for one in devices if one.alone],
-        "all_devices": [one.device_key for one in devices],
         "as_of": as_of,
     }
-    steps = (_LOCK_WORKERS, _LOCK_DEVICES, *_SPANS, *_DEVICES_GO, *_SPANS_GO, *_DEVICES_GONE, *_PERSON_GOES)
-    for step in steps:
+    for step in (*_SPANS, *_DEVICES_GO, *_SPANS_GO, *_DEVICES_GONE, *_PERSON_GOES):
         conn.execute(step, values)
 
 
@@ -399,8 +372,3 @@ def complete(conn: Conn, request_id: UUID, as_of: datetime) -> None:
 def lift_tombstone(conn: Conn, device_id: str) -> bool:
     """Let a device of that id be enrolled again; False where none was erased (role owner)."""
     return conn.execute(_LIFT, (device_id,)).rowcount == 1
-
-
-def _asked(conn: Conn, query: str, values: dict[str, object]) -> bool:
-    row = conn.execute(query, values).fetchone()
-    return bool(row and row[0])

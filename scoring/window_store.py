@@ -30,7 +30,10 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Gone:
-    """A time [from, to) whose readings were deleted, by when, and why: `expired` or `erased`."""
+    """A time [from, to) whose readings were deleted, and why: `expired` or `erased`.
+
+    What had been received `by` then was cut before they went.
+    """
 
     from_us: int
     to_us: int
@@ -65,7 +68,7 @@ _REFUSE_WINDOW = """
     values (%(device_key)s, %(from_time)s, %(to_time)s, %(reason)s, %(at)s)
 """
 _GONE = """
-    select from_time, least(to_time, '9999-01-01') as to_time, erased_at as by, 'erased' as reason
+    select from_time, least(to_time, '9999-01-01') as to_time, received_by as by, 'erased' as reason
       from telemetry.erased_span where device_key = %(device_key)s and to_time > from_time
     union all
     (select 'epoch', expired_before, announced_at, 'expired' from telemetry.reading_expiry

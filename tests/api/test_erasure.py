@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import numpy as np
 import pytest
 from psycopg import sql
 
-from ingest.accept import accept
+from ingest.accept import accept, accept_file
+from ingest.decoded import Decoded
 from ingest.decoders import traccar, wayrate
 from ingest.devices import enrol, find_device
 from ingest.enrolment import make_code
@@ -26,16 +28,19 @@ from pricing.agreements import Asked, assess_claim, cancel, keep_claim
 from pricing.close import close_period, post_adjustments
 from pricing.contests import Dispute, contest, look_at_evidence
 from pricing.contests import decide as decide_contest
+from pricing.device_links import assign_device
 from pricing.month import Month, rate_month
 from pricing.plan import parse_plan
 from pricing.policies import plan_of_hash, publish
 from pricing.store import fetch_postings
 from scoring.label_store import label_trip
+from scoring.worker import work_once
 from storage.audit import check_chain, entries
 from storage.pool import Conn, Database
 from tests.api.conftest import copied
 from tests.api.test_book_sum_store import risks_are_those_of_the_rows
 from tests.api.world import ANNA, BEN, NOW, POLICY_OF, World
+from tests.scoring.driving import drive, profile
 
 ROOT = Path(__file__).parents[2]
 CANARY = "CANARY-9f3c41"
@@ -304,3 +309,39 @@ def test_an_identity_that_a_law_keeps_is_locked_until_its_day_and_erased_then(pl
     (done,) = run(database, datetime(2032, 12, 1, tzinfo=UTC))
     assert (done.person_key, done.request_id) == (planted.person_key, None)
     assert {name: tables for name, tables in found_in(database, planted.needles).items() if tables} == {}
+
+
+def arrives(database: Database, begins: datetime, received_at: datetime) -> None:
+    """A drive of twenty minutes, stored and not scored."""
+    speed = profile((0, 0), (10, 14), (1190, 14), (1200, 0))
+    readings = drive(1200.0, speed, noise_m=2.0, start_us=round(begins.timestamp() * 1e6), origin=(60.2, 24.9))
+    decoded = Decoded(readings, len(readings), (), np.arange(len(readings)), lambda _: b"raw")
+    accept_file(database, "car-anna", decoded, received_at)
+
+
+def test_who_has_the_device_now_loses_nothing_that_waits_to_be_scored(planted: Planted) -> None:
+    """Nor what is received before the erasure begins and stored after it."""
+    database = planted.database
+    close_all(database)
+    assign_device(database, POLICY_OF[BEN], "car-anna", datetime(2026, 12, 2, tzinfo=UTC))
+    post_adjustments(database, LATER)
+    first, second = LATER - timedelta(days=3), LATER - timedelta(days=3, hours=2)
+    arrives(database, first, first + timedelta(hours=1))
+    granted(planted)
+    assert waits_for(database, planted.person_key, LATER.date()) == (Waits.SCORING_MISSING,)
+    (done,) = run(database, LATER)
+    assert done.waits == (Waits.SCORING_MISSING,)
+    assert "policy.person" in found_in(database, {"name": b"Anna"})["name"]
+    work_once(database, None, None, as_of=LATER)
+    post_adjustments(database, LATER)
+    (done,) = run(database, LATER)
+    assert (done.waits, done.devices) == ((), 0)  # the device is Ben's, and stays
+    arrives(database, second, LATER - timedelta(seconds=1))
+    work_once(database, None, None, as_of=LATER)
+    with database.role("telemetry") as conn:
+        starts = conn.execute(
+            "select started_at from telemetry.trip join telemetry.device using (device_key) "
+            "where device_id = 'car-anna' order by 1"
+        ).fetchall()
+        assert [round((start - first) / timedelta(hours=1)) for (start,) in starts] == [-2, 0]
+        assert conn.execute("select from telemetry.refused_window").fetchall() == []

@@ -382,9 +382,9 @@ def test_whoever_has_a_device_after_an_erasure_keeps_what_it_measures(database: 
         enrol(conn, "car-1", CLOSED_AT)
     with database.role("owner") as conn:
         conn.execute(
-            """insert into telemetry.erased_span (device_key, from_time, to_time, trips_stay, erased_at)
-               select device_key, '2026-01-01Z', 'infinity', false, %s from telemetry.device""",
-            (erased_at,),
+            """insert into telemetry.erased_span (device_key, from_time, to_time, trips_stay, erased_at, received_by)
+               select device_key, '2026-01-01Z', 'infinity', false, %(at)s, %(at)s from telemetry.device""",
+            {"at": erased_at},
         )
     add_policy(database, document(devices=[]), CLOSED_AT)
     for first, ends in ((begins, begins), (datetime(2026, 10, 1, tzinfo=UTC), erased_at)):

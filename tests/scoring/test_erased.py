@@ -54,9 +54,9 @@ def erase(database: Database, trips_stay: bool = False) -> None:
     """As an erasure of the person in the middle does."""
     with database.role("owner") as conn:
         conn.execute(
-            """insert into telemetry.erased_span (device_key, from_time, to_time, trips_stay, erased_at)
-               select device_key, %s, %s, %s, %s from telemetry.device""",
-            (FROM, TO, trips_stay, ERASED_AT),
+            """insert into telemetry.erased_span (device_key, from_time, to_time, trips_stay, erased_at, received_by)
+               select device_key, %s, %s, %s, %s, %s from telemetry.device""",
+            (FROM, TO, trips_stay, ERASED_AT, RECEIVED_AT),
         )
         erase_late(conn, ERASED_AT)
 
