@@ -26,6 +26,7 @@ HOME = {
 
 
 @router.get("/", response_class=HTMLResponse)
+@router.get("/sign-in", response_class=HTMLResponse)  # where a refused sign-in leaves the address bar
 def show_sign_in(request: Request) -> Response:
     """The sign-in page, or the way home for somebody signed in."""
     account = account_of(request)

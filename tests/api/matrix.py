@@ -23,7 +23,8 @@ _ZONES, _ERASE, _LOCATION = "Privacy zones", "Export, erase", "Precise location 
 _PORTFOLIO, _TOUCHPOINTS = "Portfolio", "Touchpoints, offers"
 
 PUBLIC = {
-    "GET /", "POST /sign-in", "GET /sign-in/oidc", "GET /sign-in/oidc/callback", "POST /language", "GET /health",
+    "GET /", "GET /sign-in", "POST /sign-in", "GET /sign-in/oidc", "GET /sign-in/oidc/callback", "POST /language",
+    "GET /health",
 }  # fmt: skip
 
 ROW_OF = {

@@ -88,6 +88,7 @@ def test_an_address_that_nobody_can_have_is_refused(client: TestClient) -> None:
 def test_a_wrong_password_signs_nobody_in(client: TestClient) -> None:
     assert sign_in(client, BEN, "not the password") == 401
     assert SESSION_COOKIE not in client.cookies
+    assert 'name="password"' in client.get("/sign-in").text  # the address bar of the refusal, opened again
 
 
 @pytest.mark.parametrize("token", ["", "made-up"])
