@@ -32,8 +32,9 @@ def take_attempt(conn: Conn, email: str, as_of: datetime) -> datetime | None:
     Commit it then: a try that is under way counts for every other. What is over goes.
     """
     values = {"who": _hashed(email), "now": as_of, "since": as_of - WINDOW, "most": MOST_IN_WINDOW}
-    conn.execute(_FORGET_OLD, values)
-    if conn.execute(_TAKE, values).rowcount:
+    taken = conn.execute(_TAKE, values).rowcount
+    conn.execute(_FORGET_OLD, values)  # behind it: whoever waits for an address must hold no other
+    if taken:
         return None
     row = conn.execute(_EARLIEST, values).fetchone()
     earliest = row[0] if row else None

@@ -332,7 +332,7 @@ def read_book_statements(
 
 def _statements(request: Request, database: Database, policy: Policy, paging: Paging) -> Response:
     def read(conn: Conn) -> list[PeriodStatement]:
-        periods = fetch_latest_periods(conn, policy.policy_key, paging.most, paging.last)
+        periods = fetch_latest_periods(conn, policy.policy_key, paging.most, paging.last_month)
         return fetch_statements(conn, policy, paging.shown(periods, str))
 
     statements = database.read("policy", read)

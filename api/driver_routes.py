@@ -31,6 +31,8 @@ from storage.pool import Database
 
 router = APIRouter()
 DRIVES = 200
+NAME = r"^[^\x00]*\S[^\x00]*$"
+EMAIL = r"^[^\x00\s]+@[^\x00\s]+$"
 
 
 class DriverIn(BaseModel):
@@ -38,8 +40,8 @@ class DriverIn(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    name: str = Field(min_length=1, max_length=200, pattern=r"^[^\x00]*\S[^\x00]*$")
-    email: str = Field(min_length=3, max_length=320, pattern=r"^[^\x00\s]+@[^\x00\s]+$", examples=["kim@example.org"])
+    name: str = Field(min_length=1, max_length=200, pattern=NAME)
+    email: str = Field(min_length=3, max_length=320, pattern=EMAIL, examples=["kim@example.org"])
 
 
 class DriverOut(BaseModel):
@@ -104,8 +106,8 @@ def add_by_form(
     database: Store,
     now: Now,
     *,
-    name: Annotated[str, Form(min_length=1, max_length=200)],
-    email: Annotated[str, Form(min_length=3, max_length=320)],
+    name: Annotated[str, Form(min_length=1, max_length=200, pattern=NAME)],
+    email: Annotated[str, Form(min_length=3, max_length=320, pattern=EMAIL)],
     form_token: Annotated[str, Form(max_length=200)] = "",
 ) -> Response:
     """Names a driver, and goes back to the page."""

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from api import store
-from api.policy_file import visible_month
+from api.errors import NotFound
 from api.store import Account, MonthTrip, Trip
-from pricing.kept_driving import window_of_month, window_score
+from pricing.kept_driving import latest_month_of, window_of_month, window_score
 from pricing.plan import RatePlan
 from pricing.statement import PeriodStatement, StatementLine
 from pricing.store import Policy, fetch_statement_lines, fetch_statements
@@ -37,7 +37,9 @@ class Overview:
 
 def open_overview(database: Database, reader: Account, policy_id: str, trips: int, now: datetime) -> Overview:
     """The overview of an own policy with its last so many trips. Raises NotFound."""
-    kept = visible_month(database, reader, policy_id, None, now)
+    kept = None if reader.person_key is None else latest_month_of(database, policy_id, now, reader.person_key)
+    if kept is None:
+        raise NotFound("policy", policy_id)
     plan, window = window_of_month(database, kept)
     policy = kept.policy
 

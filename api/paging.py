@@ -6,6 +6,7 @@ here, read here, and of no meaning to anybody else.
 
 import base64
 import binascii
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,6 +16,7 @@ from uuid import UUID
 from fastapi import Depends, Query, Request, Response
 
 from api.errors import BadCursor
+from pricing.periods import MONTH_PATTERN
 
 MOST_ROWS = 1000
 _MOST_ID = 2**63 - 1
@@ -50,6 +52,13 @@ class Paging:
             return None if self.last is None else UUID(self.last)
         except ValueError:
             raise BadCursor from None
+
+    @property
+    def last_month(self) -> str | None:
+        """The key of the last row as a month. Raises BadCursor."""
+        if self.last is not None and not re.fullmatch(MONTH_PATTERN, self.last):
+            raise BadCursor
+        return self.last
 
     @property
     def last_start(self) -> tuple[datetime, UUID] | None:

@@ -40,6 +40,7 @@ from portfolio.offer_store import Offer
 from portfolio.offers import still_allowed
 from pricing.contests import CONTEST_DAYS, REASONS
 from pricing.event_costs import event_costs
+from pricing.periods import MONTH_PATTERN
 from pricing.policies import plan_of_month
 from pricing.statement import PeriodStatement
 from pricing.store import Policy, fetch_statement_of_period, fetch_statements
@@ -99,7 +100,7 @@ def show_trips(
     reader: Policyholder,
     database: Store,
     now: Now,
-    before: Annotated[str | None, Query(pattern=r"^\d{4}-(0[1-9]|1[0-2])$")] = None,
+    before: Annotated[str | None, Query(pattern=MONTH_PATTERN)] = None,
 ) -> Response:
     """Trips under a policy by month, three months a page."""
     with database.role("policy") as conn:

@@ -5,15 +5,12 @@ from datetime import datetime
 from uuid import UUID
 
 from api import store
-from api.accounts import PERSON_ROLES
 from api.errors import NotFound
 from api.home_view import shown_month
 from api.sight import Sight
 from api.store import Account, Trip
 from api.wording import local
 from pricing.driving import inputs_of, not_charged, policy_score
-from pricing.kept_driving import latest_month_of, month_of
-from pricing.kept_driving_store import KeptMonth
 from pricing.month import Month, rate_month
 from pricing.periods import months_before
 from pricing.plan import RatePlan, parse_plan
@@ -95,24 +92,6 @@ def any_policy(conn: Conn, policy_id: str) -> Policy:
     if policy is None:
         raise NotFound("policy", policy_id)
     return policy
-
-
-def visible_month(database: Database, reader: Account, policy_id: str, period: str | None, now: datetime) -> KeptMonth:
-    """A month (None: the latest) of an own policy, or for staff of any: what is kept of its driving.
-
-    Raises NotFound, the same for a foreign policy and for none.
-    """
-    person_key = reader.person_key if reader.role in PERSON_ROLES else None
-    kept = None
-    if person_key is not None or reader.role not in PERSON_ROLES:
-        kept = (
-            latest_month_of(database, policy_id, now, person_key)
-            if period is None
-            else month_of(database, policy_id, period, person_key)
-        )
-    if kept is None:
-        raise NotFound("policy", policy_id)
-    return kept
 
 
 def shown_of(conn: Conn, policy: Policy, now: datetime) -> Shown:

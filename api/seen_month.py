@@ -15,9 +15,10 @@ from api.roles import SESSION_COOKIE
 from api.threads import in_thread
 from pricing.kept_driving import PricedMonth, ScoredMonth, inputs_of_month, window_of_month
 from pricing.kept_driving_store import KeptMonth
+from pricing.periods import MONTH_PATTERN
 from storage.pool import Database
 
-Period = Annotated[str | None, Query(pattern=r"^\d{4}-(0[1-9]|1[0-2])$", description="The month; left out: the latest")]
+Period = Annotated[str | None, Query(pattern=MONTH_PATTERN, description="The month; left out: the latest")]
 
 
 @dataclass(frozen=True, slots=True)

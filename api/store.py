@@ -65,7 +65,7 @@ DELETE_EXPIRED = "delete from policy.session where expires_at <= %(as_of)s"
 
 # Who drove, of the few trips that are asked for, by itself: else it is worked out for each pair of trips.
 _TRIP_COLUMNS = """
-    with d as materialized (
+    with {before} d as materialized (
         select trip_id, policyholder, driver, claimed_by,
                case when driver <> policyholder then policy.agrees(driver, %(purpose)s, %(words)s) end as shows_map
           from link.driver_of_trip where {which}
@@ -80,17 +80,26 @@ _TRIP_COLUMNS = """
 
 _LATEST_FIRST = "order by t.started_at desc, t.trip_id desc"
 TRIPS_OF_POLICY = (
-    _TRIP_COLUMNS.format(which="policy_key = %(policy_key)s") + f" where t.policy_key = %(policy_key)s {_LATEST_FIRST}"
+    _TRIP_COLUMNS.format(before="", which="policy_key = %(policy_key)s")
+    + f" where t.policy_key = %(policy_key)s {_LATEST_FIRST}"
 )
-# Which trips a page has is asked first: of these few alone all the rest is worked out.
+# Which trips a page has is worked out first: of these few alone all the rest is.
 _PAGE = "select trip_id from link.trip_of_policy t where policy_key = %(policy_key)s"
-LATEST = f"{_PAGE} {_LATEST_FIRST} limit %(limit)s"
-LATEST_BEHIND = f"{_PAGE} and (started_at, trip_id) < (%(started_at)s, %(trip_id)s) {_LATEST_FIRST} limit %(limit)s"
-LISTED = f"{_PAGE} and trip_id = any(%(trip_ids)s)"
-OF_MONTHS = f"{_PAGE} and local_month = any(%(months)s)"
-TRIPS_OF_IDS = (
-    _TRIP_COLUMNS.format(which="trip_id = any(%(trip_ids)s)") + f" where t.trip_id = any(%(trip_ids)s) {_LATEST_FIRST}"
+
+
+def _trips_of(page: str) -> str:
+    """One statement, so one moment: a trip that is cut anew meanwhile is in it as it was or as it is."""
+    its = "trip_id = any(array(select trip_id from page))"
+    columns = _TRIP_COLUMNS.format(before=f"page as materialized ({page}),", which=its)
+    return f"{columns} where t.policy_key = %(policy_key)s and t.{its} {_LATEST_FIRST}"
+
+
+LATEST = _trips_of(f"{_PAGE} {_LATEST_FIRST} limit %(limit)s")
+LATEST_BEHIND = _trips_of(
+    f"{_PAGE} and (started_at, trip_id) < (%(started_at)s, %(trip_id)s) {_LATEST_FIRST} limit %(limit)s"
 )
+LISTED = _trips_of(f"{_PAGE} and trip_id = any(%(trip_ids)s)")
+OF_MONTHS = _trips_of(f"{_PAGE} and local_month = any(%(months)s)")
 MONTHS = "select distinct local_month from link.trip_of_policy where policy_key = %(policy_key)s order by 1 desc"
 MONTH_TRIPS = """
     select started_at, time_zone, local_month, distance_m, excluded, grade, totals from link.trip_of_policy
@@ -104,12 +113,12 @@ _MAY_HAVE_DRIVEN = """exists (select from policy.policy_driver n
       where n.person_key = %(person_key)s and n.policy_key = t.policy_key and n.since <= t.started_at
         and (n.until is null or n.until > t.started_at))"""
 OWN_TRIP = (
-    _TRIP_COLUMNS.format(which="trip_id = %(trip_id)s")
+    _TRIP_COLUMNS.format(before="", which="trip_id = %(trip_id)s")
     + f""" where t.trip_id = %(trip_id)s and (p.person_key = %(person_key)s or d.driver = %(person_key)s
                                               or (d.driver is null and {_MAY_HAVE_DRIVEN}))"""
 )
 DRIVES = (
-    _TRIP_COLUMNS.format(which=f"policy_key in ({_NAMED})")
+    _TRIP_COLUMNS.format(before="", which=f"policy_key in ({_NAMED})")
     + f""" where t.policy_key in ({_NAMED}) and p.person_key <> %(person_key)s
              and (d.driver = %(person_key)s or (d.driver is null and {_MAY_HAVE_DRIVEN}))
            order by t.started_at desc limit %(limit)s"""
@@ -270,12 +279,12 @@ def fetch_latest_trips(
     asked = {"policy_key": policy_key, "limit": limit}
     if behind is not None:
         asked |= {"started_at": behind[0], "trip_id": behind[1]}
-    return _trips_of(conn, LATEST if behind is None else LATEST_BEHIND, asked)
+    return _fetch_trips(conn, LATEST if behind is None else LATEST_BEHIND, asked)
 
 
 def fetch_trips_of_months(conn: Conn, policy_key: UUID, months: Sequence[str]) -> list[Trip]:
     """The trips of some months, the latest first."""
-    return _trips_of(conn, OF_MONTHS, {"policy_key": policy_key, "months": list(months)})
+    return _fetch_trips(conn, OF_MONTHS, {"policy_key": policy_key, "months": list(months)})
 
 
 def fetch_trip_of_policy(conn: Conn, policy_key: UUID, trip_id: UUID) -> Trip | None:
@@ -285,7 +294,7 @@ def fetch_trip_of_policy(conn: Conn, policy_key: UUID, trip_id: UUID) -> Trip | 
 
 def fetch_listed_trips(conn: Conn, policy_key: UUID, trip_ids: Iterable[UUID]) -> list[Trip]:
     """Those of some trips that were driven under a policy, the latest first."""
-    return _trips_of(conn, LISTED, {"policy_key": policy_key, "trip_ids": list(trip_ids)})
+    return _fetch_trips(conn, LISTED, {"policy_key": policy_key, "trip_ids": list(trip_ids)})
 
 
 def fetch_months(conn: Conn, policy_key: UUID) -> list[str]:
@@ -295,11 +304,9 @@ def fetch_months(conn: Conn, policy_key: UUID) -> list[str]:
         return months
 
 
-def _trips_of(conn: Conn, ids: str, asked: Mapping[str, object]) -> list[Trip]:
-    with conn.cursor(row_factory=scalar_row) as cur:
-        trip_ids = cur.execute(ids, asked).fetchall()
+def _fetch_trips(conn: Conn, statement: str, asked: Mapping[str, object]) -> list[Trip]:
     with conn.cursor(row_factory=class_row(Trip)) as cur:
-        return [_rescored(trip) for trip in cur.execute(TRIPS_OF_IDS, {"trip_ids": trip_ids} | _map_words())]
+        return [_rescored(trip) for trip in cur.execute(statement, {**asked, **_map_words()})]
 
 
 def fetch_month_trips(conn: Conn, policy_key: UUID, period: str) -> list[MonthTrip]:

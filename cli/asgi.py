@@ -14,8 +14,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from cli.errors import PortInUse
 from ingest.http_protocol import GatewayProtocol
 
-# Threads of a process that serves the pages alone. One runs at a time; of a dozen that want to, some are passed over
-# for a second and more, while requests that queue before four of them wait their turn.
+# Threads of a process that serves the pages alone: so many of the framework's, and as many for `in_thread`. One runs at
+# a time; of a dozen that want to, some are passed over for a second and more, while requests that queue before a few of
+# them wait their turn.
 PAGE_THREADS = 4
 GATEWAY_PATHS = ("/v1/", "/osmand", "/owntracks", "/traccar", "/readyz", "/livez", "/metrics")
 

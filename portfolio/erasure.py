@@ -90,7 +90,8 @@ def waits_for(database: Database, person_key: UUID, day: date) -> tuple[Waits, .
 def run(database: Database, as_of: datetime) -> list[Done]:
     """Everything that is granted and waits for nothing, each in one transaction; then what was locked until today.
 
-    Running it again does nothing twice; late uploads for erased times of a shared device go each time.
+    Running it again does nothing twice; late uploads for erased times of a shared device go each time,
+    and so do old tries to sign in.
     """
     with database.role("policy") as conn:
         granted = [one for one in store.fetch_open(conn) if one.granted]
@@ -105,6 +106,7 @@ def run(database: Database, as_of: datetime) -> list[Done]:
         done.append(Done(locked.person_key, None))
     with database.role("owner") as conn:
         store.erase_late(conn, as_of)
+        store.forget_old_tries(conn, as_of)
     return done
 
 

@@ -160,6 +160,10 @@ _PERSON_GOES = (
     """update policy.erasure_decision d set words = '' from policy.erasure_request r
         where r.request_id = d.request_id and r.person_key = %(person)s and d.words <> ''""",
 )
+_FORGET_TRIES = """delete from policy.sign_in_attempt where email_hash in (
+    select sha256(convert_to(email, 'UTF8')) from policy.account where person_key = %(person)s)"""
+# Of whoever; the next try takes them too, but nobody may come for long.
+_FORGET_OLD_TRIES = "delete from policy.sign_in_attempt where last_at < %(as_of)s - interval '1 hour'"
 _LOCK_IDENTITY = (
     """insert into policy.locked_identity (person_key, name, email, until, because, locked_at)
        select person_key, name, email, %(until)s, %(because)s, %(as_of)s from policy.person
@@ -167,11 +171,11 @@ _LOCK_IDENTITY = (
     "update policy.person set name = 'erased', email = null where person_key = %(person)s",
     "delete from policy.session where account_key in "
     "(select account_key from policy.account where person_key = %(person)s)",
+    _FORGET_TRIES,
 )
 _ERASE_IDENTITY = (
     "update policy.person set name = 'erased', email = null where person_key = %(person)s",
-    """delete from policy.sign_in_attempt where email_hash in (
-           select sha256(convert_to(email, 'UTF8')) from policy.account where person_key = %(person)s)""",
+    _FORGET_TRIES,
     "delete from policy.account where person_key = %(person)s",
     "delete from policy.locked_identity where person_key = %(person)s",
     """update policy.policy set policy_id = 'erased-' || replace(gen_random_uuid()::text, '-', '')
@@ -346,6 +350,11 @@ def erase_identity(conn: Conn, person_key: UUID) -> None:
     """Name, address, account, policy and claim numbers (role owner)."""
     for step in _ERASE_IDENTITY:
         conn.execute(step, {"person": person_key})
+
+
+def forget_old_tries(conn: Conn, as_of: datetime) -> None:
+    """Tries to sign in that count no more (role owner)."""
+    conn.execute(_FORGET_OLD_TRIES, {"as_of": as_of})
 
 
 def blank_quarantine(conn: Conn, words: Iterable[str], as_of: datetime) -> int:

@@ -130,7 +130,9 @@ def _made(database: Database, policy: Policy, plan: RatePlan, period: str) -> Dr
         waiting = store.fetch_waiting(conn, policy.policy_key)
         rows = window_of(conn, policy, plan, period)
         driven = summed(driving_in(rows, policy, plan, period), _window(rows, policy))
-        if store.fetch_waiting(conn, policy.policy_key) == waiting:
+        # Of months without driving those of the term alone: anybody may ask for any month there is.
+        is_kept = rows or f"{policy.starts_on:%Y-%m}" <= period <= f"{policy.ends_on:%Y-%m}"
+        if is_kept and store.fetch_waiting(conn, policy.policy_key) == waiting:
             kept = msgspec.json.encode(driven).decode()
             store.keep_driven(conn, policy.policy_key, period, basis_of(policy, plan), waiting, kept)
     return driven

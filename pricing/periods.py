@@ -6,10 +6,12 @@ from zoneinfo import ZoneInfo
 
 from pricing.errors import BadPeriod
 
+MONTH_PATTERN = "^[12][0-9]{3}-(0[1-9]|1[0-2])$"  # with months before it and after it that are dates, too
+
 
 def month_bounds(period: str) -> tuple[date, date]:
     """The first day of the month and of the next one. Raises BadPeriod."""
-    if not re.fullmatch(r"[0-9]{4}-(0[1-9]|1[0-2])", period) or period.startswith("0000"):
+    if not re.fullmatch(MONTH_PATTERN, period):
         raise BadPeriod(period)
     first = date(int(period[:4]), int(period[5:]), 1)
     return first, (first + timedelta(days=31)).replace(day=1)

@@ -38,6 +38,7 @@ FIELDS = (
     "time_zone", "devices", "sharing", "claims_record",
 )  # fmt: skip
 OPTIONAL = ("email", "devices", "sharing", "claims_record")
+YEARS = range(1900, 3000)  # of a term: arithmetic with its days stays within what a date can be
 DEFAULT_PLAN = "wayrate-2026"
 MENU_PLAN = "wayrate-menu-2026"  # limits, deductibles and add-ons, each a cover of its own
 
@@ -245,6 +246,9 @@ def checked(document: PolicyDocument) -> Policy:
         if name not in fields and name not in OPTIONAL:
             raise BadPolicy(source, name, "is missing")
     starts_on, ends_on = (_day(document, name) for name in ("starts_on", "ends_on"))
+    for name, day in (("starts_on", starts_on), ("ends_on", ends_on)):
+        if day.year not in YEARS:
+            raise BadPolicy(source, name, f"{day} is not in the years {YEARS[0]} to {YEARS[-1]}")
     if ends_on <= starts_on:
         raise BadPolicy(source, "ends_on", f"{ends_on} is not after starts_on, {starts_on}")
     km = fields["declared_km_per_year"]

@@ -25,11 +25,12 @@ from api.workbench.book_store import (
     fetch_posted_period,
 )
 from api.workbench.tables import PAGE_ROWS, Code, PageNumber, csv_answer, frame_of
+from pricing.periods import MONTH_PATTERN
 from pricing.policies import published_plans
 from storage.pool import Database
 
 router = APIRouter()
-Period = Annotated[str | None, Query(pattern=r"^\d{4}-(0[1-9]|1[0-2])$")]
+Period = Annotated[str | None, Query(pattern=MONTH_PATTERN)]
 
 
 def asked_filter(

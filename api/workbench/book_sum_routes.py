@@ -19,13 +19,11 @@ from api.workbench.portfolio_store import (
     fetch_months,
     fetch_statement_totals,
 )
-from pricing.periods import month_bounds
+from pricing.periods import MONTH_PATTERN, month_bounds
 from storage.pool import Conn
 
 router = APIRouter(prefix="/api/v1", responses=PROBLEMS)
-Period = Annotated[
-    str | None, Query(pattern=r"^20\d{2}-(0[1-9]|1[0-2])$", description="A month; none: the latest that is posted")
-]
+Period = Annotated[str | None, Query(pattern=MONTH_PATTERN, description="A month; none: the latest that is posted")]
 WITHHELD = f"Groups of fewer than {LEAST_VEHICLES} policies, of which nothing is told"
 
 

@@ -4,7 +4,7 @@ import csv
 import io
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
@@ -76,9 +76,10 @@ def page_of[T](rows: Sequence[T], number: int) -> Sequence[T]:
 
 
 def midnight(day: str) -> datetime | None:
-    """The beginning of a day as a form gives it (`2026-10-03`), in UTC; None: no day."""
+    """The beginning of a day as a form gives it (`2026-10-03`), in UTC; None: no day, or one with none after it."""
     try:
-        return datetime.combine(date.fromisoformat(day), time(), UTC)
+        begins = datetime.combine(date.fromisoformat(day), time(), UTC)
+        return min(begins, begins + timedelta(days=1))
     except (ValueError, OverflowError):
         return None
 

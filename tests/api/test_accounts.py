@@ -1,5 +1,6 @@
 """Accounts on a real database: what is stored, what opens a session, and when a session ends."""
 
+import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -79,6 +80,30 @@ def test_processes_that_guess_at_once_have_no_more_tries_than_one(database: Data
         assert take_attempt(conn, "another@example.org", NOON + timedelta(minutes=11)) is None
         rows = conn.execute("select tried_at from policy.sign_in_attempt").fetchall()
     assert rows == [([NOON + timedelta(minutes=11)],)]
+
+
+def test_who_waits_for_an_address_holds_no_other(database: Database, database_dsn: str) -> None:
+    """Else two that sign in at once could wait for each other for ever."""
+    waiting = "select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+    with database.role("policy") as conn:
+        take_attempt(conn, "long.ago@example.org", NOON - timedelta(days=1))
+
+    def try_too(other: Database) -> None:
+        with other.role("policy") as conn:
+            take_attempt(conn, EMAIL, NOON)
+
+    with Database(database_dsn) as other, ThreadPoolExecutor(1) as threads:
+        with database.role("policy") as conn:
+            row = (EMAIL.encode(), NOON, NOON)
+            conn.execute("insert into policy.sign_in_attempt values (sha256(%s), array[%s], %s)", row)
+            second = threads.submit(try_too, other)
+            with database.role("owner") as watcher:
+                while not watcher.execute(waiting).fetchall():
+                    assert not second.done()
+                    time.sleep(0.01)
+                held = watcher.execute("select from policy.sign_in_attempt for update nowait").fetchall()
+        second.result()
+    assert len(held) == 1
 
 
 def test_a_policyholder_is_the_person_their_policy_names(database: Database) -> None:

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from psycopg import sql
 
+from api.attempt_store import take_attempt
 from ingest.accept import accept, accept_file
 from ingest.decoded import Decoded
 from ingest.decoders import traccar, wayrate
@@ -294,8 +295,14 @@ def test_an_identity_that_a_law_keeps_is_locked_until_its_day_and_erased_then(pl
     close_all(database)
     under_uk_law(database)
     granted(planted)
+    with database.role("policy") as conn:
+        for address in (ANNA, "a.stranger@example.org"):
+            take_attempt(conn, address, LATER)
+        take_attempt(conn, "long.ago@example.org", LATER - timedelta(days=1))  # behind them, so that nobody takes it
     (done,) = run(database, LATER)
     assert done.identity_until == date(2032, 12, 1)
+    with database.role("policy") as conn:
+        assert len(conn.execute("select from policy.sign_in_attempt").fetchall()) == 1, "the stranger's, who may try on"
     with database.role("policy") as conn:
         locked = fetch_locked(conn, planted.person_key)
     assert locked is not None

@@ -45,6 +45,17 @@ def menu(database: Database) -> tuple[Offer, ...]:
     return offers
 
 
+def test_of_months_that_nobody_drove_in_those_of_the_term_alone_are_kept(database: Database) -> None:
+    """Whoever asks for every month there is fills nothing."""
+    add_with_device(database)
+    for period in ("1000-01", "2025-12", "2026-12", "2035-01", "2999-12"):
+        month = month_of(database, "P-1", period, None)
+        assert month is not None
+        inputs_of_month(database, month)
+    with database.role("policy") as conn:
+        assert conn.execute("select period from link.driven_month").fetchall() == [("2026-12",)]
+
+
 def test_what_is_kept_costs_what_the_trips_cost_and_is_made_once(database: Database) -> None:
     add_with_device(database)
     for day in range(5, 12):
