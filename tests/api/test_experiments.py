@@ -88,9 +88,9 @@ def test_a_plan_is_made_by_a_form_and_its_contact_stands_on_the_card_of_who_was_
     sign_in(client, ACTUARY)
     page = client.get("/experiments").text
     token = page.split('name="form_token" value="')[1].split('"')[0]
-    form = {
+    form = {  # almost everybody is drawn: she is, whatever her random key
         "hypothesis": "Calls keep.", "measured_by": "stays", "action": "call", "horizon": "4000",
-        "treated_percent": "99", "least_effect_points": "2", "guard_points": "1.5", "form_token": token,
+        "treated_percent": "99.9999", "least_effect_points": "2", "guard_points": "1.5", "form_token": token,
     }  # fmt: skip
     assert client.post("/experiments", data=form | {"name": "calls"}, follow_redirects=False).status_code == 303
     assert client.post("/experiments", data=form | {"name": "calls"}).status_code == 409
@@ -98,7 +98,7 @@ def test_a_plan_is_made_by_a_form_and_its_contact_stands_on_the_card_of_who_was_
     assert client.post("/experiments", data=form | {"name": "b", "form_token": "x"}).status_code == 403
     (card,) = client.get(BOARD).json()["experiments"]
     plan = card["plan"]
-    assert (plan["treated_share"], plan["least_effect"], plan["guard_below"]) == (0.99, 0.02, 0.015)
+    assert (plan["treated_share"], plan["least_effect"], plan["guard_below"]) == (0.999999, 0.02, 0.015)
     assert plan["measure"].startswith("stays at the next renewal")
     assert "outcomes come by themselves" in client.get("/experiments").text
     client.post(f"{BOARD}/calls/steps", json={"step": "build", "words": "Made."})
