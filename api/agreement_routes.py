@@ -54,16 +54,8 @@ class CancelIn(BaseModel):
     reason: str = Field(default="cancelled", max_length=500)
 
 
-class RenewIn(Terms):
-    """Another term, on these terms where they change."""
-
-    starts_on: date
-    ends_on: date
-    reason: str = Field(default="renewed", max_length=500)
-
-
 class DeclaredClaim(BaseModel):
-    """A claim that new business had, with whichever insurer."""
+    """A claim that somebody had, with whichever insurer."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -80,6 +72,20 @@ class ClaimsRecordIn(BaseModel):
 
     insured_since: date
     claims: list[DeclaredClaim] = []
+
+
+class RenewIn(Terms):
+    """Another term, on these terms where they change."""
+
+    starts_on: date
+    ends_on: date
+    reason: str = Field(default="renewed", max_length=500)
+    claims_record: ClaimsRecordIn | None = Field(default=None, description="In place of what was declared before")
+
+    def given(self) -> dict[str, Any]:
+        """Those that are given."""
+        record = self.claims_record and self.claims_record.model_dump(exclude_none=True)
+        return super().given() | ({} if record is None else {"claims_record": record})
 
 
 class BindIn(BaseModel):

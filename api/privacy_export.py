@@ -39,6 +39,7 @@ from portfolio.location_store import fetch_looks as fetch_location_looks
 from portfolio.offer_store import fetch_offers
 from portfolio.touchpoint_store import fetch_touchpoints
 from pricing.agreements import history
+from pricing.change_store import fetch_claims_on_record
 from pricing.store import Policy
 from scoring.store import EventRow, fetch_events, fetch_track
 from scoring.tracks import Track
@@ -50,11 +51,13 @@ Everything that Wayrate holds about you as of {now}. Times are UTC unless they s
 account.json     who you are to us
 policies.json    your policies and everything that was agreed, in order
 statements.json  every statement and adjustment with its lines, inputs and worksheet
+claims.json      your claims as far as they are known: day, cover, your share of the fault in percent, cost
 contests.json    what you contested and what became of it
 consents.json    what you agreed to and withdrew, in order, with the hash of the words
 offers.json      what you were offered, in the words that you saw, and your answer
 lists.json       days on which we meant to contact you, how and why
 meetings.json    every meeting with us that is logged
+care.json        whether you were said to need care, and why in one word
 looks.json       who opened the evidence of your contests, and when
 trips.csv        each trip's numbers; label: what you said it was
 events.csv       what was found on the trips, with its evidence
@@ -97,6 +100,11 @@ def export_zip(database: Database, reader: Account, now: datetime) -> IO[bytes]:
     with database.role("policy") as conn:
         policies = own_policies(conn, reader)
         agreed = [_agreed(conn, policy) for policy in policies]
+        claims = [
+            {"policy": policy.policy_id, **asdict(claim)}
+            for policy in policies
+            for claim in fetch_claims_on_record(conn, policy.policy_key)
+        ]
     files = [open_file(database, policy, now) for policy in policies]
     drives = _drives(database, reader)
     trips = [trip for file in files for trip in file.trips] + drives
@@ -116,6 +124,7 @@ def export_zip(database: Database, reader: Account, now: datetime) -> IO[bytes]:
         _write_json(archive, "account.json", account)
         _write_json(archive, "policies.json", agreed)
         _write_json(archive, "statements.json", [one.as_dict() for file in files for one in file.statements])
+        _write_json(archive, "claims.json", claims)
         _write_json(archive, "contests.json", contests)
         _write_json(archive, "looks.json", looks)
         _write_json(archive, "locations.json", _location_looks(database, keys))

@@ -94,12 +94,18 @@ def renew_policy(
         typer.Option("--until", help="The first day after the next term.", metavar="YYYY-MM-DD", formats=["%Y-%m-%d"]),
     ],
     settings: Settings = None,
+    claims_record: Annotated[
+        Path | None,
+        typer.Option(help="TOML or JSON of insured_since and claims, where the plan asks for it.", dir_okay=False),
+    ] = None,
     reason: Reason = "renewed",
     data_dir: DataDir = None,
     as_of: AsOf = None,
 ) -> None:
     """Add the next term. The same again changes nothing."""
     terms, days = read_settings(settings or []), (from_day.date(), until.date())
+    if claims_record is not None:
+        terms["claims_record"] = dict(read_policy_file(claims_record).fields)
     asked = _asked(as_of, reason, "renew", policy, *days, terms)
     with database_of(data_dir) as database:
         _say(renew(database, policy, *days, terms, asked))

@@ -15,6 +15,7 @@ from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
 from pricing import change_store, store
+from pricing.claims_record import declared_record
 from pricing.close import adjust
 from pricing.device_links import assign_device, require_devices
 from pricing.errors import (
@@ -33,7 +34,7 @@ from pricing.errors import (
     UnknownClaim,
     UnknownPolicy,
 )
-from pricing.experience import own_claims_percent
+from pricing.experience import declared_before, own_claims_percent
 from pricing.plan import OWN_CLAIMS
 from pricing.policies import (
     PolicyDocument,
@@ -140,8 +141,9 @@ def cancel(database: Database, policy_id: str, ends_on: date, asked: Asked) -> A
 def renew(
     database: Database, policy_id: str, starts_on: date, ends_on: date, terms: Mapping[str, Any], asked: Asked
 ) -> Agreed:
-    """Another term follows the one that ends, on these terms where they change. Raises OverlappingPeriods,
-    GapBetweenTerms, PolicyCancelled, BadPolicy, Backdated.
+    """Another term follows the one that ends, on these terms where they change; among them may be a `claims_record`,
+    which then holds in place of the one declared before. Raises OverlappingPeriods, GapBetweenTerms, PolicyCancelled,
+    BadPolicy, Backdated.
     """
 
     def change(conn: Conn, policy: Policy, changes: list[PolicyChange]) -> date | None:
@@ -240,7 +242,7 @@ def _agree(
         policy = _known(conn, policy_id)  # as it is now that nobody else changes it
         changes = change_store.fetch_changes(conn, policy.policy_key)
         for name in terms:
-            if name not in TERM_FIELDS:
+            if name not in TERM_FIELDS and (kind, name) != ("renew", "claims_record"):
                 raise BadPolicy(policy_id, name, f"is not a term that can change (they are {', '.join(TERM_FIELDS)})")
         ends_on = check(conn, policy, changes)
         _check_not_past(policy, effective_on, asked)
@@ -276,7 +278,14 @@ def _with_own_claims(
     """A term's terms with the policy's own claims as they are on record when it is agreed; they hold for the term."""
     plan = plan_on(conn, policy.plan_name, day)
     agreed = changed(_terms_of(spans_of(changes)[-1]), terms)
-    percent = own_claims_percent(conn, changes, rated_terms(agreed), plan, day)
+    record = declared_record(policy.policy_id, terms.get("claims_record"), plan, day)
+    if record is not None:
+        terms = terms | {"claims_record": record.as_json()}
+    record = record or declared_before(changes)
+    if record is None and plan.own_claims and plan.own_claims.declared:
+        problem = f"is missing: {plan.name} charges a renewal by it, and none was declared before"
+        raise BadPolicy(policy.policy_id, "claims_record", problem)
+    percent = own_claims_percent(conn, changes, rated_terms(agreed), plan, day, record)
     return terms if percent is None else terms | {"factors": {**terms.get("factors", {}), OWN_CLAIMS: percent}}
 
 

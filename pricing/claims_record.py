@@ -13,7 +13,7 @@ from typing import Any
 
 from pricing.claim_rule import RecordedClaim
 from pricing.errors import BadPolicy, UnknownLevel
-from pricing.periods import month_bounds, months_before
+from pricing.periods import month_bounds
 from pricing.plan import OWN_CLAIMS, OwnClaims, RatePlan
 from pricing.rating import Terms
 
@@ -42,6 +42,23 @@ class ClaimsRecord:
             for one in self.claims
         ]
         return {"insured_since": self.insured_since.isoformat(), "claims": claims}
+
+
+def declared_record(source: str, value: object, plan: RatePlan, before: date) -> ClaimsRecord | None:
+    """The record that is declared for a term that begins on a day; None: none is.
+
+    Raises BadPolicy where it is not whole, names a cover that the plan has not, or the plan does not read it.
+    """
+    if value is None:
+        return None
+    if plan.own_claims is None or not plan.own_claims.declared:
+        raise BadPolicy(source, "claims_record", f"is not read by {plan.name}: leave it out")
+    record = read_claims_record(source, value, before)
+    for place, claim in enumerate(record.claims):
+        if claim.cover and claim.cover not in plan.covers:
+            problem = f"{claim.cover!r} is not one of {', '.join(plan.covers)}: leave it out where none fits"
+            raise BadPolicy(source, f"claims_record.claims[{place}].cover", problem)
+    return record
 
 
 def read_claims_record(source: str, value: object, before: date) -> ClaimsRecord:
@@ -101,18 +118,27 @@ def percent_of_record(asked: OwnClaims, record: ClaimsRecord, terms: Terms, plan
     km_per_day = terms.declared_km_per_year / DAYS_OF_A_YEAR
     per_km = relativity_of(plan, terms.levels) * asked.claims_per_100000_km / 100_000
     claims = expected = 0.0
-    for first, after in _months(record.insured_since, day, asked.rule.years):
+    for first, after in _months(max(record.insured_since, counts_from(asked, day)), day):
         faded = fading(asked, first.replace(day=1), day)
         expected += faded * (after - first).days * km_per_day * per_km
         claims += faded * sum(first <= one.occurred_on < after and asked.counts(one) for one in record.claims)
     return percent_of(asked, claims, expected, plan)
 
 
-def _months(since: date, day: date, years: int | None) -> Iterator[tuple[date, date]]:
-    """The months before that of a day, each as its days from `since` on; of the last `years` alone."""
-    last = f"{day:%Y-%m}"
-    period = f"{since:%Y-%m}" if years is None else max(f"{since:%Y-%m}", months_before(last, 12 * years))
-    while period < last:
+def counts_from(asked: OwnClaims, day: date) -> date:
+    """The first day whose claims count on a day: so many years before it, to the day; any where the plan names none."""
+    if asked.rule.years is None:
+        return date.min
+    year = day.year - asked.rule.years
+    with suppress(ValueError):
+        return day.replace(year=year)
+    return date(year, 3, 1)  # of 29 February
+
+
+def _months(since: date, day: date) -> Iterator[tuple[date, date]]:
+    """The months before that of a day, each as its days from `since` on."""
+    period = since.isoformat()[:7]
+    while period < day.isoformat()[:7]:
         first, after = month_bounds(period)
         yield max(first, since), after
         period = f"{after:%Y-%m}"

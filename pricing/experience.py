@@ -14,47 +14,67 @@ from datetime import date
 
 from pricing import book_month_store, change_store
 from pricing.claim_rule import RecordedClaim
-from pricing.claims_record import ClaimsRecord, fading, percent_of, percent_of_record, read_claims_record, relativity_of
-from pricing.periods import month_bounds, months_before
-from pricing.plan import RatePlan
+from pricing.claims_record import (
+    ClaimsRecord,
+    counts_from,
+    fading,
+    percent_of,
+    percent_of_record,
+    read_claims_record,
+    relativity_of,
+)
+from pricing.periods import month_bounds
+from pricing.plan import CLASS_MEAN_PERCENT, OWN_CLAIMS, RatePlan
 from pricing.rating import Terms
 from pricing.terms import PolicyChange, spans_of
 from storage.pool import Conn
 
 
 def own_claims_percent(
-    conn: Conn, changes: Sequence[PolicyChange], terms: Terms, plan: RatePlan, day: date
+    conn: Conn,
+    changes: Sequence[PolicyChange],
+    terms: Terms,
+    plan: RatePlan,
+    day: date,
+    declared: ClaimsRecord | None,
 ) -> int | None:
     """The percent of a renewal of a policy, on these terms from a day on, of months and claims known now (policy role).
 
-    None where the plan does not ask.
+    None where the plan has no such factor; the class mean's where it does not say how. `declared`: the latest record,
+    without which a plan of what is declared cannot be asked.
     """
     asked = plan.own_claims
     if asked is None:
-        return None
-    bound = changes[0]
-    on_record = change_store.fetch_claims_on_record(conn, bound.policy_key)
+        return CLASS_MEAN_PERCENT if OWN_CLAIMS in plan.factors else None
+    policy_key = changes[0].policy_key
+    on_record = change_store.fetch_claims_on_record(conn, policy_key)
     if asked.declared:
-        return percent_of_record(asked, _as_declared(bound, on_record), terms, plan, day)
-    spans = spans_of(changes)
-    claimed = Counter(f"{one.occurred_on:%Y-%m}" for one in on_record if asked.counts(one))
-    last = f"{day:%Y-%m}"
-    since = "" if asked.rule.years is None else months_before(last, 12 * asked.rule.years)
+        assert declared is not None
+        return percent_of_record(asked, _with_ours(declared, on_record), terms, plan, day)
+    spans, since = spans_of(changes), counts_from(asked, day)
+    claimed = Counter(f"{one.occurred_on:%Y-%m}" for one in on_record if one.occurred_on >= since and asked.counts(one))
     claims = expected = 0.0
-    for month in book_month_store.fetch_experience(conn, bound.policy_key, since, last):
+    for month in book_month_store.fetch_experience(conn, policy_key, since.isoformat()[:7], f"{day:%Y-%m}"):
         first, after = month_bounds(month.period)
         span = next((one for one in spans if one.from_day < after and first < one.to_day), None)
         relativity = relativity_of(plan, span.terms.levels if span else {})
+        share = (after - max(first, since)).days / (after - first).days
         faded = fading(asked, first, day)
         claims += faded * claimed[month.period]
-        expected += faded * month.expected_of_mean * relativity * asked.claims_per_100000_km / 100_000
+        expected += faded * share * month.expected_of_mean * relativity * asked.claims_per_100000_km / 100_000
     return percent_of(asked, claims, expected, plan)
 
 
-def _as_declared(bound: PolicyChange, on_record: Sequence[RecordedClaim]) -> ClaimsRecord:
-    """What the policyholder would declare elsewhere: what was declared here at the start, and the claims since."""
-    declared = bound.terms.get("claims_record")
-    before = ClaimsRecord(bound.effective_on, ())
-    if declared is not None:
-        before = read_claims_record("", declared, bound.effective_on)
-    return ClaimsRecord(before.insured_since, (*before.claims, *on_record))
+def declared_before(changes: Sequence[PolicyChange]) -> ClaimsRecord | None:
+    """What was declared last."""
+    for change in reversed(changes):
+        if "claims_record" in change.terms:
+            return read_claims_record("", change.terms["claims_record"], change.effective_on)
+    return None
+
+
+def _with_ours(record: ClaimsRecord, on_record: Sequence[RecordedClaim]) -> ClaimsRecord:
+    """What the policyholder would declare elsewhere. A claim on record here stands for what is declared of its day."""
+    ours = {one.occurred_on for one in on_record}
+    elsewhere = (one for one in record.claims if one.occurred_on not in ours)
+    return ClaimsRecord(record.insured_since, (*elsewhere, *on_record))

@@ -12,7 +12,7 @@ from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pricing import change_store, store
-from pricing.claims_record import ClaimsRecord, percent_of_record, read_claims_record
+from pricing.claims_record import ClaimsRecord, declared_record, percent_of_record
 from pricing.device_links import assign_device, require_devices
 from pricing.errors import (
     AlteredPlan,
@@ -161,10 +161,13 @@ def add_policy(database: Database, document: PolicyDocument, as_of: datetime) ->
         if held is None:
             held = insert_bound(conn, policy, record, AT_THE_HOST, f"file {policy.policy_id}", "", as_of)
         assert held is not None
-        bound = _as_bound(held, change_store.fetch_changes(conn, held.policy_key)[0])
+        binding = change_store.fetch_changes(conn, held.policy_key)[0]
+        bound = _as_bound(held, binding)
         differs = tuple(
             name for name in Policy.__slots__ if name != "policy_key" and getattr(bound, name) != getattr(policy, name)
         )
+        if binding.terms.get("claims_record") != (record and record.as_json()):
+            differs = (*differs, "claims_record")
         if differs:
             raise PolicyDiffers(policy.policy_id, differs)
     for device in devices:
@@ -179,14 +182,12 @@ def with_declared_claims(
 
     Raises BadPolicy where the record is missing, is not whole, or the plan does not read it.
     """
-    declared, asked = document.fields.get("claims_record"), plan.own_claims
+    asked = plan.own_claims
+    record = declared_record(document.source, document.fields.get("claims_record"), plan, policy.starts_on)
     if asked is None or not asked.declared:
-        if declared is not None:
-            raise BadPolicy(document.source, "claims_record", f"is not read by {plan.name}: leave it out")
         return policy, None
-    if declared is None:
+    if record is None:
         raise BadPolicy(document.source, "claims_record", f"is missing: {plan.name} asks new business for it")
-    record = read_claims_record(document.source, declared, policy.starts_on)
     terms = Terms(policy.pay_plan, tuple(policy.covers), policy.factors, policy.declared_km_per_year)
     percent = percent_of_record(asked, record, terms, plan, policy.starts_on)
     return replace(policy, factors={**policy.factors, OWN_CLAIMS: percent}), record

@@ -97,6 +97,11 @@ def _laxer_own_claims(profile: Profile, plan: PlanReads) -> Iterator[tuple[str, 
             "own_claims.new_business",
             (f"must be declared: else a renewal is charged by claims that new business is not, under {profile.name}"),
         )
+    ruled = profile.renewal_like_new or profile.claim_rule is not None
+    for factor in plan.worked_out & set(plan.factors):
+        if ruled and plan.claim_rule is None:
+            problem = f"needs the section own_claims, which says by which claims, under {profile.name}"
+            yield f"factors.{factor}", problem
     if profile.claim_rule is None:
         return
     for factor in plan.factors:

@@ -107,6 +107,11 @@ def test_a_policyholder_binds_in_the_own_name_only(own_world: World) -> None:
     record = {"insured_since": "2020-01-01", "claims": [{"occurred_on": "2024-05-02", "at_fault_percent": 100}]}
     asked = ben.post("/api/v1/bindings", json=wanted | {"claims_record": record}, headers=key("record"))
     assert (asked.status_code, asked.json()["field"]) == (422, "claims_record")  # this plan does not read it
+    term = {"starts_on": "2027-12-01", "ends_on": "2028-12-01", "claims_record": record}
+    renewals = f"/api/v1/policies/{bound.json()['policy']}/renewals"
+    asked = ben.post(renewals, json=term, headers=key("renewal"))
+    assert (asked.status_code, asked.json()["field"]) == (422, "claims_record")
+    assert ben.post(renewals, json=term | {"claims_record": None}, headers=key("renewed")).status_code == 201
     with own_world.database.role("link") as conn:
         assert conn.execute("select count(*) from link.assignment").fetchone() == (2,)
 

@@ -3,7 +3,8 @@
 import csv
 import io
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from uuid import uuid4
 from zipfile import ZipFile
 
@@ -11,6 +12,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from api.app import create_api
+from pricing.agreements import assess_claim, keep_claim
 from tests.api.conftest import copied, sign_in
 from tests.api.world import ANNA, BEN, DESK, NOW, POLICY_OF, World
 from tests.storage.engine import week_of
@@ -55,6 +57,19 @@ def test_the_export_holds_every_row_of_the_person(client: TestClient, world: Wor
     assert way["geometry"]["coordinates"][0] == pytest.approx(
         [float(first["longitude_deg"]), float(first["latitude_deg"])]
     )
+
+
+def test_the_export_holds_the_claims_as_they_are_known(world: World, server_dsn: str) -> None:
+    with copied(world, server_dsn) as own:
+        keep_claim(own.database, POLICY_OF[ANNA], "C-1", "liability", date(2026, 10, 7), NOW)
+        assess_claim(own.database, "C-1", Decimal("812.50"), True, NOW, 51)
+        keep_claim(own.database, POLICY_OF[BEN], "C-2", "liability", date(2026, 10, 8), NOW)
+        with TestClient(create_api(own.database, own.roads, lambda: NOW), base_url="http://127.0.0.1") as person:
+            sign_in(person, ANNA)
+            assert json.loads(exported(person)["claims.json"]) == [
+                {"policy": POLICY_OF[ANNA], "occurred_on": "2026-10-07", "cover": "liability", "at_fault_percent": 51,
+                 "incurred": "812.50"}
+            ]  # fmt: skip
 
 
 def test_the_export_names_nobody_else(client: TestClient) -> None:

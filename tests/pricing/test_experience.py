@@ -8,8 +8,9 @@ import pytest
 
 from pricing.agreements import Asked, assess_claim, endorse, keep_claim, renew
 from pricing.claim_rule import ClaimRule, RecordedClaim
+from pricing.claims_record import ClaimsRecord, counts_from, percent_of_record
 from pricing.close import close_period
-from pricing.errors import BadPlan, BadPolicy
+from pricing.errors import BadPlan, BadPolicy, PolicyDiffers
 from pricing.live_book import live_impact
 from pricing.plan import OWN_CLAIMS, check_profile, parse_plan
 from pricing.policies import add_policy, checked, packaged_plan, with_declared_claims
@@ -260,3 +261,99 @@ def test_a_record_is_refused_where_the_plan_does_not_read_it() -> None:
     asks = document(claims_record={"insured_since": "2020-01-01"})
     with pytest.raises(BadPolicy, match="claims_record': is not read by own-claims"):
         with_declared_claims(checked(asks), asks, PLAN)
+
+
+def test_the_years_of_claims_that_count_end_to_the_day(database: Database) -> None:
+    three = parse_plan(CONTENT + BANDS + SECTION + 'years = 3\nnew_business = "declared"\n', "three years")
+    assert three.own_claims is not None
+    terms = Terms("flat", ("liability",), {"territory": "urban"}, 20_000)
+    percents = []
+    for days in ([], [date(2023, 10, 1), date(2023, 10, 30)], [date(2023, 10, 31)]):
+        record = ClaimsRecord(date(2015, 1, 1), tuple(replace(claim(100), occurred_on=day) for day in days))
+        percents.append(percent_of_record(three.own_claims, record, terms, three, date(2026, 10, 31)))
+    assert percents[0] == percents[1] < percents[2]
+    assert counts_from(three.own_claims, date(2028, 2, 29)) == date(2025, 3, 1)
+    put_into_the_book(database, parse_plan(CONTENT + BANDS + SECTION + "years = 1\n", "one year"))
+    for policy, day in (("P-1", None), ("P-2", date(2026, 1, 19)), ("P-3", date(2026, 1, 20))):
+        bound = {"plan": PLAN.name, "policy": policy, "email": f"{policy}@example.com", "ends_on": date(2027, 1, 20)}
+        add_policy(database, document(**bound, declared_km_per_year=36_500), CLOSED_AT)
+        if day is not None:
+            keep_claim(database, policy, f"C-{policy}", "liability", day, NOW)
+            assess_claim(database, f"C-{policy}", D(900), True, NOW, 100)
+    close_period(database, "2026-01", NOW)
+    term = date(2027, 1, 20), date(2028, 1, 20)
+    found = [renew(database, one, *term, {}, asked(one)).change.terms["factors"] for one in ("P-1", "P-2", "P-3")]
+    assert found[0] == found[1] != found[2]
+
+
+def test_a_plan_that_does_not_say_how_charges_the_class_mean_from_the_next_term_on(database: Database) -> None:
+    """A percent of an earlier version of the plan ends with its term."""
+    put_into_the_book(database, PLAN)
+    put_into_the_book(
+        database,
+        parse_plan(CONTENT.replace("2019-01-01", "2027-06-01").replace('version = "1"', 'version = "2"') + BANDS, "2"),
+    )
+    add_policy(database, document(plan=PLAN.name, policy="P-1", declared_km_per_year=36_500), CLOSED_AT)
+    keep_claim(database, "P-1", "C-1", "liability", date(2026, 10, 10), NOW)
+    assess_claim(database, "C-1", D(900), True, NOW, 100)
+    close_period(database, "2026-10", NOW)
+    first = renew(database, "P-1", date(2027, 1, 1), date(2028, 1, 1), {}, asked("first"))
+    second = renew(database, "P-1", date(2028, 1, 1), date(2029, 1, 1), {}, asked("second"))
+    assert first.change.terms["factors"][OWN_CLAIMS] > 130
+    assert second.change.terms["factors"] == {OWN_CLAIMS: 100}
+
+
+@pytest.mark.parametrize("law", ["uk", "california-miles-only"])
+def test_where_a_law_says_which_claims_count_a_plan_says_it_too(law: str) -> None:
+    content = UK if law == "uk" else MILES + CALIFORNIA
+    check_profile(parse_plan(content, "whole"), law, "whole")
+    start, end = content.index("[own_claims]"), content.find("[duties]")
+    broken = content[:start] + (content[end:] if end > 0 else "")
+    with pytest.raises(BadPlan, match=f"factors.{OWN_CLAIMS}: needs the section own_claims"):
+        check_profile(parse_plan(broken, "broken"), law, "broken")
+
+
+def test_a_renewal_declares_claims_where_nothing_was_declared_before(database: Database) -> None:
+    """A policy of before the plan asked; what is on record here stands for what is declared of the same day."""
+    put_into_the_book(database, PLAN)
+    put_into_the_book(
+        database,
+        parse_plan(
+            UK.replace("own-claims-uk", "own-claims")
+            .replace("2019-01-01", "2026-12-01")
+            .replace('version = "1"', 'version = "2"'),
+            "2",
+        ),
+    )
+    bound = {"plan": PLAN.name, "policy": "P-1", "starts_on": date(2025, 12, 1), "ends_on": date(2026, 12, 1)}
+    add_policy(database, document(**bound, declared_km_per_year=20_000), CLOSED_AT)
+    keep_claim(database, "P-1", "C-1", "liability", date(2026, 2, 3), NOW)
+    assess_claim(database, "C-1", D(700), True, NOW, 100)
+    days = date(2026, 12, 1), date(2027, 12, 1)
+    with pytest.raises(BadPolicy, match="claims_record': is missing: own-claims charges a renewal by it"):
+        renew(database, "P-1", *days, {}, asked("none"))
+    named = {"occurred_on": "2026-02-03", "cover": "liability", "at_fault_percent": 0}
+    old = {"occurred_on": "2024-05-02", "cover": "", "at_fault_percent": 100, "incurred": None}
+    record = {"insured_since": "2023-12-01", "claims": [named, old]}
+    for wrong in ("hail", "li\0ability"):
+        typed = record | {"claims": [named | {"cover": wrong}]}
+        with pytest.raises(BadPolicy, match=r"claims_record.claims\[0\].cover': .* is not one of liability, collision"):
+            renew(database, "P-1", *days, {"claims_record": typed}, asked("wrong"))
+    found = renew(database, "P-1", *days, {"claims_record": record}, asked("all")).change.terms
+    assert found["factors"] == {OWN_CLAIMS: 134}  # as new business with both claims at fault
+    assert found["claims_record"]["insured_since"] == "2023-12-01"
+    again = renew(database, "P-1", days[1], date(2028, 12, 1), {}, asked("next")).change.terms
+    assert 100 < again["factors"][OWN_CLAIMS] < 134  # by the same record, which fades
+    with pytest.raises(BadPolicy, match="claims_record': is not a term that can change"):
+        endorse(database, "P-1", date(2027, 3, 1), {"claims_record": record}, asked("endorsed"))
+
+
+def test_a_policy_file_whose_record_was_corrected_differs(database: Database) -> None:
+    put_into_the_book(database, parse_plan(UK, "uk"))
+    bound = {"plan": "own-claims-uk", "policy": "P-1", "declared_km_per_year": 20_000, "covers": ["liability"]}
+    record: dict[str, object] = {"insured_since": "2020-01-01", "claims": []}
+    for _ in range(2):
+        add_policy(database, document(**bound, claims_record=record), CLOSED_AT)
+    not_at_fault = {"occurred_on": "2024-05-02", "at_fault_percent": 0}
+    with pytest.raises(PolicyDiffers, match="claims_record"):
+        add_policy(database, document(**bound, claims_record=record | {"claims": [not_at_fault]}), CLOSED_AT)
