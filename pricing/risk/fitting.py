@@ -17,7 +17,7 @@ from pricing.risk.boosting import Boosted
 from pricing.risk.columns import Book, Floats, Mask, folds_of
 from pricing.risk.contract import Contract
 from pricing.risk.credibility import fit_gamma_poisson
-from pricing.risk.declared_tables import distil_declared
+from pricing.risk.declared_tables import distil_declared, with_bases
 from pricing.risk.errors import NothingToFit
 from pricing.risk.joint import Joint, fit_joint
 from pricing.risk.metrics import deciles, gini, poisson_deviance
@@ -104,7 +104,7 @@ def fit(contract: Contract, learn: Book, seed: int, wanted: frozenset[Model], sa
         severity,
         severity_trees,
         fit_gamma_poisson(learn.policy, learn.claims, expected),
-        _joint(contract, learn, seed, say, distil="tables" in wanted),
+        _joint(contract, learn, seed, say, severity, distil="tables" in wanted),
         reference_of(contract, learn, preferred),
     )
 
@@ -158,9 +158,11 @@ def _severity(
     return model, boosting.fit_boosted("gamma", own_rounds, book, of_claims.amount, each, seed)
 
 
-def _joint(contract: Contract, learn: Book, seed: int, say: Say, *, distil: bool) -> Joint | None:
-    """The joint refit of a contract with driving signals, and the tables beside driving where tables are wanted; None,
-    and said why, where a book cannot carry it.
+def _joint(
+    contract: Contract, learn: Book, seed: int, say: Say, severity: glm.Glm | None, *, distil: bool
+) -> Joint | None:
+    """The joint refit of a contract with driving signals, and the tables beside driving where tables are wanted; what a
+    plan of it expects of its base classes, where own claims are read. None, and said why, where a book cannot carry it.
     """
     if not any(factor.driving for factor in contract.factors):
         return None
@@ -170,10 +172,10 @@ def _joint(contract: Contract, learn: Book, seed: int, say: Say, *, distil: bool
     except NothingToFit as refusal:
         say(str(refusal))
         return None
-    if not distil:
-        return found
-    say("tables of what is declared, beside what was driven")
-    return msgspec.structs.replace(found, tables=distil_declared(contract, learn, found, seed))
+    if distil:
+        say("tables of what is declared, beside what was driven")
+        found = msgspec.structs.replace(found, tables=distil_declared(contract, learn, found, seed))
+    return found if found.experience is None else with_bases(contract, found, severity, learn)
 
 
 def _card(contract: Contract, learn: Book, seed: int, of_claims: Severity | None, metrics: dict[str, float]) -> Card:

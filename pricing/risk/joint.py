@@ -20,7 +20,7 @@ from pricing.risk.credibility import BuhlmannStraub, GammaPoisson, fit_buhlmann_
 from pricing.risk.errors import NothingToFit
 from pricing.risk.glm import Glm, Relativity
 from pricing.risk.tables import Tariff
-from pricing.risk.terms import Term, columns, terms_of
+from pricing.risk.terms import Term, terms_of
 
 DECLARED_KM = "declared_km"  # the plan's name of it too
 PER_DEVIATION = "per standard deviation"
@@ -42,7 +42,9 @@ class Joint(msgspec.Struct, frozen=True):
     unmeasured: Glm | None = None
     experience: GammaPoisson | None = None
     experienced: Glm | None = None
-    base_claims_per_km: float | None = None  # of `chosen`: the base classes, driving like the class mean
+    # where every relativity of a plan of `chosen`, or of `tables`, is 1: the base classes, driving like the class mean
+    base_claims_per_km: float | None = None
+    tables_base_claims_per_km: float | None = None
     tables: Tariff | None = None  # of what is declared beside driving; None: no trees were asked for
 
 
@@ -85,34 +87,10 @@ def fit_joint(contract: Contract, learn: Book) -> Joint:
     expected = glm.rate(driven, seen) * weight
     if learn.starts_on is None or len(np.unique(learn.policy)) == len(learn):
         return Joint(credibility, declared, driven, chosen, per_km, unmeasured)
-    base = _base_per_km(contract, chosen, credibility, seen)
     experience = fit_gamma_poisson(learn.policy, learn.claims, expected)
     offset = np.log(experience.multiplier(*history(learn, expected)))
     experienced = glm.fit_glm("poisson", terms, seen, observed, weight, offset)
-    return Joint(credibility, declared, driven, chosen, per_km, unmeasured, experience, experienced, base)
-
-
-def _base_per_km(contract: Contract, chosen: Glm, signals: dict[str, BuhlmannStraub], seen: Book) -> float:
-    """Claims a km where every relativity of a plan made of `chosen` is 1: claims over km times those relativities.
-
-    Km, measured or declared, are exposure and no relativity here.
-    """
-    assert seen.km is not None
-    linear, first = np.zeros(len(seen)), 0
-    for term in chosen.terms:
-        width = columns(term, seen.take(np.zeros(1, dtype=np.intp))).shape[1]
-        coefficients = np.array(chosen.coefficients[first : first + width])
-        first += width
-        names = term.name.split(" x ")
-        if DECLARED_KM in names or any(contract.factor(name).per_year for name in names):
-            continue
-        linear += columns(term, seen) @ coefficients
-        if not term.classes and not term.product:
-            centre = signals[term.name].mean if term.name in signals else term.centre
-            one = seen.take(np.zeros(1, dtype=np.intp)).with_column(term.column, np.array([centre]))
-            linear -= float((columns(term, one) @ coefficients)[0])
-    km = np.nan_to_num(seen.km)
-    return float(seen.claims[km > 0].sum() / np.sum(km * np.exp(linear)))
+    return Joint(credibility, declared, driven, chosen, per_km, unmeasured, experience, experienced)
 
 
 def _without_measuring(contract: Contract, book: Book, static: list[Term], chosen: Glm) -> Glm | None:

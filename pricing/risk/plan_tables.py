@@ -88,7 +88,8 @@ def fitted_plan(
     content |= {"tables": left | tables} if left or tables else {}
     fitted = [*factors, *tables]
     if own_claims:
-        content["factors"][OWN_CLAIMS], content["own_claims"] = _own_claims(model, content["covers"])
+        table, section = _own_claims(model, content["covers"], surrogate=surrogate)
+        content["factors"][OWN_CLAIMS], content["own_claims"] = table, section
         fitted.append(OWN_CLAIMS)
     if score_model is not None:
         content["score_model"] = content_of(score_model)
@@ -165,7 +166,7 @@ def _text(relativities: Floats) -> list[str]:
     return [f"{value:.{DECIMALS}f}" for value in np.maximum(relativities, 10.0**-DECIMALS)]
 
 
-def _own_claims(model: RiskModel, covers: Collection[str]) -> tuple[dict[str, Any], dict[str, Any]]:
+def _own_claims(model: RiskModel, covers: Collection[str], *, surrogate: bool) -> tuple[dict[str, Any], dict[str, Any]]:
     """Own claims as a table, by the whole percent of (a + claims) / (a + expected), each band's middle its relativity;
     and how the percent is worked out: of the claims that the contract counts, where it tells them by `cover`.
 
@@ -173,7 +174,8 @@ def _own_claims(model: RiskModel, covers: Collection[str]) -> tuple[dict[str, An
     """
     if model.joint is None or model.joint.experience is None:
         raise NoTable(OWN_CLAIMS, "the model has no credibility of own claims: it needs policies of two terms")
-    if model.joint.base_claims_per_km is None:
+    expected = model.joint.tables_base_claims_per_km if surrogate else model.joint.base_claims_per_km
+    if expected is None:
         raise NoTable(OWN_CLAIMS, "the model does not say what it expects of its base classes: fit it again")
     bands = [{"from": 0, "to": PERCENT_BANDS[0], "relativity": f"{PERCENT_BANDS[0] / 100:.{DECIMALS}f}"}]
     for low, below in pairwise(PERCENT_BANDS):
@@ -186,7 +188,7 @@ def _own_claims(model: RiskModel, covers: Collection[str]) -> tuple[dict[str, An
         **({"covers": [counted]} if counted in covers else {}),
         "shape": f"{model.joint.experience.shape:.6f}",
         "half_life_years": HALF_LIFE_YEARS,
-        "claims_per_100000_km": f"{100_000 * model.joint.base_claims_per_km:.6f}",
+        "claims_per_100000_km": f"{100_000 * expected:.6f}",
         "at_fault_from_percent": PRINCIPALLY_AT_FAULT_PERCENT,
         "undetermined": "does_not_count",
     }

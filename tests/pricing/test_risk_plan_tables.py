@@ -315,6 +315,35 @@ def test_the_surrogate_stands_beside_driving_and_says_nothing_of_it_again(model:
     assert np.corrcoef(np.log(told), np.log(joint.rates(model.joint, book)["driven"]))[0, 1] > 0.97
 
 
+@pytest.mark.parametrize("surrogate", [False, True])
+def test_own_claims_expect_of_a_book_by_the_plans_own_relativities_what_came(
+    model: RiskModel, *, surrogate: bool
+) -> None:
+    """Those of the tables where the plan holds them, and with severity, which is part of what a plan holds."""
+    assert model.joint is not None
+    book = driven_book(4000)
+    book = book.with_column("declared_km", np.exp(book.values["declared_km"]))
+    quick = msgspec.structs.replace(model.contract, boosting=Boosting(rounds=40, leaves=4))
+    town = Term("town", "town", classes=("city", "land"), class_of=(0, 1))
+    severe = glm.Glm("gamma", (town,), 6.0, (0.4,), ((0.0, 0.0), (0.0, 0.0)))
+    tabled = msgspec.structs.replace(model.joint, tables=distil_declared(quick, book, model.joint, 1))
+    refit = declared_tables.with_bases(quick, tabled, severe, book)
+    fitted = msgspec.structs.replace(model, tariff=refit.tables, severity=severe, joint=refit)
+    plan = fitted_plan(fitted, "ab", base_plan(), "2", None, own_claims=True, surrogate=surrogate).plan
+    assert plan.own_claims is not None
+    steps = plan.factors["town"].levels
+    names = book.levels["town"]
+    declared = np.array([float(steps[name]) for name in names])[book.values["town"].astype(int)]
+    assert abs(np.log(float(steps[names[1]] / steps[names[0]]))) > 0.3
+    seen, brakes = joint.believed(refit.signals, book), refit.signals["hard_brakes_per_100km"]
+    where = glm.places(refit.chosen, book)["hard_brakes_per_100km"]
+    (beta,) = refit.chosen.coefficients[where]
+    driven = np.exp(beta * (seen.values["hard_brakes_per_100km"] - brakes.mean))
+    assert book.km is not None
+    expected = plan.own_claims.claims_per_100000_km * float(np.sum(book.km * driven * declared)) / 100_000
+    assert expected == pytest.approx(float(book.claims.sum()), rel=5e-4)
+
+
 def test_a_plan_is_written_as_it_was_read() -> None:
     import tomllib  # noqa: PLC0415
 
