@@ -132,16 +132,33 @@ def _over_time(found: Monitored) -> list[str]:
     return notes
 
 
+def told_periods(periods: Sequence[Period]) -> list[Period]:
+    """Those of enough policies. Where one is withheld, so is the smallest of the others: else it would be what the
+    whole has more than those that are shown.
+    """
+    enough = [one for one in periods if one.policies >= LEAST_VEHICLES]
+    if enough and len(enough) < len(periods):
+        enough.remove(min(enough, key=lambda one: one.policies))
+    return enough
+
+
 def _followed(plan: str, notes: list[str], found: Monitored) -> ModelView:
-    last = found.periods[-1]
+    told = told_periods(found.periods)
+    if len(told) < len(found.periods):
+        withheld = say("Periods of fewer than {count} policies are not shown, nor is the next smallest.",
+                       count=LEAST_VEHICLES)  # fmt: skip
+        notes = [*notes, withheld]
     whole = found.over_time.whole
+    said = a_e_of("all", int(whole.actual), whole.expected, whole.exposure_years)
+    if not told:
+        return ModelView(plan, notes, "", said)
+    last = told[-1]
     moved = {row["name"]: bool(row["large"]) for row in found.moved if row["period"] == last.name}
     drift = [
         DriftRow(_factor(one.name), wording.number(one.index, 3), wording.percent(one.chance, 1), _moved(one, moved))
         for one in last.drift
     ]
-    said = a_e_of("all", int(whole.actual), whole.expected, whole.exposure_years)
-    return ModelView(plan, notes, "", said, [_row(one) for one in reversed(found.periods)], last.name, drift)
+    return ModelView(plan, notes, "", said, [_row(one) for one in reversed(told)], last.name, drift)
 
 
 def _row(period: Period) -> PeriodRow:

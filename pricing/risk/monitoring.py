@@ -33,6 +33,7 @@ class Period(msgspec.Struct, frozen=True):
     slope: tuple[float, float, float] | None  # value, low, high; 1 is right; None: claims too few, or all rates one
     tenths_that_hold: int | None
     drift: tuple[Drift, ...]
+    policies: int = 0  # with exposure in it; 0: of before they were counted
 
 
 class OverTime(msgspec.Struct, frozen=True):
@@ -120,7 +121,7 @@ def _period(model: RiskModel, book: Book, rate: Floats, name: str, years: Floats
     values = book.values | {PREDICTED: rate}
     moves = [drift(one, values[one.name][used], book.policy[used], weight) for one in model.reference.spreads]
     whole = actual_over_expected(name, float(claims.sum()), float(expected.sum()), float(weight.sum()))
-    return Period(name, whole, slope, holds, tuple(moves))
+    return Period(name, whole, slope, holds, tuple(moves), len(np.unique(book.policy[used])))
 
 
 def _over_time(periods: tuple[Period, ...], by: By) -> OverTime:

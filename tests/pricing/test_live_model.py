@@ -13,6 +13,7 @@ from psycopg.errors import InsufficientPrivilege
 from typer.testing import CliRunner
 
 from api.app import create_api
+from api.workbench.model_view import told_periods
 from cli.main import app
 from pricing.agreements import Asked, endorse, keep_claim
 from pricing.close import close_period, post_adjustments
@@ -24,6 +25,8 @@ from pricing.risk.artefact import RiskModel
 from pricing.risk.columns import Book
 from pricing.risk.contract import ClaimFile, Contract, Factor, PolicyFile
 from pricing.risk.errors import NotThePlansModel, WrongArtefact
+from pricing.risk.metrics import Group
+from pricing.risk.monitoring import Period
 from pricing.risk.plan_tables import fitted_plan
 from pricing.terms import AT_THE_HOST
 from storage.pool import Database
@@ -153,6 +156,7 @@ def test_a_plans_model_is_followed_on_what_the_plan_posted(
         assert period.whole.exposure_years == pytest.approx(29 * days / 365.25)
         assert period.whole.expected == pytest.approx(rates.sum() * days / 365.25)
         assert {each.name for each in period.drift} == {"territory", "driver_age", "predicted rate"}
+    assert [period.policies for period in found.monitored.periods] == [29, 29]
     text = shown(client)
     assert f"Model {digest[:12]} (test book) was followed on 20 January 2027" in text
     assert text.index("2026 Q4") < text.index("2026 Q3")
@@ -194,3 +198,12 @@ def test_what_the_book_cannot_tell_is_said(database: Database, client: TestClien
     told = dict(follow_models(database, "quarter", NOW))
     assert isinstance(told["f" * 16], WrongArtefact)
     assert [type(one) for one in told.values()].count(Followed) == 2
+
+
+def test_a_period_of_few_policies_is_not_shown_and_cannot_be_worked_out() -> None:
+    months = ("2026-08", "2026-09", "2026-10", "2026-11")
+    none = Group("", 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, holds=True)
+    made = [Period(name, none, None, None, (), policies) for name, policies in zip(months, (9, 4, 7, 8), strict=True)]
+    assert [period.name for period in told_periods(made)] == ["2026-08", "2026-11"]
+    assert [period.name for period in told_periods([*made[:1], *made[2:]])] == ["2026-08", "2026-10", "2026-11"]
+    assert told_periods(made[:2]) == told_periods(made[1:2]) == []
