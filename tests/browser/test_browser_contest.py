@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
 from pricing.close import post_adjustments
 from tests.api.world import ANNA, DESK, NOW, PASSWORD, POLICY_OF, World
@@ -27,19 +27,20 @@ def test_browser_contest_decision_credit_and_new_statement(browser: Browser, add
     anna.goto(address + STATEMENT)
     before = euros(anna.locator(".hero-number").first.inner_text())
     anna.locator(".trip-parts a").last.click()
+    anna.wait_for_url("**/trips/*")
     trip = anna.url
     promised = euros(anna.locator("section[aria-labelledby=contest] p.small").inner_text().split(": ")[1].split(" ")[0])
     anna.locator("select[name=event]").select_option("0")
     anna.locator("select[name=reason]").select_option("not_my_car")
     anna.get_by_label("In your words").fill("The car was at the workshop.")
     anna.get_by_role("button", name="Contest it").click()
-    assert "waiting for a decision" in anna.locator("section[aria-labelledby=contest]").inner_text()
+    expect(anna.locator("section[aria-labelledby=contest]")).to_contain_text("waiting for a decision")
 
     desk = open_page(browser, DESKTOP).page
     sign_in(desk, address, DESK, PASSWORD)
     desk.goto(f"{address}/contests")
     desk.get_by_role("link", name="The whole trip").first.click()
-    assert "The person did not let the way be shown." in desk.locator("main").inner_text()
+    expect(desk.locator("main")).to_contain_text("The person did not let the way be shown.")
     desk.locator("textarea[name=words]").fill("The workshop confirmed it.")
     desk.get_by_role("button", name="Uphold", exact=True).click()
     desk.locator("tbody .tag", has_text="upheld").first.wait_for()
@@ -53,7 +54,7 @@ def test_browser_contest_decision_credit_and_new_statement(browser: Browser, add
     assert credit == promised
     anna.goto(address + STATEMENT)
     assert euros(anna.locator(".hero-number").first.inner_text()) == before + credit
-    assert "1 contest upheld" in anna.locator("section[aria-labelledby=adjustments]").inner_text()
+    expect(anna.locator("section[aria-labelledby=adjustments]")).to_contain_text("1 contest upheld")
     assert watched.complaints == []
 
 
@@ -63,7 +64,7 @@ def test_browser_a_relabelled_trip_comes_off_and_can_be_taken_back(browser: Brow
     page.locator("a.row[href^='/trips/']").first.click()
     page.get_by_label("What it was").select_option("passenger")
     page.get_by_role("button", name="Say so").click()
-    assert "You said: I was a passenger" in page.locator("section[aria-labelledby=label]").inner_text()
-    assert page.get_by_text("This trip does not count towards your premium").is_visible()
+    expect(page.locator("section[aria-labelledby=label]")).to_contain_text("You said: I was a passenger")
+    expect(page.get_by_text("This trip does not count towards your premium")).to_be_visible()
     page.get_by_role("button", name="Take it back").click()
-    assert page.get_by_text("This trip does not count towards your premium").count() == 0
+    expect(page.get_by_text("This trip does not count towards your premium")).to_have_count(0)

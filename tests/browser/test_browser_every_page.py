@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from api.rendering import STATIC
 from tests.api.world import ANNA, BEN, DESK, PASSWORD, POLICY_OF
@@ -143,5 +143,5 @@ def test_browser_a_statement_prints_without_what_only_a_screen_needs(browser: Br
     page.emulate_media(media="print")
     for hidden in (".top nav", "form.who", "form.reading", ".crumbs"):
         assert not page.locator(hidden).first.is_visible(), hidden
-    assert page.locator(".trip-parts tr").first.is_visible()
+    expect(page.locator(".trip-parts tr").first).to_be_visible()
     assert page.pdf()[:5] == b"%PDF-"

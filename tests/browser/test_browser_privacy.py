@@ -4,7 +4,7 @@ from datetime import timedelta
 from uuid import UUID, uuid4
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from portfolio.driver_store import name_driver
 from tests.api.world import BEN, NOW, PASSWORD, POLICY_OF, World
@@ -37,22 +37,22 @@ def test_browser_a_trip_of_nobody_is_claimed_and_its_begin_hidden(
     sign_in(page, address, BEN, PASSWORD)
     page.goto(f"{address}/policies/{POLICY_OF[BEN]}/trips")
     page.locator("a.row[href^='/trips/']").first.click()
-    assert page.get_by_text("Nobody has said yet who drove").is_visible()
+    expect(page.get_by_text("Nobody has said yet who drove")).to_be_visible()
     assert drawn(page) == 0
     page.get_by_role("button", name="I drove").click()
     whole = drawn(page)
     assert whole > 0
     trip = page.url
     page.get_by_role("button", name="Make it a privacy zone").click()
-    assert page.locator("section[aria-labelledby=zones]").get_by_role("button", name="Take it away").count() == 1
+    expect(page.locator("section[aria-labelledby=zones]").get_by_role("button", name="Take it away")).to_have_count(1)
     page.goto(trip)
-    assert page.get_by_text("What lies in a privacy zone is left out.").is_visible()
+    expect(page.get_by_text("What lies in a privacy zone is left out.")).to_be_visible()
     assert 0 < drawn(page) < whole
     page.goto(f"{address}/privacy")
     page.locator("section[aria-labelledby=zones]").get_by_role("button", name="Take it away").click()
     page.locator("summary", has_text="Drives no longer").click()
     page.get_by_role("button", name="Take Kim off the policy").click()
-    assert page.get_by_text("You alone: every trip is yours.").is_visible()
+    expect(page.get_by_text("You alone: every trip is yours.")).to_be_visible()
     page.goto(trip)
     assert drawn(page) == whole
     page.get_by_role("button", name="It was not me: take it back").click()
@@ -66,14 +66,14 @@ def test_browser_a_person_asks_to_be_erased_and_reads_the_answer(browser: Browse
     ben.goto(f"{address}/privacy")
     ben.get_by_role("button", name="Ask to be erased").click()
     asked = ben.locator("section[aria-labelledby=erase]")
-    assert "waits for a decision" in asked.inner_text()
+    expect(asked).to_contain_text("waits for a decision")
     officer = open_page(browser, DESKTOP, locale="de-DE").page
     sign_in(officer, address, OFFICER, PASSWORD)
     officer.get_by_role("link", name="Personen, die Löschung beantragten").click()
-    assert "ein Vertrag läuft noch" in officer.locator("main").inner_text()
+    expect(officer.locator("main")).to_contain_text("ein Vertrag läuft noch")
     officer.get_by_role("button", name="Bewilligen").click()
-    assert "Bewilligt; sie wartet:" in officer.locator("main").inner_text()
+    expect(officer.locator("main")).to_contain_text("Bewilligt; sie wartet:")
     ben.reload()
-    assert "granted" in asked.inner_text()
-    assert "a policy is still in force" in asked.inner_text()
+    expect(asked).to_contain_text("granted")
+    expect(asked).to_contain_text("a policy is still in force")
     assert ben.get_by_role("button", name="Ask to be erased").count() == 0

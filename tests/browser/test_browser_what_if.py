@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
 from tests.api.world import ANNA, PASSWORD, POLICY_OF
 from tests.browser.browsing import CHROMIUM, DESKTOP, PHONE, open_page, sign_in
@@ -36,7 +36,7 @@ def test_browser_a_slider_moved_by_key_changes_the_receipt(browser: Browser, add
     told = page.locator("#steps tr", has_text="Kilometres").locator(".why").first.inner_text()
     assert told.startswith(f"{asked:.1f} km")
     page.get_by_role("link", name="Back to how it is").click()
-    assert amount.inner_text() == before
+    expect(amount).to_have_text(before)
     assert watched.complaints == []
     assert watched.elsewhere() == []
 
@@ -63,7 +63,7 @@ def test_browser_a_choice_is_priced_as_it_is_made_and_taken_by_form(browser: Bro
 def test_browser_everything_works_without_a_script_and_in_german(browser: Browser, address: str) -> None:
     page = open_page(browser, PHONE, locale="de-DE", script=False).page
     sign_in(page, address, ANNA, PASSWORD)
-    assert page.get_by_role("heading", name="Fahrscore").is_visible()
+    expect(page.get_by_role("heading", name="Fahrscore")).to_be_visible()
     page.goto(address + WHAT_IF)
     page.locator("#night").press("PageUp")
     page.get_by_role("button", name="Preis berechnen").click()
@@ -75,4 +75,4 @@ def test_browser_everything_works_without_a_script_and_in_german(browser: Browse
     page.get_by_role("button", name="English").click()
     page.get_by_role("heading", name="Speed against the limit").wait_for()
     page.get_by_role("button", name="Show miles").click()
-    assert " mi in " in page.locator("main .title p").inner_text()
+    expect(page.locator("main .title p")).to_contain_text(" mi in ")

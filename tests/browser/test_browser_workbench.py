@@ -5,7 +5,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from ingest.accept import accept
 from ingest.decoders import wayrate
@@ -25,7 +25,7 @@ def at_desk(browser: Browser, address: str, email: str) -> Watched:
     """Signed in, where this role begins."""
     watched = open_page(browser, DESKTOP)
     sign_in(watched.page, address, email, PASSWORD)
-    assert watched.page.get_by_role("heading", name="Your desk").is_visible()
+    expect(watched.page.get_by_role("heading", name="Your desk")).to_be_visible()
     return watched
 
 
@@ -55,8 +55,8 @@ def test_browser_a_risk_is_quoted_and_bound(browser: Browser, address: str) -> N
     page.get_by_role("button", name="Bind").click()
     page.get_by_role("heading", name="What was agreed").wait_for()
     assert bound_at != before
-    assert "Some Body" in page.locator(".title").inner_text()
-    assert "Collision" in page.locator("section[aria-label='The policy']").inner_text()
+    expect(page.locator(".title")).to_contain_text("Some Body")
+    expect(page.locator("section[aria-label='The policy']")).to_contain_text("Collision")
     check_quiet(watched)
 
 
@@ -69,25 +69,25 @@ def test_browser_two_people_publish_a_plan(browser: Browser, address: str, tmp_p
     path.write_text(draft.replace('fee = "1.75"', 'fee = "-1.75"'))
     page.get_by_label("Rate plan (TOML)").set_input_files(path)
     page.get_by_role("button", name="Check").click()
-    assert "at fee" in page.get_by_role("alert").inner_text()
+    expect(page.get_by_role("alert")).to_contain_text("at fee")
     author.complaints.clear()  # Chromium names the 422 that the wrong draft gets
     page.get_by_role("link", name="Check another file").click()
     path.write_text(draft)
     page.get_by_label("Rate plan (TOML)").set_input_files(path)
     page.get_by_role("button", name="Check").click()
-    assert page.get_by_role("row", name="fee 1.50 1.75").is_visible()
+    expect(page.get_by_role("row", name="fee 1.50 1.75")).to_be_visible()
     page.get_by_role("button", name="Submit for approval").click()
-    assert page.get_by_text("another person approves it").is_visible()
+    expect(page.get_by_text("another person approves it")).to_be_visible()
     assert page.get_by_role("button", name="Approve and publish").count() == 0
     page.get_by_role("link", name="what it would do to the book").click()
-    assert page.get_by_text("Pay more").first.is_visible()
+    expect(page.get_by_text("Pay more").first).to_be_visible()
 
     second = at_desk(browser, address, SECOND_ACTUARY)
     page = second.page
     page.get_by_role("link", name="Rate plans to approve").click()
     page.get_by_role("row", name="waits").get_by_role("link").click()
     page.get_by_role("button", name="Approve and publish").click()
-    assert page.get_by_text(f"submitted by {ACTUARY}, approved by {SECOND_ACTUARY}").is_visible()
+    expect(page.get_by_text(f"submitted by {ACTUARY}, approved by {SECOND_ACTUARY}")).to_be_visible()
     check_quiet(author, second)
 
 
@@ -104,9 +104,9 @@ def test_browser_quarantine_is_looked_at_and_replayed(browser: Browser, address:
     page.get_by_role("link", name="Records in quarantine").click()
     page.locator("section[aria-labelledby=kept] tbody a").last.click()
     assert "60.17" not in page.locator("pre.bytes").inner_text()
-    assert "##.##" in page.locator("pre.bytes").inner_text()
+    expect(page.locator("pre.bytes")).to_contain_text("##.##")
     page.get_by_role("button", name="Replay it").click()
-    assert page.get_by_text("Still quarantined").first.is_visible()
+    expect(page.get_by_text("Still quarantined").first).to_be_visible()
     follow(page, "Audit log")
-    assert page.get_by_role("cell", name="Quarantine replayed").first.is_visible()
+    expect(page.get_by_role("cell", name="Quarantine replayed").first).to_be_visible()
     check_quiet(watched)
