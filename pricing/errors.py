@@ -50,14 +50,16 @@ class NoSuchPlan(PricingError):
 
 @dataclass(eq=False)
 class UnknownLevel(PricingError):
-    """A rating factor's level that the plan does not know."""
+    """A rating factor's level that the plan does not know; None: none was given."""
 
     plan: str
     factor: str
-    level: str
+    level: str | None
     known: tuple[str, ...]
 
     def __str__(self) -> str:
+        if self.level is None:
+            return f"plan {self.plan}: factor {self.factor!r} is missing (it has {', '.join(self.known)})"
         return f"plan {self.plan}: factor {self.factor!r} has no level {self.level!r} (it has {', '.join(self.known)})"
 
 

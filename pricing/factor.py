@@ -63,7 +63,7 @@ class Factor:
                 return _band_label(self.name, band.lowest, band.below, self.note), band.relativity
             if place >= 0 and self.knots and declared <= self.knots[-1].at:
                 return self._between(declared, place)
-        raise UnknownLevel(plan, self.name, str(declared), self.known)
+        raise UnknownLevel(plan, self.name, None if declared is None else str(declared), self.known)
 
     @property
     def below(self) -> int:

@@ -1,6 +1,6 @@
 """A quote of one policy, alone or of a book: premium, worksheet, digests, interval, and what would change it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from scoring.score import Score, ScoreModel, score_totals
 
 TOTALS = {name for one in FEATURES if isinstance(one, Feature) for name in (*one.numerator, *one.denominator)}
 
+type Cell = tuple[str, str, int]  # road class, hour band, metres
 type Ends = tuple[Decimal, Decimal]  # of the predicted frequency's interval
 
 
@@ -45,7 +46,7 @@ class Driving(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     distance_m: int = 0
     gap_m: int = 0
     minutes: int = 0
-    cells: tuple[tuple[str, str, int], ...] = ()  # road class, hour band, metres
+    cells: tuple[Cell, ...] = ()
     claims_per_100000_km: Decimal | None = None
     interval: Ends | None = None
     totals: dict[str, int] = {}
@@ -74,7 +75,7 @@ def read_asked(path: Path) -> Asked:
     try:
         asked = msgspec.json.decode(path.read_bytes(), type=Asked)
     except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise BadQuote(path.name, str(error)) from None
+        raise BadQuote(path.name, f"{error}; docs/examples/quote.json is one") from None
     problem = _problem(asked) or _driving_problem(asked.driving)
     if problem:
         raise BadQuote(path.name, problem)
@@ -88,6 +89,10 @@ def quote_of(plan: RatePlan, asked: Asked) -> dict[str, Any]:
     driving, model = asked.driving, plan.score_model
     if driving.model not in ("", model.version):
         problem = f"driving.model: {driving.model} predicted it, and this plan's model is {model.version}"
+        raise BadQuote(asked.policy, problem)
+    if not _is_charged(plan, asked.pay_plan, driving.distance_m, driving.cells):
+        sums = f"add up to {_metres(driving.cells)} m, and driving.distance_m is {driving.distance_m}"
+        problem = f"driving.cells: {sums}: {asked.pay_plan} charges every metre by its road and hour"
         raise BadQuote(asked.policy, problem)
     score = score_totals(driving.totals, model) if driving.totals else None
     ends = driving.interval if score is None else _ends(score)
@@ -168,15 +173,27 @@ def _amount(plan: RatePlan, inputs: Inputs, driven: BehaviourInput, frequency: D
 def _counterfactuals(
     plan: RatePlan, inputs: Inputs, driven: BehaviourInput | None, without: Mapping[str, Decimal]
 ) -> Iterator[tuple[str, Decimal]]:
-    """What the same would cost otherwise, by the same plan: without events, driven as most do, paid another way."""
+    """What the same would cost otherwise, by the same plan: without events, driven as most do, paid another way, where
+    what was driven is known as that reads it.
+    """
     if driven is not None:
         for change, frequency in without.items():
             yield change, _amount(plan, inputs, driven, frequency)
         yield "driving like the class's mean", rate_period(plan, replace(inputs, behaviour=None)).amount
+    (trip,) = inputs.trips
     for name in plan.pay_plans:
-        if name != inputs.terms.pay_plan:
+        if name != inputs.terms.pay_plan and _is_charged(plan, name, trip.distance_m, trip.cells):
             other = replace(inputs, terms=replace(inputs.terms, pay_plan=name))
             yield f"pay plan {name}", rate_period(plan, other).amount
+
+
+def _is_charged(plan: RatePlan, pay_plan: str, distance_m: int, cells: Sequence[Cell]) -> bool:
+    """Whether a pay plan that charges by road and hour finds both of every metre, as of every trip that is scored."""
+    return "road_class" not in plan.pay_plan(pay_plan).uses or _metres(cells) == distance_m
+
+
+def _metres(cells: Sequence[Cell]) -> int:
+    return sum(metres for _, _, metres in cells)
 
 
 def _without_events(driving: Driving, model: ScoreModel) -> Iterator[tuple[str, Decimal]]:

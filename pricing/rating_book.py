@@ -25,6 +25,8 @@ TOTALS = "totals"
 ENDS = (f"{FREQUENCY}_low", f"{FREQUENCY}_high")
 EXPIRING = "expiring_"  # and the name of a cover
 MAY_BE_NULL = (FREQUENCY, *ENDS, EXPIRING)
+type Cells = dict[tuple[str, str], NDArray[np.int64]]  # metres (n,) by road class and hour band
+
 MOST_DAYS, MOST_METRES, MOST_MINUTES = 3660, 10**11, 10**7
 
 
@@ -150,6 +152,7 @@ class _Reader:
             asked = list(zip(frequency, tier, strict=True))
             known = {one: 1.0 if one[0] is None else relativity_of(plan, one[0], one[1]) for one in set(asked)}
             relativity = np.where(behaves, [known[one] for one in asked], 1.0)
+        distance_m, cell_m = self._driven(pay_plan)
         interpolated = self._interpolated(pay_plan)
         for values in interpolated.values():
             relativity *= values
@@ -161,13 +164,9 @@ class _Reader:
             codes=codes,
             declared=declared,
             declared_km=declared_km,
-            distance_m=self._whole("distance_m", MOST_METRES, needed=False),
+            distance_m=distance_m,
             gap_m=self._whole("gap_m", MOST_METRES, needed=False),
-            cell_m={
-                cell: self._whole(f"m_{cell[0]}_{cell[1]}", MOST_METRES)
-                for cell in self.compiled_plan.cells
-                if f"m_{cell[0]}_{cell[1]}" in self.table.column_names
-            },
+            cell_m=cell_m,
             frequency=frequency,
             tier=tier,
             relativity=relativity,
@@ -178,6 +177,26 @@ class _Reader:
             interval=ends,
             is_predicted=predicted,
         )
+
+    def _driven(self, pay_plan: NDArray[np.int16]) -> tuple[NDArray[np.int64], Cells]:
+        """The metres of each row, and those of each road class and hour band: of every metre both are known where the
+        pay plan charges by them. Without `distance_m` it is their sum.
+        """
+        plan = self.compiled_plan.plan
+        names = {f"m_{road}_{hour}": (road, hour) for road, hour in self.compiled_plan.cells}
+        for field in self.table.column_names:
+            if field.startswith("m_") and field not in names and field not in plan.factors:
+                raise BadRatingBook(self.name, None, "", field, "is no road class and hour band of the plan")
+        cell_m = {
+            cell: self._whole(field, MOST_METRES) for field, cell in names.items() if field in self.table.column_names
+        }
+        whole = np.sum([*cell_m.values(), np.zeros(len(self.table), dtype=np.int64)], axis=0)
+        if "distance_m" not in self.table.column_names:
+            return whole, cell_m
+        distance_m = self._whole("distance_m", MOST_METRES)
+        reads = np.array(["road_class" in one.uses for one in plan.pay_plans.values()])[pay_plan]
+        self._refuse(reads & (whole != distance_m), "distance_m", "is not the sum of the metres by road and hour")
+        return distance_m, cell_m
 
     def _column(self, field: str) -> Any:
         if field not in self.table.column_names:

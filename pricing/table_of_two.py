@@ -42,7 +42,7 @@ class Axis:
             return place
         if type(declared) is int and self.begins and self.begins[0] <= declared < self.below:
             return bisect_right(self.begins, declared) - 1
-        raise UnknownLevel(plan, self.factor, str(declared), self.names)
+        raise UnknownLevel(plan, self.factor, None if declared is None else str(declared), self.names)
 
 
 @dataclass(frozen=True, slots=True)

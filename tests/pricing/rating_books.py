@@ -69,7 +69,6 @@ def write_book(path: Path, plan: RatePlan, rows: int, seed: int = 1, *, cells: i
         "days": rng.integers(0, 32, rows),
         "covers": pa.array([choices[one] for one in rng.integers(0, 3, rows)]),
         "declared_km_per_year": rng.integers(0, 60_000, rows),
-        "distance_m": rng.integers(0, 2_000_000, rows),
         "gap_m": rng.integers(0, 9_000, rows) * rng.integers(0, 2, rows),
         "claims_per_100000_km": pa.array(np.round(rng.lognormal(-0.2, 0.4, rows), 4), mask=rng.random(rows) < 0.2),
     }
@@ -92,5 +91,6 @@ def write_book(path: Path, plan: RatePlan, rows: int, seed: int = 1, *, cells: i
                 pa.decimal128(18, 4),
             )
     every = [(road, hour) for road in EXPOSURE_CLASSES for hour in HOUR_BANDS]
-    columns |= {f"m_{road}_{hour}": rng.integers(0, 300_000, rows) for road, hour in every[:cells]}
+    driven = {f"m_{road}_{hour}": rng.integers(0, 300_000, rows) for road, hour in every[:cells]}
+    columns |= driven | {"distance_m": np.sum(list(driven.values()), axis=0)}
     pq.write_table(pa.table(columns), path)

@@ -5,6 +5,7 @@ from decimal import Decimal as D  # noqa: N817
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
@@ -17,7 +18,7 @@ from pricing.money import MINOR_DIGITS
 from pricing.plan import parse_plan
 from pricing.quote import quote_of_row
 from pricing.rating import recompute
-from pricing.rating_book import read_rating_book
+from pricing.rating_book import rating_book_of, read_rating_book
 from pricing.rating_errors import AmountTooLarge, BadRatingBook
 from tests.pricing.rating_books import plan_of, write_book
 
@@ -87,7 +88,11 @@ def test_amounts_beyond_what_a_double_holds_are_rated_one_by_one(tmp_path: Path)
     path = tmp_path / "book.parquet"
     write_book(path, compiled.plan, 50, 4)
     table = pq.read_table(path)
-    far = table.set_column(table.column_names.index("distance_m"), "distance_m", [np.full(50, 10**11)])
+    near = np.asarray(table["distance_m"])
+    far_m = np.where(
+        np.asarray(table["pay_plan"]) == "autograph", near, 10**11
+    )  # which is the sum of its roads and hours
+    far = table.set_column(table.column_names.index("distance_m"), "distance_m", [far_m])
     pq.write_table(far, path)
     book, premiums = rated(path, compiled)
     assert differing(compiled, book, premiums, np.arange(50)) == []
@@ -150,6 +155,26 @@ def test_a_row_that_cannot_be_rated_is_named_and_nothing_is_written(
     with pytest.raises(BadRatingBook, match=problem) as refused:
         read_rating_book(path, compiled)
     assert (refused.value.row, refused.value.policy, refused.value.field) == (7, "P-6", field)
+
+
+def test_of_every_metre_the_road_and_hour_are_known_where_they_are_charged(tmp_path: Path) -> None:
+    """A column that is misspelled, or left out, makes no kilometre free."""
+    compiled = compile_plan(plan_of(4))
+    path = tmp_path / "book.parquet"
+    write_book(path, compiled.plan, 20, 5)
+    table = pq.read_table(path)
+    columns = table.to_pydict() | {"pay_plan": ["flat", "autograph"] * 10}
+    book = rating_book_of(pa.table(columns), "book", compiled)
+    without = rating_book_of(pa.table(columns).drop_columns("distance_m"), "book", compiled)
+    assert without.distance_m.tolist() == book.distance_m.tolist() == columns["distance_m"]
+    (first, *_) = [name for name in columns if name.startswith("m_")]
+    left_out = {name: column for name, column in columns.items() if name != first}
+    with pytest.raises(BadRatingBook, match="is not the sum of the metres by road and hour") as refused:
+        rating_book_of(pa.table(left_out), "book", compiled)
+    assert (refused.value.row, refused.value.policy, refused.value.field) == (2, "P-1", "distance_m")
+    with pytest.raises(BadRatingBook, match="is no road class and hour band") as refused:
+        rating_book_of(pa.table(left_out | {"m_motorvay_night": columns[first]}), "book", compiled)
+    assert refused.value.field == "m_motorvay_night"
 
 
 def test_the_commands_rate_a_book_and_quote_one_of_it_alike(tmp_path: Path) -> None:

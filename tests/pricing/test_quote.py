@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from cli.main import app
 from pricing.book_rating import compile_plan, rate_book
+from pricing.errors import UnknownLevel
 from pricing.policies import packaged_plan
 from pricing.quote import quote_of, quote_of_row, read_asked
 from pricing.rating import recompute
@@ -35,7 +36,7 @@ def test_a_quote_names_plan_model_and_inputs_and_its_worksheet_comes_to_its_amou
     found = quoted(tmp_path)
     assert (found["plan"]["hash"], found["model"]) == (PLAN.plan_hash, PRIOR_MODEL.version)
     assert recompute(found["worksheet"], "EUR") == D(found["amount"])
-    again, other = quoted(tmp_path), quoted(tmp_path, distance_m=812_346)
+    again, other = quoted(tmp_path), quoted(tmp_path, gap_m=1_201)
     assert again["inputs_digest"] == found["inputs_digest"] != other["inputs_digest"]
     low, high = map(D, found["interval"])
     assert low < D(found["amount"]) < high
@@ -72,11 +73,27 @@ def test_an_event_is_worth_what_the_same_driving_costs_without_it(tmp_path: Path
         ({"events": [{"kind": "hard_brake", "totals": {"hard_brake_events": -1}}]}, "more than driving.totals hold"),
         ({"tier": "radio"}, "driving.tier"),
         ({"minutes": -1}, "0 or more"),
+        (
+            {"distance_m": 812_346},
+            "cells: add up to 812345 m, and driving.distance_m is 812346: autograph charges every",
+        ),
+        ({"cells": []}, "driving.cells: add up to 0 m"),
     ],
 )
 def test_driving_that_cannot_be_priced_names_its_field(tmp_path: Path, driving: dict[str, object], said: str) -> None:
     with pytest.raises(BadQuote, match=said):
         quoted(tmp_path, **driving)
+
+
+def test_another_pay_plan_is_told_where_what_was_driven_is_known_as_it_reads_it(tmp_path: Path) -> None:
+    path = tmp_path / "quote.json"
+    told = {}
+    for known, cells in (("all", EXAMPLE["driving"]["cells"]), ("sum", [])):
+        driving = EXAMPLE["driving"] | {"cells": cells}
+        path.write_text(json.dumps(EXAMPLE | {"pay_plan": "per_km", "driving": driving}))
+        told[known] = {one["change"]: one["amount"] for one in quote_of(PLAN, read_asked(path))["counterfactuals"]}
+    assert told["all"].pop("pay plan autograph") == quoted(tmp_path)["amount"]
+    assert told["all"] == told["sum"]
 
 
 @pytest.mark.parametrize(
@@ -94,6 +111,13 @@ def test_terms_that_cannot_be_priced_name_their_field(tmp_path: Path, change: di
     path = tmp_path / "quote.json"
     path.write_text(json.dumps(EXAMPLE | change))
     with pytest.raises(BadQuote, match=said):
+        quote_of(PLAN, read_asked(path))
+
+
+def test_a_factor_that_is_not_there_is_said_to_be_missing(tmp_path: Path) -> None:
+    path = tmp_path / "quote.json"
+    path.write_text(json.dumps(EXAMPLE | {"factors": {"vehicle_class": "compact", "territory": "urban"}}))
+    with pytest.raises(UnknownLevel, match="factor 'driver_age' is missing"):
         quote_of(PLAN, read_asked(path))
 
 

@@ -36,7 +36,8 @@ def with_model(model: ScoreModel, version: str = "2") -> RatePlan:
 
 
 def asked(plan: RatePlan, **driving: object) -> dict[str, object]:
-    document = Driving(**({"distance_m": 3_000_000, "totals": TOTALS} | driving))  # type: ignore[arg-type]
+    driven = {"distance_m": 3_000_000, "cells": (("primary", "day", 3_000_000),), "totals": TOTALS}
+    document = Driving(**(driven | driving))  # type: ignore[arg-type]
     return quote_of(plan, Asked("P-1", 31, "autograph", ("liability",), FACTORS, 12_000, document))
 
 
