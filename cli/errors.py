@@ -16,7 +16,7 @@ class BadTime(CliError):
 
     def __str__(self) -> str:
         return (
-            f"{self.text!r} is not a time: give a date (2026-10-31, meaning the end of that day in UTC) "
+            f"{self.text!r} is not a time of the years 1970 to 2999: give a date (2026-10-31, meaning the end of that day in UTC) "
             "or a moment with its offset (2026-10-31T18:00:00Z)"
         )
 

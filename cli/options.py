@@ -66,17 +66,21 @@ def database_of(data_dir: Path | None, *, keep_running: bool = False) -> Iterato
         yield database
 
 
+YEARS = range(1970, 3000)  # what is reckoned from a time, months and terms, stays within what a date can be
+
+
 def moment(as_of: str | None) -> datetime:
     """The time `--as-of` names, UTC; now when it is not given. A bare date is the last second of that day."""
     if as_of is None:
         return datetime.now(UTC)
     try:
         if len(as_of) == len("2026-10-31"):
-            return datetime.combine(date.fromisoformat(as_of), time(23, 59, 59), UTC)
-        parsed = datetime.fromisoformat(as_of)
+            parsed = datetime.combine(date.fromisoformat(as_of), time(23, 59, 59), UTC)
+        else:
+            parsed = datetime.fromisoformat(as_of)
     except ValueError:
         raise BadTime(as_of) from None
-    if parsed.tzinfo is None:
+    if parsed.tzinfo is None or parsed.year not in YEARS:
         raise BadTime(as_of)
     return parsed.astimezone(UTC)
 

@@ -224,7 +224,7 @@ class BadPeriod(PricingError):
     text: str
 
     def __str__(self) -> str:
-        return f"{self.text!r} is not a month: write it as 2026-10"
+        return f"{self.text!r} is not a month of the years 1000 to 2999: write it as 2026-10"
 
 
 @dataclass(eq=False)
