@@ -16,8 +16,8 @@ class BadTime(CliError):
 
     def __str__(self) -> str:
         return (
-            f"{self.text!r} is not a time of the years 1970 to 2999: give a date (2026-10-31, meaning the end of that day in UTC) "
-            "or a moment with its offset (2026-10-31T18:00:00Z)"
+            f"{self.text!r} is not a time of the years 1970 to 2999: give a date (2026-10-31, meaning the end of that "
+            "day in UTC) or a moment with its offset (2026-10-31T18:00:00Z)"
         )
 
 
