@@ -9,7 +9,6 @@ from datetime import date
 from decimal import Decimal
 from functools import lru_cache
 from itertools import pairwise
-from typing import Any
 
 from pricing.claim_rule import KEYS as CLAIM_RULE_KEYS
 from pricing.claim_rule import ClaimRule, RecordedClaim, read_claim_rule
@@ -176,7 +175,8 @@ def parse_plan(content: str, source: str) -> RatePlan:
         raise BadPlan(source, "file", str(error)) from None
     reader = Reader(source, table)
     factors = {name: read_factor(name, part) for name, part in reader.tables("factors")}
-    own_claims = _own_claims(reader.table("own_claims"), factors, table) if "own_claims" in table else None
+    covers = {name: _cover(name, part) for name, part in reader.tables("covers")}
+    own_claims = _own_claims(reader.table("own_claims"), factors, covers) if "own_claims" in table else None
     if own_claims is not None and "at_fault_from_percent" in table["own_claims"]:
         note = f" (claims at fault from {own_claims.rule.at_fault_from_percent} percent)"
         factors[OWN_CLAIMS] = replace(factors[OWN_CLAIMS], note=note)
@@ -196,7 +196,7 @@ def parse_plan(content: str, source: str) -> RatePlan:
         score_model=read_score_model(reader.table("score_model")) if "score_model" in table else PRIOR_MODEL,
         own_claims=own_claims,
         pay_plans={name: _pay_plan(name, part) for name, part in reader.tables("pay_plans")},
-        covers={name: _cover(name, part) for name, part in reader.tables("covers")},
+        covers=covers,
         factors=factors,
         tables={name: read_table(name, part, factors) for name, part in reader.tables("tables")}
         if "tables" in table
@@ -301,14 +301,14 @@ def _smoothing(part: Reader) -> Smoothing:
     return found
 
 
-def _own_claims(part: Reader, factors: Mapping[str, Factor], table: Mapping[str, Any]) -> OwnClaims:
+def _own_claims(part: Reader, factors: Mapping[str, Factor], known: Mapping[str, Cover]) -> OwnClaims:
     part.refuse_others("shape", "half_life_years", "claims_per_100000_km", "covers", "new_business", *CLAIM_RULE_KEYS)
     factor = factors.get(OWN_CLAIMS)
     if factor is None or not factor.begins or factor.begins[0] > 0 or factor.below <= CLASS_MEAN_PERCENT:
         raise part.refuse("shape", f"needs a factor {OWN_CLAIMS} of whole percents from 0 to over {CLASS_MEAN_PERCENT}")
     covers = part.get("covers") if "covers" in part.values else []
-    if not isinstance(covers, list) or not all(cover in table["covers"] for cover in covers):
-        raise part.refuse("covers", f"must be a list of the plan's covers ({', '.join(table['covers'])})")
+    if not isinstance(covers, list) or not all(isinstance(cover, str) and cover in known for cover in covers):
+        raise part.refuse("covers", f"must be a list of the plan's covers ({', '.join(known)})")
     return OwnClaims(
         shape=float(part.number("shape", positive=True)),
         half_life_years=float(part.number("half_life_years", positive=True)),

@@ -1,5 +1,6 @@
 """A plan's file, read table by table: every refusal names the place at which it found something wrong."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -8,6 +9,8 @@ from typing import Any
 
 from pricing.errors import BadPlan
 
+# Decimal would read "1_000", " 1" and the digits of any script, too.
+_NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 DIGITS = 9  # a plan's number has at most so many on either side of the point: products of them stay exact
 
 
@@ -35,7 +38,7 @@ class Reader:
     def text(self, key: str) -> str:
         """A text that says something."""
         value = self.get(key)
-        if not isinstance(value, str) or not value:
+        if not isinstance(value, str) or not value or "\0" in value:  # PostgreSQL's text holds no NUL
             raise self.refuse(key, "must be a text")
         return value
 
@@ -77,6 +80,8 @@ class Reader:
             raise self.refuse(key, f"{value!r} is not a number")
         if not number.is_finite():
             raise self.refuse(key, f"{value!r} is not finite")
+        if isinstance(value, str) and not _NUMBER.fullmatch(value):
+            raise self.refuse(key, f"{value!r} is not a number: write its digits and a point, such as 1000.50")
         if (number < 0 and not signed) or (positive and number == 0):
             raise self.refuse(key, f"{value} must be {'over 0' if positive else '0 or more'}")
         if number.adjusted() >= DIGITS or int(number.as_tuple().exponent) < -DIGITS:

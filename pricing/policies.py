@@ -1,6 +1,7 @@
 """Policies enter the book from a file: every field checked, and named where it is wrong."""
 
 import json
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -264,7 +265,7 @@ def checked(document: PolicyDocument) -> Policy:
         policy_key=uuid4(),
         policy_id=_text(document, "policy"),
         name=_text(document, "name"),
-        email=_text(document, "email").strip().lower() if "email" in fields else None,
+        email=_address(document) if "email" in fields else None,
         starts_on=starts_on,
         ends_on=ends_on,
         plan_name=_text(document, "plan"),
@@ -296,6 +297,13 @@ def _text(document: PolicyDocument, name: str) -> str:
     if name == "policy" and not (len(value) <= 64 and value.isascii() and value.replace("-", "").isalnum()):
         raise BadPolicy(document.source, name, f"{value!r}: use letters, digits and -, up to 64")
     return value
+
+
+def _address(document: PolicyDocument) -> str:
+    address = _text(document, "email").strip().lower()
+    if not re.fullmatch(r"[^\s@]+@[^\s@]+", address):
+        raise BadPolicy(document.source, "email", f"{address!r} is no e-mail address")
+    return address
 
 
 def _day(document: PolicyDocument, name: str) -> date:

@@ -1,8 +1,12 @@
 """Own claims are worked out at a renewal from what is on record, charged for that term, and declared by nobody."""
 
+import tomllib
+from collections.abc import Iterator
+from copy import deepcopy
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal as D  # noqa: N817
+from typing import Any
 
 import pytest
 
@@ -13,6 +17,7 @@ from pricing.close import close_period
 from pricing.errors import BadPlan, BadPolicy, PolicyDiffers
 from pricing.live_book import live_impact
 from pricing.plan import OWN_CLAIMS, check_profile, parse_plan
+from pricing.plan_text import toml_text
 from pricing.policies import add_policy, checked, packaged_plan, with_declared_claims
 from pricing.rating import Inputs, Terms, rate_period
 from pricing.store import fetch_policy
@@ -357,3 +362,34 @@ def test_a_policy_file_whose_record_was_corrected_differs(database: Database) ->
     not_at_fault = {"occurred_on": "2024-05-02", "at_fault_percent": 0}
     with pytest.raises(PolicyDiffers, match="claims_record"):
         add_policy(database, document(**bound, claims_record=record | {"claims": [not_at_fault]}), CLOSED_AT)
+
+
+GONE = object()
+ODD: list[object] = ["", "1_000", -1, True, [], [[]], [{}], {}, date(9999, 12, 31), GONE]
+
+
+def places_in(value: object, place: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    if place:
+        yield place
+    below = value.items() if isinstance(value, dict) else enumerate(value[:2]) if isinstance(value, list) else ()
+    for key, one in below:
+        yield from places_in(one, (*place, key))
+
+
+def test_nothing_that_stands_in_any_place_of_a_plan_breaks_its_reading() -> None:
+    whole, refused = tomllib.loads(UK, parse_float=D), 0
+    for *way, last in places_in(whole):
+        for odd in ODD:
+            changed = deepcopy(whole)
+            table: Any = changed
+            for key in way:
+                table = table[key]
+            if odd is GONE:
+                del table[last]
+            else:
+                table[last] = odd
+            try:
+                parse_plan(toml_text(changed), "odd")
+            except BadPlan:
+                refused += 1
+    assert refused > 1000
