@@ -1,6 +1,6 @@
 """A book to be rated, from Parquet: every policy's terms and driving of one period, refused by row and field."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ TOTALS = "totals"
 ENDS = (f"{FREQUENCY}_low", f"{FREQUENCY}_high")
 EXPIRING = "expiring_"  # and the name of a cover
 MAY_BE_NULL = (FREQUENCY, *ENDS, EXPIRING)
-type Cells = dict[tuple[str, str], NDArray[np.int64]]  # metres (n,) by road class and hour band
+type Cells = Mapping[tuple[str, str], NDArray[np.int64]]  # metres (n,) by road class and hour band
 
 MOST_DAYS, MOST_METRES, MOST_MINUTES = 3660, 10**11, 10**7
 
@@ -40,7 +40,10 @@ def read_rating_book(path: Path, compiled_plan: CompiledPlan) -> RatingBook:
         table = pq.read_table(path)
     except (pa.ArrowInvalid, OSError) as error:
         raise BadRatingBook(path.name, None, "", "file", f"cannot be read as Parquet: {error}") from None
-    return rating_book_of(table, path.name, compiled_plan)
+    reader = _Reader(path.name, table, compiled_plan)
+    book = reader.book()
+    reader.refuse_free_metres(book)
+    return book
 
 
 def rating_book_of(table: pa.Table, name: str, compiled_plan: CompiledPlan) -> RatingBook:
@@ -124,6 +127,10 @@ def _counts(column: pa.Array) -> NDArray[np.int64]:
     return np.asarray(pc.fill_null(column.cast(pa.int64()), 0)).astype(np.int64)
 
 
+def _sum_of(cell_m: Cells, rows: int) -> NDArray[np.int64]:
+    return np.sum([*cell_m.values(), np.zeros(rows, dtype=np.int64)], axis=0)
+
+
 class _Reader:
     """One table, read column by column."""
 
@@ -152,7 +159,7 @@ class _Reader:
             asked = list(zip(frequency, tier, strict=True))
             known = {one: 1.0 if one[0] is None else relativity_of(plan, one[0], one[1]) for one in set(asked)}
             relativity = np.where(behaves, [known[one] for one in asked], 1.0)
-        distance_m, cell_m = self._driven(pay_plan)
+        distance_m, cell_m = self._driven()
         interpolated = self._interpolated(pay_plan)
         for values in interpolated.values():
             relativity *= values
@@ -178,10 +185,8 @@ class _Reader:
             is_predicted=predicted,
         )
 
-    def _driven(self, pay_plan: NDArray[np.int16]) -> tuple[NDArray[np.int64], Cells]:
-        """The metres of each row, and those of each road class and hour band: of every metre both are known where the
-        pay plan charges by them. Without `distance_m` it is their sum.
-        """
+    def _driven(self) -> tuple[NDArray[np.int64], Cells]:
+        """The metres of each row, and those of each road class and hour band; without `distance_m` it is their sum."""
         plan = self.compiled_plan.plan
         names = {f"m_{road}_{hour}": (road, hour) for road, hour in self.compiled_plan.cells}
         for field in self.table.column_names:
@@ -190,13 +195,16 @@ class _Reader:
         cell_m = {
             cell: self._whole(field, MOST_METRES) for field, cell in names.items() if field in self.table.column_names
         }
-        whole = np.sum([*cell_m.values(), np.zeros(len(self.table), dtype=np.int64)], axis=0)
-        if "distance_m" not in self.table.column_names:
-            return whole, cell_m
-        distance_m = self._whole("distance_m", MOST_METRES)
-        reads = np.array(["road_class" in one.uses for one in plan.pay_plans.values()])[pay_plan]
-        self._refuse(reads & (whole != distance_m), "distance_m", "is not the sum of the metres by road and hour")
-        return distance_m, cell_m
+        if "distance_m" in self.table.column_names:
+            return self._whole("distance_m", MOST_METRES), cell_m
+        return _sum_of(cell_m, len(self.table)), cell_m
+
+    def refuse_free_metres(self, book: RatingBook) -> None:
+        """Where a pay plan charges by road and hour both are known of every metre, as of every trip that is scored."""
+        pay_plans = self.compiled_plan.plan.pay_plans.values()
+        reads = np.array(["road_class" in one.uses for one in pay_plans])[book.pay_plan]
+        bad = reads & (_sum_of(book.cell_m, len(self.table)) != book.distance_m)
+        self._refuse(bad, "distance_m", "is not the sum of the metres by road and hour")
 
     def _column(self, field: str) -> Any:
         if field not in self.table.column_names:

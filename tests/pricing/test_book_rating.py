@@ -3,6 +3,7 @@
 import json
 from decimal import Decimal as D  # noqa: N817
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -18,7 +19,7 @@ from pricing.money import MINOR_DIGITS
 from pricing.plan import parse_plan
 from pricing.quote import quote_of_row
 from pricing.rating import recompute
-from pricing.rating_book import rating_book_of, read_rating_book
+from pricing.rating_book import read_rating_book
 from pricing.rating_errors import AmountTooLarge, BadRatingBook
 from tests.pricing.rating_books import plan_of, write_book
 
@@ -161,19 +162,22 @@ def test_of_every_metre_the_road_and_hour_are_known_where_they_are_charged(tmp_p
     """A column that is misspelled, or left out, makes no kilometre free."""
     compiled = compile_plan(plan_of(4))
     path = tmp_path / "book.parquet"
+
+    def read(columns: dict[str, list[Any]]) -> RatingBook:
+        pq.write_table(pa.table(columns), path)
+        return read_rating_book(path, compiled)
+
     write_book(path, compiled.plan, 20, 5)
-    table = pq.read_table(path)
-    columns = table.to_pydict() | {"pay_plan": ["flat", "autograph"] * 10}
-    book = rating_book_of(pa.table(columns), "book", compiled)
-    without = rating_book_of(pa.table(columns).drop_columns("distance_m"), "book", compiled)
-    assert without.distance_m.tolist() == book.distance_m.tolist() == columns["distance_m"]
-    (first, *_) = [name for name in columns if name.startswith("m_")]
+    columns = pq.read_table(path).to_pydict() | {"pay_plan": ["flat", "autograph"] * 10}
+    without = {name: column for name, column in columns.items() if name != "distance_m"}
+    assert read(without).distance_m.tolist() == read(columns).distance_m.tolist() == columns["distance_m"]
+    first = next(name for name in columns if name.startswith("m_"))
     left_out = {name: column for name, column in columns.items() if name != first}
     with pytest.raises(BadRatingBook, match="is not the sum of the metres by road and hour") as refused:
-        rating_book_of(pa.table(left_out), "book", compiled)
+        read(left_out)
     assert (refused.value.row, refused.value.policy, refused.value.field) == (2, "P-1", "distance_m")
     with pytest.raises(BadRatingBook, match="is no road class and hour band") as refused:
-        rating_book_of(pa.table(left_out | {"m_motorvay_night": columns[first]}), "book", compiled)
+        read(left_out | {"m_motorvay_night": columns[first]})
     assert refused.value.field == "m_motorvay_night"
 
 
