@@ -162,7 +162,8 @@ def bind_policy(wanted: BindIn, reader: Binder, database: Store, now: Now, key: 
     asked = asked_by(reader, key, now, "bound")
     fields = wanted.model_dump(exclude_none=True) | {"policy": wanted.policy or policy_id_of(asked)}
     if reader.role != "underwriter":
-        fields |= {"name": reader.name or reader.email, "email": reader.email, "devices": []}
+        own = {"name": reader.name or reader.email, "email": reader.email}
+        fields |= own | {"policy": policy_id_of(asked), "devices": []}  # whose number is taken is nobody's to ask
     return AgreedOut.of_agreed(bind(database, PolicyDocument("the request", fields), asked), response)
 
 

@@ -62,6 +62,7 @@ def show_home(
 ) -> Response:
     """The overview of one policy: score, month, receipt, trips, statements."""
     policies = database.read("policy", lambda conn: own_policies(conn, reader))
+    policies.sort(key=lambda one: not _is_in_force(one, now))  # the one in force first, then the latest
     chosen = next((one for one in policies if policy in (None, one.policy_id)), None)
     name = reader.name or reader.email
     if chosen is None and policy:
@@ -91,6 +92,10 @@ def show_home(
         so_far=None if seen.is_posted or not seen.month else _so_far(database, seen),
         statements=statement_rows(seen.lines),
     )
+
+
+def _is_in_force(policy: Policy, now: datetime) -> bool:
+    return policy.starts_on <= wording.local(now, policy.time_zone).date() < policy.ends_on
 
 
 @router.get("/policies/{policy_id}/trips", response_class=HTMLResponse)

@@ -24,7 +24,7 @@ from api.privacy_view import (
 from api.problems import PROBLEMS
 from api.rendering import page
 from api.roles import Now, Policyholder, Store
-from api.wording import day, local, number, words
+from api.wording import local, long_day, number, words
 
 router = APIRouter()
 READINGS_DAYS = 90  # the default of `wayrate expire`, counted from the end of a reading's week
@@ -51,8 +51,8 @@ def show_privacy(request: Request, reader: Policyholder, database: Store, now: N
         trips=sum(len(file.trips) for file in files),
         statements=sum(len(file.statements) for file in files),
         readings=number(held.readings),
-        oldest=day(local(held.oldest, zone)) if held.oldest else None,
-        goes_on=day(goes_on) if goes_on else None,
+        oldest=long_day(local(held.oldest, zone)) if held.oldest else None,
+        goes_on=long_day(goes_on) if goes_on else None,
         days_left=max((goes_on - now).days, 0) if goes_on else 0,
         readings_days=READINGS_DAYS,
         consents=consent_rows(database, reader, zone),

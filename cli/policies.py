@@ -194,7 +194,7 @@ def read_settings(settings: Sequence[str]) -> dict[str, Any]:
 
 def _asked(as_of: str | None, reason: str, *request: object) -> Asked:
     """The key is the request itself: the same command again is the same request."""
-    key = hashlib.sha256(json.dumps([str(part) for part in request]).encode()).hexdigest()
+    key = hashlib.sha256(json.dumps([str(part) for part in (*request, reason)]).encode()).hexdigest()
     return Asked(AT_THE_HOST, key, moment(as_of), may_backdate=True, reason=reason)
 
 

@@ -11,16 +11,16 @@ from storage.pool import Conn
 
 MAP = "map_for_policyholder"  # the purpose by which a driver lets the policyholder see the ways of own trips
 
-_PERSON = "select person_key, name from policy.person where email = %s"
+_PERSON = "select person_key from policy.person where email = %s"
 _INSERT_PERSON = "insert into policy.person (person_key, name, email) values (%s, %s, %s)"
 _NAME_DRIVER = """
-    insert into policy.policy_driver (policy_key, person_key, since, named_by) values (%s, %s, %s, %s)
+    insert into policy.policy_driver (policy_key, person_key, since, named_by, called) values (%s, %s, %s, %s, %s)
     on conflict do nothing
 """
 _DRIVERS = """
-    select d.person_key, p.name, d.since, policy.agrees(d.person_key, %(purpose)s, %(words)s) as shows_map
-      from policy.policy_driver d join policy.person p using (person_key)
-     where d.policy_key = %(policy_key)s and d.until is null order by d.since, p.name
+    select d.person_key, d.called as name, d.since, policy.agrees(d.person_key, %(purpose)s, %(words)s) as shows_map
+      from policy.policy_driver d
+     where d.policy_key = %(policy_key)s and d.until is null order by d.since, d.called
 """
 _END_DRIVER = """
     update policy.policy_driver set until = greatest(since, %(as_of)s)
@@ -40,7 +40,10 @@ _SAY = """
 
 @dataclass(frozen=True, slots=True)
 class NamedDriver:
-    """Somebody who drives under a policy beside the policyholder; `shows_map`: lets the policyholder see their ways."""
+    """Somebody who drives under a policy beside the policyholder; `shows_map`: lets the policyholder see their ways.
+
+    `name` is the one that the policyholder wrote, whoever has the address: so no address tells who is a customer.
+    """
 
     person_key: UUID
     name: str
@@ -56,7 +59,7 @@ def name_driver(
     if held is None:
         conn.execute(_INSERT_PERSON, (person_key, name, email))
     key = person_key if held is None else held[0]
-    return conn.execute(_NAME_DRIVER, (policy_key, key, as_of, named_by)).rowcount == 1
+    return conn.execute(_NAME_DRIVER, (policy_key, key, as_of, named_by, name)).rowcount == 1
 
 
 def fetch_drivers(conn: Conn, policy_key: UUID, map_words: str) -> list[NamedDriver]:

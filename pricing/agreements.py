@@ -233,7 +233,8 @@ def _agree(
     asked: Asked,
     check: Check,
 ) -> Agreed:
-    digest = _digest(kind, {"policy": policy_id, "effective_on": effective_on, "terms": terms})
+    request = {"policy": policy_id, "effective_on": effective_on, "terms": terms, "reason": asked.reason}
+    digest = _digest(kind, request)
     with database.role("policy") as conn:
         policy = _known(conn, policy_id)
         store.lock_policy(conn, policy.policy_key)

@@ -59,7 +59,7 @@ def contest(
     with database.role("link") as conn:
         trip = store.fetch_contested_trip(conn, dispute.trip_id)
         if held := store.fetch_contest_of_key(conn, raised_by, key):
-            if _said(held) != (dispute.trip_id, dispute.kind, dispute.reason, dispute.words):
+            if not _says(dispute, held):
                 raise KeyReused(key)
             return held, True
         if trip is None:
@@ -126,8 +126,12 @@ def decide(
         return found
 
 
-def _said(held: Contest) -> tuple[UUID, str | None, str, str]:
-    return held.trip_id, held.event_kind, held.reason, held.words
+def _says(dispute: Dispute, held: Contest) -> bool:
+    """Whether the same is asked for as what was raised; of a whole trip its times are not asked."""
+    asked = (dispute.trip_id, dispute.kind, dispute.reason, dispute.words, dispute.show_way)
+    times = (dispute.from_time or held.from_time, dispute.to_time or held.to_time)
+    said = (held.trip_id, held.event_kind, held.reason, held.words, held.show_way)
+    return asked == said and times == (held.from_time, held.to_time)
 
 
 def _check_words(words: str, field: str) -> None:

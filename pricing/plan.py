@@ -171,7 +171,7 @@ def parse_plan(content: str, source: str) -> RatePlan:
     """The plan in a TOML text. Raises BadPlan with the place: nothing partial ever prices."""
     try:
         table = tomllib.loads(content, parse_float=Decimal)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # malformed, thousands of digits, or nested beyond reason
         raise BadPlan(source, "file", str(error)) from None
     reader = Reader(source, table)
     factors = {name: read_factor(name, part) for name, part in reader.tables("factors")}

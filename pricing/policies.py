@@ -57,7 +57,7 @@ def read_policy_file(path: Path) -> PolicyDocument:
     try:
         text = path.read_text("utf-8")
         fields = json.loads(text, object_pairs_hook=_once) if path.suffix == ".json" else tomllib.loads(text)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise BadPolicy(str(path), "file", str(error)) from None
     if not isinstance(fields, dict):
         raise BadPolicy(str(path), "file", "must hold one policy")

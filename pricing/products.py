@@ -134,7 +134,7 @@ def parse_catalogue(content: str, plan: str) -> Catalogue:
     """The catalogue in a TOML text. Raises BadCatalogue with the place."""
     try:
         table = tomllib.loads(content)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise BadCatalogue(plan, "file", str(error)) from None
     _only(plan, "file", table, {"perils"}, {"rules"})
     perils = tuple(_peril(plan, f"perils[{n}]", part) for n, part in enumerate(table["perils"]))

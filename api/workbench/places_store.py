@@ -14,7 +14,10 @@ _CHOSEN = """
      where local_month = %s and excluded is null order by trip_id limit %s
 """
 _PATHS = "select trip_id, path from telemetry.trip_path where trip_id = any(%s)"
-_LATEST = "select max(local_month) from telemetry.trip join telemetry.trip_path using (trip_id) where excluded is null"
+_LATEST = """
+    select coalesce(max(local_month) filter (where local_month < %(month)s), max(local_month))
+      from telemetry.trip join telemetry.trip_path using (trip_id) where excluded is null
+"""
 _WHOSE = """
     select trip_id, policy_key, array_remove(array[policyholder, driver], null) as people
       from link.driver_of_trip where trip_id = any(%s)
@@ -44,9 +47,9 @@ def each_path(conn: Conn, trip_ids: Sequence[UUID]) -> Iterator[tuple[UUID, byte
             yield UUID(str(trip_id)), bytes(path)  # type: ignore[call-overload]
 
 
-def fetch_latest_driven_month(conn: Conn) -> str | None:
-    """The latest month of which a path is kept (role telemetry)."""
-    row = conn.execute(_LATEST).fetchone()
+def fetch_latest_driven_month(conn: Conn, month: str) -> str | None:
+    """The latest month before this one of which a path is kept, else this one (role telemetry)."""
+    row = conn.execute(_LATEST, {"month": month}).fetchone()
     return None if row is None or row[0] is None else str(row[0])
 
 

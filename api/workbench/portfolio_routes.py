@@ -87,10 +87,10 @@ def download_portfolio(reader: PortfolioReader, database: Store) -> Response:
 
 
 @router.get("/portfolio/map", response_class=HTMLResponse)
-def show_places(request: Request, reader: PortfolioReader, database: Store) -> Response:
-    """Where the book drove in its latest month: squares that enough vehicles drove through."""
+def show_places(request: Request, reader: PortfolioReader, database: Store, now: Now) -> Response:
+    """Where the book drove in its latest month that is over: squares that enough vehicles drove through."""
     with database.role("telemetry") as conn:
-        period = fetch_latest_driven_month(conn)
+        period = fetch_latest_driven_month(conn, f"{now:%Y-%m}")
     found = places_view(driven_trips(database, period) if period else (), request.app.state.roads)
     month = wording.month(period) if period else ""
     return page(request, "places.html", reader, month=month, found=found, least=LEAST_VEHICLES, most_trips=MOST_TRIPS)

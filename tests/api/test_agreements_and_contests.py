@@ -53,6 +53,7 @@ def test_a_policyholder_changes_what_is_to_come_and_an_underwriter_what_was(own_
     assert first.json()["sequence"] == again.json()["sequence"] == 1
     other = anna.post(f"{POLICY}/endorsements", json=flat | {"effective_on": "2026-11-17"}, headers=key())
     assert (other.status_code, other.json()["title"]) == (409, "Not as things stand")
+    assert anna.post(f"{POLICY}/endorsements", json=flat | {"reason": "other"}, headers=key()).status_code == 409
     past = {"effective_on": "2026-10-16", "factors": {"territory": "rural"}}
     refused = anna.post(f"{POLICY}/endorsements", json=past, headers=key("past"))
     assert (refused.status_code, "only an underwriter" in refused.json()["detail"]) == (422, True)
@@ -102,6 +103,9 @@ def test_a_policyholder_binds_in_the_own_name_only(own_world: World) -> None:
     assert (bound.status_code, again.status_code) == (201, 200)
     assert bound.json()["policy"] == again.json()["policy"]
     assert {policy["policy"] for policy in ben.get("/api/v1/policies").json()} == {"T-1002", bound.json()["policy"]}
+    numbered = ben.post("/api/v1/bindings", json=wanted | {"policy": POLICY_OF[ANNA]}, headers=key("numbered"))
+    assert (numbered.status_code, numbered.json()["policy"][:2]) == (201, "W-")  # no word of who has that number
+    assert ben.get("/home").text.count(POLICY_OF[BEN]) > 3, "the policy in force is shown, not one that is to come"
     late = wanted | {"starts_on": "2026-10-01"}
     assert ben.post("/api/v1/bindings", json=late, headers=key("late")).status_code == 422
     record = {"insured_since": "2020-01-01", "claims": [{"occurred_on": "2024-05-02", "at_fault_percent": 100}]}
@@ -180,12 +184,15 @@ def test_a_contest_from_the_trips_page_to_the_credit(own_world: World) -> None:
 
 def test_a_contest_without_consent_shows_no_way_and_an_unknown_event_is_none(own_world: World) -> None:
     anna, desk = visitor(own_world, ANNA), visitor(own_world, DESK)
-    trip_id, _ = contested(anna)
+    trip_id, number = contested(anna)
     body = {"reason": "not_my_car", "words": "Lent."}
     assert anna.post(f"/api/v1/trips/{trip_id}/contests", json=body | {"event": 99}, headers=key()).status_code == 404
     bad = anna.post(f"/api/v1/trips/{trip_id}/contests", json=body | {"reason": "bored"}, headers=key())
     assert (bad.status_code, bad.json()["field"]) == (422, "reason")
     raised = anna.post(f"/api/v1/trips/{trip_id}/contests", json=body, headers=key()).json()
+    for changed in ({"show_way": True}, {"words": "Other words."}, {"event": number}):
+        again = anna.post(f"/api/v1/trips/{trip_id}/contests", json=body | changed, headers=key())
+        assert again.status_code in (404, 409), changed  # no answer of success to what is not done
     assert desk.get(f"/api/v1/contest-queue/{raised['contest_id']}").json()["track"] is None
     assert "did not let the way be shown" in desk.get(f"/contests/{raised['contest_id']}").text
     desk.post(f"/api/v1/contest-queue/{raised['contest_id']}/decision", json={"upheld": True, "words": "Fine."})

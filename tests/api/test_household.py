@@ -195,10 +195,10 @@ def test_naming_a_driver_leaves_what_was_before_the_policyholders(household: Hou
     path = f"/api/v1/policies/{POLICY_OF[BEN]}/drivers"
     for _ in range(2):
         (kim,) = household.ben.post(path, json={"name": "Kim", "email": "KIM@example.net"}).json()
-    assert (kim["name"], kim["shows_map"]) == ("Kim Example", False)
+    assert (kim["name"], kim["shows_map"]) == ("Kim", False)
     trips = household.ben.get(f"/api/v1/policies/{POLICY_OF[BEN]}/trips").json()
     assert {(one["driver"], one["shows_map"]) for one in trips} == {("you", True)}
-    assert "Kim Example" in household.ben.get("/privacy").text
+    assert "Kim Example" not in household.ben.get("/privacy").text
 
 
 def places(answer: Any) -> np.ndarray[Any, Any]:
@@ -374,3 +374,14 @@ def test_territories_of_few_vehicles_are_not_told(database: Database) -> None:
         assert found == [("busy", 5, 5000)]
         assert territory_counts(conn, 1) == territory_counts(conn, 5)  # the database holds to it
         assert territory_counts(conn, 6) == []
+
+
+def test_a_driver_has_the_name_that_the_policyholder_wrote_whoever_has_the_address(household: Household) -> None:
+    """Else an address would tell who is a customer, and under which name."""
+    drivers = f"/api/v1/policies/{POLICY_OF[ANNA]}/drivers"
+    for email in (BEN, "nobody.yet@example.org"):
+        named = household.anna.post(drivers, json={"name": "Somebody", "email": email}).json()
+        assert named[-1]["name"] == "Somebody"
+    told = household.anna.get("/privacy").text + household.anna.get(drivers).text
+    assert "Ben Example" not in told
+    assert told.count("Somebody") >= 4

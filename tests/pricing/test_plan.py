@@ -54,3 +54,12 @@ def test_the_hash_is_of_the_content_not_of_its_layout() -> None:
     assert parse_plan("# a comment\n" + PLAN.content, "b.toml").plan_hash == PLAN.plan_hash
     changed = parse_plan(PLAN.content.replace('fee = "1.50"', 'fee = "1.51"'), "c.toml")
     assert changed.plan_hash != PLAN.plan_hash
+
+
+@pytest.mark.parametrize(
+    "content", ["a = " + "[" * 5000, "a = " + "{b = " * 5000, "x = " + "1" * 5000, "\0", "a = 1\na = 2"]
+)
+def test_a_file_that_no_reader_follows_to_its_end_is_refused(content: str) -> None:
+    with pytest.raises(BadPlan) as refused:
+        parse_plan(content, "deep")
+    assert refused.value.place == "file"
