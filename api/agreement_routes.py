@@ -6,6 +6,7 @@ from typing import Any
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict, Field, StrictInt
 
+from api.access import looked
 from api.idempotency import Key
 from api.paging import Page, by
 from api.policy_file import any_policy, own_policy
@@ -199,11 +200,12 @@ def renew_policy(
 
 
 @router.get("/policies/{policy_id}/changes")
-def read_changes(policy_id: str, reader: PolicyReader, database: Store, paging: Page) -> list[ChangeOut]:
+def read_changes(policy_id: str, reader: PolicyReader, database: Store, now: Now, paging: Page) -> list[ChangeOut]:
     """Everything that was agreed, in the order in which it was entered."""
     with database.role("policy") as conn:
-        _visible(conn, reader, policy_id)
+        policy = _visible(conn, reader, policy_id)
         changes, _ = history(conn, policy_id)
+    looked(database, reader, "policy_read", now, policy_key=policy.policy_key)
     return [ChangeOut.of(policy_id, change) for change in paging.cut(changes, by("sequence"))]
 
 

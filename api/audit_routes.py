@@ -6,9 +6,10 @@ from uuid import UUID
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
+from api.access import looked
 from api.paging import EVERYTHING, Page, by
 from api.problems import PROBLEMS
-from api.roles import AuditReader, Policyholder, Store
+from api.roles import AuditReader, Now, Policyholder, Store
 from storage.audit import Entry, fetch_before, fetch_of_person
 
 router = APIRouter(prefix="/api/v1")
@@ -71,8 +72,10 @@ def read_access_log(reader: Policyholder, database: Store, paging: Page) -> list
 
 
 @router.get("/audit", responses=PROBLEMS)
-def read_audit(reader: AuditReader, database: Store, paging: Page) -> list[EntryOut]:
+def read_audit(reader: AuditReader, database: Store, now: Now, paging: Page) -> list[EntryOut]:
     """The audit log, the latest first. Whether it is whole says `wayrate audit verify`."""
+    if paging.last is None:
+        looked(database, reader, "audit_read", now)
     with database.role("policy") as conn:
         found = fetch_before(conn, paging.last_id, paging.most)
     return [EntryOut.of(one) for one in paging.shown(found, by("sequence"))]

@@ -121,9 +121,10 @@ def log(
 
 
 @router.get("/api/v1/policies/{policy_id}/touchpoints", responses=PROBLEMS)
-def read_touchpoints(policy_id: str, reader: Serving, database: Store, paging: Page) -> list[TouchpointOut]:
+def read_touchpoints(policy_id: str, reader: Serving, database: Store, now: Now, paging: Page) -> list[TouchpointOut]:
     """Every meeting that is logged, the latest first: the person sees the same as we do."""
-    person_key, _ = _whose(database, reader, policy_id)
+    person_key, policy_key = _whose(database, reader, policy_id)
+    looked(database, reader, "card_opened", now, person_key=person_key, policy_key=policy_key)
     with database.role("policy") as conn:
         found = fetch_touchpoints(conn, person_key, EVERYTHING)
     return [TouchpointOut.of(one) for one in paging.cut(found, by("touchpoint_id"))]

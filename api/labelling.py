@@ -11,6 +11,7 @@ from api.store import Account, Trip
 from api.trip_file import own_trip
 from scoring.label_store import Said, fetch_said, label_trip
 from scoring.labels import DRIVER, LABELS
+from storage.audit import Act, note
 from storage.pool import Database
 
 type Label = Literal["driver", "passenger", "taxi", "bus", "train", "ferry", "bicycle", "walk", "other"]
@@ -57,7 +58,9 @@ def say(database: Database, reader: Account, trip_id: UUID, label: Label, now: d
     """
     own_trip(database, reader, trip_id)
     with database.role("link") as conn:
-        label_trip(conn, trip_id, label, said_by=reader.account_key, said_at=now)
+        if label_trip(conn, trip_id, label, said_by=reader.account_key, said_at=now):
+            who = reader.account_key, reader.role, reader.person_key
+            note(conn, Act("trip_relabelled", *who, object=str(trip_id), details={"label": label}), now)
     trip = own_trip(database, reader, trip_id)
     if (trip.label or DRIVER) != label:
         raise NotFound("trip", str(trip_id))

@@ -8,9 +8,11 @@ from fastapi.responses import HTMLResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from api import map_drawing, trip_view, wording
+from api.access import looked
 from api.forms import check_session_form
 from api.languages import say
 from api.location_view import Asked, look_at_location, trips_to_choose
+from api.policy_file import any_policy
 from api.problems import PROBLEMS
 from api.rendering import page
 from api.roles import Now, PrivacyOfficer, Store
@@ -31,10 +33,19 @@ class ReasonIn(BaseModel):
 
 @router.get("/locations", response_class=HTMLResponse, include_in_schema=False)
 def show_choice(
-    request: Request, reader: PrivacyOfficer, database: Store, policy: Annotated[str, Query(max_length=64)] = ""
+    request: Request,
+    reader: PrivacyOfficer,
+    database: Store,
+    now: Now,
+    policy: Annotated[str, Query(max_length=64)] = "",
 ) -> Response:
     """Which trip of which policy, and why: no place is shown before that is said."""
-    trips = trips_to_choose(database, policy) if policy else []
+    trips = []
+    if policy:
+        trips = trips_to_choose(database, policy)
+        with database.role("policy") as conn:
+            policy_key = any_policy(conn, policy).policy_key
+        looked(database, reader, "policy_read", now, policy_key=policy_key)
     rows = [trip_view.trip_row(trip) for trip in trips]
     return page(
         request,

@@ -191,6 +191,8 @@ def preview_offer(
     channel: Annotated[str, Query(max_length=20)] = OWN_PAGES,
 ) -> PreviewOut:
     """The wording as the customer would see it, and the guard's verdict."""
+    person_key, policy_key = person_of(database, policy_id)
+    looked(database, reader, "card_opened", now, person_key=person_key, policy_key=policy_key)
     shown = preview_of(database, places, policy_id, template, now, channel)
     verdict = shown.verdict
     return PreviewOut(
