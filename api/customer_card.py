@@ -113,6 +113,7 @@ def _read(conn: Conn, text: str, now: datetime) -> _Read:
     if found is None:
         raise NotFound("customer", text)
     person, policies = found
+    policies.sort(key=lambda one: not one.starts_on <= now.date() < one.ends_on)  # one in force first
     current, key = policies[0] if policies else None, person.person_key
     agreed = {one.purpose.name for one in standings(conn, key) if one.granted}
     months = customer_store.fetch_months(conn, current.policy_key, MONTHS) if current else []

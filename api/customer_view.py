@@ -122,7 +122,11 @@ def _facts(card: CustomerCard, now: datetime, zone: str) -> list[Fact]:
     since = wording.day(wording.local(waiting[0], zone).date()) if waiting else ""
     latest = card.scores[-1] if card.scores else None
     return [
-        Fact(say("Policies"), str(sum(1 for one in card.policies if one.ends_on > now.date())), say("in force")),
+        Fact(
+            say("Policies"),
+            str(sum(1 for one in card.policies if one.starts_on <= now.date() < one.ends_on)),
+            say("in force"),
+        ),
         Fact(
             say("Score"),
             wording.number(latest.score) if latest else say("none yet"),

@@ -68,6 +68,9 @@ def quote_risk(request: Request, wanted: QuoteIn, reader: AnyQuoter, database: S
     plan = next((one for one in plans if one.name == wanted.plan), None)
     if plan is None:
         raise UnfitRisk("plan", f"is none of {', '.join(one.name for one in plans)}")
+    for cover in wanted.covers:
+        if cover not in plan.covers:
+            raise UnfitRisk("covers", f"{cover} is no cover of plan {plan.name}, which has {', '.join(plan.covers)}")
     quote = _quoted(plan, _risk(plan, wanted), driven, wanted)
     facts, _ = menu_facts(quote)
     head = msgspec.json.encode({"plan": plan.name, "days": view.DAYS})[:-1]

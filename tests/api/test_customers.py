@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import date, timedelta
 from uuid import uuid4
 
 import pytest
@@ -10,9 +10,10 @@ from fastapi.testclient import TestClient
 
 from api.accounts import add_account
 from api.app import create_api
+from pricing.policies import PolicyDocument, add_policy
 from storage.audit import entries
 from tests.api.conftest import copied, sign_in
-from tests.api.world import ANNA, BEN, NOW, PASSWORD, POLICY_OF, World
+from tests.api.world import ANNA, BEN, NOW, PASSWORD, POLICY_OF, World, policy_document
 
 SUPPORT, ACTUARY = "phone@example.org", "count@example.org"
 ANNAS = f"/api/v1/policies/{POLICY_OF[ANNA]}/touchpoints"
@@ -175,3 +176,19 @@ def test_support_ends_the_stolen_device_of_whoever_is_on_the_phone(client: TestC
     with own_world.database.role("policy") as conn:
         assert [one.action for one in entries(conn)].count("device_ended") == 1
     assert held == (NOW,)
+
+
+def test_the_card_opens_with_the_policy_in_force_not_one_that_is_to_come(world: World, server_dsn: str) -> None:
+    with copied(world, server_dsn) as own:
+        with own.database.role("policy") as conn:
+            add_account(conn, SUPPORT, PASSWORD, "support", created_at=NOW)
+        client = TestClient(create_api(own.database, own.roads, lambda: NOW), base_url="http://127.0.0.1")
+        sign_in(client, SUPPORT)
+        path = f"/api/v1/customers/{POLICY_OF[ANNA]}"
+        before = client.get(path).json()
+        later = {**policy_document(ANNA, "car-anna").fields, "policy": "T-2001", "devices": []}
+        later |= {"starts_on": date(2027, 1, 1), "ends_on": date(2028, 1, 1)}
+        add_policy(own.database, PolicyDocument("later", later), NOW)
+        after = client.get(path).json()
+        assert [one["policy"] for one in after["policies"]] == [POLICY_OF[ANNA], "T-2001"]
+        assert after["scores"] == before["scores"] != []

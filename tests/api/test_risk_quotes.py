@@ -53,6 +53,7 @@ def test_a_quote_is_the_one_of_its_page_with_every_configuration(client: TestCli
         ({"declared_km_per_year": 1_000_000}, "declared_km_per_year"),
         ({"declared_km_per_year": 80.5}, "declared_km_per_year"),
         ({"pay_plan": "none"}, "pay_plan"),
+        ({"covers": ["hail"]}, "covers"),
         ({"behaviour": {"km": 1}}, "behaviour"),
     ],
 )
