@@ -4,11 +4,18 @@ import uuid
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
+import psycopg
 import pytest
-from psycopg import errors
+from psycopg import conninfo, errors, sql
 
 from storage.pool import Conn, Database, Role
 
+ROOMS: tuple[Role, ...] = ("telemetry", "policy", "link")
+OWN: dict[Role, str] = {
+    "telemetry": "select from telemetry.device",
+    "policy": "select from policy.person",
+    "link": "select from link.assignment",
+}
 FORBIDDEN: list[tuple[Role, str]] = [
     ("telemetry", "select * from policy.policy"),
     ("telemetry", "select * from policy.person"),
@@ -43,6 +50,32 @@ FORBIDDEN: list[tuple[Role, str]] = [
 def test_a_role_sees_nothing_of_the_other_rooms(database: Database, role: Role, query: str) -> None:
     with pytest.raises(errors.InsufficientPrivilege), database.role(role) as conn:
         conn.execute(query)  # type: ignore[call-overload]
+
+
+@pytest.mark.parametrize("role", ROOMS)
+def test_who_connects_as_one_role_sees_nothing_of_the_other_rooms_and_takes_no_other_role(
+    database: Database, role: Role
+) -> None:
+    """A login that is of one role alone: whatever SQL it sends."""
+    login = sql.Identifier(f"wayrate_login_{uuid.uuid4().hex[:12]}")
+    with database.role("owner") as conn:
+        of = sql.Identifier(f"wayrate_{role}")
+        conn.execute(sql.SQL("create role {} login password 'of-a-test' in role {}").format(login, of))
+    try:
+        own = conninfo.make_conninfo(database.dsn, user=login.as_string().strip('"'), password="of-a-test")
+        with psycopg.connect(own, autocommit=True) as conn:
+            conn.execute(OWN[role])  # type: ignore[call-overload]
+            for query in [query for whose, query in FORBIDDEN if whose == role]:
+                with pytest.raises(errors.InsufficientPrivilege):
+                    conn.execute(query)  # type: ignore[call-overload]
+            for other in set(ROOMS) - {role}:
+                with pytest.raises(errors.InsufficientPrivilege):
+                    conn.execute(sql.SQL("set role {}").format(sql.Identifier(f"wayrate_{other}")))
+            conn.execute("reset role")
+            assert conn.execute("select current_user::text = session_user::text").fetchone() == (True,)
+    finally:
+        with database.role("owner") as conn:
+            conn.execute(sql.SQL("drop role {}").format(login))
 
 
 def test_no_coordinate_is_reachable_with_the_policy_role(database: Database) -> None:
