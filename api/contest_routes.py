@@ -20,7 +20,7 @@ from api.contest_view import (
 )
 from api.errors import NotFound
 from api.forms import check_session_form
-from api.idempotency import Key
+from api.idempotency import FormKey, Key
 from api.map_drawing import track_geojson
 from api.meetings import CONTEST, DECISION, met
 from api.paging import Page, by
@@ -132,7 +132,7 @@ def contest_by_form(
     event: Annotated[int, Form(ge=0)],
     reason: Annotated[str, Form(max_length=40)],
     words: Annotated[str, Form(max_length=2000)],
-    key: Annotated[str, Form(min_length=8, max_length=128)],
+    key: FormKey,
     show_way: Annotated[bool, Form()] = False,
     form_token: Annotated[str, Form(max_length=200)] = "",
 ) -> Response:

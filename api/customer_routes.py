@@ -16,7 +16,7 @@ from api.customer_view import card_view
 from api.device_link_store import fetch_measuring
 from api.errors import NotFound, WrongRole
 from api.forms import check_session_form
-from api.idempotency import Key
+from api.idempotency import FormKey, Key
 from api.paging import EVERYTHING, Page, by
 from api.policy_file import any_policy, own_policy
 from api.problems import PROBLEMS
@@ -262,7 +262,7 @@ def log_by_form(
     *,
     channel: Annotated[str, Form(max_length=20)],
     kind: Annotated[str, Form(max_length=20)],
-    key: Annotated[str, Form(min_length=8, max_length=128)],
+    key: FormKey,
     minutes: Annotated[Decimal, Form(ge=0, le=1440)] = Decimal(0),
     words: Annotated[str, Form(max_length=2000)] = "",
     outbound: Annotated[bool, Form()] = False,

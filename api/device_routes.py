@@ -7,20 +7,18 @@ from fastapi import APIRouter, Response
 from pydantic import AwareDatetime, BaseModel, Field
 
 from api.access import device_object, end_device, looked
-from api.device_errors import DeviceEnded, UnfitDevice
+from api.device_codes import device_code
 from api.errors import NotFound
 from api.idempotency import Key
 from api.paging import Page, by
 from api.problems import PROBLEMS
 from api.roles import Admin, DeviceEnder, Now, Store
-from api.store import Account
-from ingest.device_requests import Asked, Secret, code_once, rotate_once
+from ingest.device_requests import Asked, Secret, rotate_once
 from ingest.devices import Tier
 from ingest.enrolment_store import fetch_security_events
-from ingest.errors import BadDeviceId, BadImei, DeviceErased, DeviceExists, RequestKeyReused, UnknownDevice
+from ingest.errors import RequestKeyReused, UnknownDevice
 from ingest.security import SecurityEvent
 from pricing.errors import KeyReused
-from storage.pool import Database
 
 router = APIRouter(prefix="/api/v1", responses=PROBLEMS)
 
@@ -57,15 +55,8 @@ def make_device_code(
     device_id: str, reader: Admin, database: Store, now: Now, key: Key, response: Response, tier: Tier = "tls"
 ) -> CodeOut:
     """A code that the device exchanges for its token, once; a device that is not enrolled yet is."""
-    try:
-        code = code_once(database, device_id, tier, Asked(reader.account_key, key, now))
-    except RequestKeyReused:
-        raise KeyReused(key) from None
-    except (BadDeviceId, BadImei) as error:
-        raise UnfitDevice(str(error)) from None
-    except (DeviceExists, DeviceErased):  # and is no device that may send
-        raise DeviceEnded(device_id) from None
-    _shown(database, reader, response, code, "device_code_made", device_id, now)
+    code = device_code(database, reader, device_id, tier, key, now)
+    _told(response, code)
     return CodeOut(device=device_id, code=code.text, expires_at=code.ends_at)
 
 
@@ -80,7 +71,9 @@ def rotate_device(
         raise KeyReused(key) from None
     except UnknownDevice:
         raise NotFound("device", device_id) from None
-    _shown(database, reader, response, token, "device_rotated", device_id, now)
+    if token.text is not None:
+        looked(database, reader, "device_rotated", now, object_id=device_object(database, device_id))
+    _told(response, token)
     return TokenOut(device=device_id, token=token.text, earlier_tokens_end_at=token.ends_at)
 
 
@@ -105,12 +98,8 @@ def read_security_events(
     return [SecurityEventOut(**asdict(event)) for event in paging.shown(found, by("security_event_id"))]
 
 
-def _shown(
-    database: Database, reader: Account, response: Response, secret: Secret, action: str, device_id: str, now: datetime
-) -> None:
-    """Notes a secret that is shown; 200 where it was shown before."""
+def _told(response: Response, secret: Secret) -> None:
+    """No cache keeps a secret; 200 where it was shown before."""
     response.headers["Cache-Control"] = "no-store"
     if secret.text is None:
         response.status_code = 200
-    else:
-        looked(database, reader, action, now, object_id=device_object(database, device_id))

@@ -2,15 +2,18 @@
 
 from typing import Annotated
 
-from fastapi import Header
+from fastapi import Form, Header
 
+VISIBLE = r"^[\x21-\x7e]+$"
 Key = Annotated[
     str,
     Header(
         alias="Idempotency-Key",
         min_length=8,
         max_length=128,
-        pattern=r"^[\x21-\x7e]+$",
+        pattern=VISIBLE,
         description="Of your making, fresh for every request; sent again, the request is not done again",
     ),
 ]
+FormKey = Annotated[str, Form(min_length=8, max_length=128, pattern=VISIBLE)]
+"""The same in a page's form, which holds a fresh one each time that it is shown."""

@@ -12,6 +12,7 @@ from api.agreement_routes import asked_by, visible_policy
 from api.etags import TAGGED, tagged
 from api.forms import check_session_form
 from api.home_view import policy_view, whole_month
+from api.idempotency import FormKey
 from api.meetings import CHANGE, QUOTE, met, met_today
 from api.menu_json import menu_json
 from api.menu_view import covers_chosen, menu_of_month, policy_menu, said_difference, shares, sharing_needed
@@ -141,7 +142,7 @@ def choose(
     effective_on: Annotated[date, Form()],
     pay_plan: Annotated[str, Form(max_length=40)],
     cover: Annotated[list[str], Form(max_length=40)],
-    key: Annotated[str, Form(min_length=8, max_length=128)],
+    key: FormKey,
     form_token: Annotated[str, Form(max_length=200)] = "",
 ) -> Response:
     """Endorses the policy to what was chosen, and goes back to it."""

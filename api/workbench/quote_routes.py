@@ -11,6 +11,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from api.agreement_routes import asked_by
 from api.errors import NotFound
 from api.forms import check_session_form
+from api.idempotency import FormKey
 from api.menu_view import covers_chosen, said_difference, shares
 from api.rendering import page
 from api.roles import Now, Quoter, Store, Underwriter
@@ -89,7 +90,7 @@ def bind_quote(
     starts_on: Annotated[date, Form()],
     ends_on: Annotated[date, Form()],
     time_zone: Annotated[str, Form(max_length=60)],
-    key: Annotated[str, Form(min_length=8, max_length=128)],
+    key: FormKey,
     devices: Annotated[str, Form(max_length=200)] = "",
     form_token: Annotated[str, Form(max_length=200)] = "",
 ) -> Response:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import datetime
+from secrets import token_urlsafe
 from typing import Annotated
 
 from fastapi import APIRouter, Form, Query, Request
@@ -9,9 +10,11 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from api import wording
 from api.access import device_object, end_device, looked
-from api.device_errors import CoverOver, DeviceEnded, DeviceInUse, UnfitDevice
+from api.device_codes import device_code
+from api.device_errors import CoverOver, DeviceEnded, DeviceInUse
 from api.errors import NotFound
 from api.forms import check_session_form
+from api.idempotency import FormKey
 from api.languages import say
 from api.policy_file import any_policy
 from api.rendering import page
@@ -20,8 +23,6 @@ from api.trip_view import Fact
 from api.workbench.device_list_store import DEVICES, DeviceRow, Standing, devices_where, fetch_standing
 from api.workbench.list_store import Which, each_listed, fetch_page
 from api.workbench.tables import PAGE_ROWS, Code, PageNumber, address, csv_answer, frame_of
-from ingest.enrolment import make_code
-from ingest.errors import BadDeviceId, BadImei, DeviceExists
 from ingest.metrics import REGISTRY
 from pricing.device_links import assign_device, cover_span
 from pricing.errors import DeviceTaken, EndedDevice
@@ -66,6 +67,7 @@ def show_devices(
         find=find,
         state=state,
         states={code: say(name) for code, name in STATE_NAMES.items()},
+        key=token_urlsafe(16),
         frame=frame_of("/devices", query, COLUMNS, ("waiting",), number, count),
     )
 
@@ -86,18 +88,12 @@ def make_code_by_form(
     now: Now,
     *,
     device: Annotated[str, Form(max_length=64)],
+    key: FormKey,
     form_token: Token = "",
 ) -> Response:
-    """A one-time code to enrol a device by, shown this once."""
+    """A one-time code to enrol a device by, shown this once: the form sent again makes no other."""
     check_session_form(reader, form_token)
-    try:
-        with database.role("telemetry") as conn:
-            code = make_code(conn, device.strip(), now, tier="tls")
-    except (BadDeviceId, BadImei) as error:
-        raise UnfitDevice(str(error)) from None
-    except DeviceExists:
-        raise DeviceEnded(device.strip()) from None
-    looked(database, reader, "device_code_made", now, object_id=device_object(database, device.strip()))
+    code = device_code(database, reader, device.strip(), "tls", key, now)
     return page(request, "device_code.html", reader, device=device.strip(), code=code)
 
 

@@ -296,7 +296,7 @@ REQUEST = {
         }
     ),
     "POST /quarantine/replay": Asked(form={"channel": "http"}),
-    "POST /devices/codes": Asked(form={"device": "car-fresh"}),
+    "POST /devices/codes": Asked(form={"device": "car-fresh", "key": "a-fresh-key"}),
     "POST /devices/{device_id}/end": Asked(form={}),
     "POST /customers/{policy_id}/devices/{device_id}/end": Asked(form={}),
     "POST /devices/{device_id}/assignment": Asked(form={"policy": "{policy_id}"}),

@@ -92,9 +92,22 @@ def test_devices_are_found_enrolled_and_ended(client: TestClient, database: Data
     assert "No device matches" in client.get("/devices?state=silent").text
     assert "No device matches" in client.get("/devices?find=car-2").text
     assert client.get("/devices?find=%25").status_code == 422
-    made = client.post("/devices/codes", data={"device": "car-2", "form_token": token}).text
-    assert re.search(r"[0-9A-Z]{4}-[0-9A-Z]{4}-[0-9A-Z]{4}", made)
-    assert client.post("/devices/codes", data={"device": "../x", "form_token": token}).status_code == 422
+    shown = re.search('name="key" value="([^"]+)"', client.get("/devices").text)
+    assert shown is not None
+    asked = {"form_token": token, "key": shown[1]}
+    code = re.compile(r"[0-9A-Z]{4}-[0-9A-Z]{4}-[0-9A-Z]{4}")
+    assert code.search(client.post("/devices/codes", data={"device": "car-2", **asked}).text)
+    again = client.post("/devices/codes", data={"device": "car-2", **asked}).text  # the browser's "send it again"
+    assert "shown before" in again
+    assert not code.search(again)
+    assert client.post("/devices/codes", data={"device": "car-3", **asked}).status_code == 409
+    assert client.post("/devices/codes", data={"device": "car-3", "form_token": token}).status_code == 422
+    asked["key"] = "another-key"
+    with database.role("owner") as conn:
+        conn.execute("insert into telemetry.erased_device values (telemetry.tombstone('car-4'), now())")
+    gone = client.post("/devices/codes", data={"device": "car-4", **asked})
+    assert (gone.status_code, "not used again" in gone.text) == (409, True)
+    assert client.post("/devices/codes", data={"device": "../x", **asked}).status_code == 422
     assert client.post("/devices/car-9/end", data={"form_token": token}).status_code == 404
     client.post("/devices/car-1/end", data={"form_token": token})
     rows = {row["device"]: row for row in csv.DictReader(io.StringIO(client.get("/devices.csv").text))}
@@ -133,7 +146,7 @@ def test_security_events_and_the_system_are_shown(client: TestClient, database: 
 
 def test_the_audit_log_is_filtered_and_notes_its_readers(client: TestClient, database: Database) -> None:
     token = as_whom(client, "admin")
-    client.post("/devices/codes", data={"device": "car-2", "form_token": token})
+    client.post("/devices/codes", data={"device": "car-2", "form_token": token, "key": "the-first-key"})
     as_whom(client, "privacy_officer")
     shown = client.get("/audit?action=device_code_made&actor=Admin@example.org&since=2026-11-03&until=2026-11-03").text
     assert shown.count(">Device code made<") == 1 + 1  # in the list of actions too
