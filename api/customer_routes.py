@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Annotated
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
@@ -16,7 +16,7 @@ from api.customer_view import card_view
 from api.device_link_store import fetch_measuring
 from api.errors import NotFound, WrongRole
 from api.forms import check_session_form
-from api.idempotency import FormKey, Key
+from api.idempotency import FormKey, Key, fresh_key
 from api.paging import EVERYTHING, Page, by
 from api.policy_file import any_policy, own_policy
 from api.problems import PROBLEMS
@@ -215,7 +215,7 @@ def show_card(request: Request, policy_id: str, reader: Support, database: Store
     looked(database, reader, "card_opened", now, person_key=card.person.person_key)
     devices = _devices(database, card.policies, now)
     shown = card_view(card, now)
-    return page(request, "customer.html", reader, handle=policy_id, card=shown, devices=devices, key=uuid4().hex)
+    return page(request, "customer.html", reader, handle=policy_id, card=shown, devices=devices, key=fresh_key())
 
 
 @router.post("/customers/{policy_id}/care", include_in_schema=False)

@@ -25,6 +25,13 @@ def device_code(database: Database, reader: Account, device_id: str, tier: Tier,
         raise UnfitDevice(str(error)) from None
     except (DeviceExists, DeviceErased):  # and is no device that may send
         raise DeviceEnded(device_id) from None
-    if code.text is not None:
-        looked(database, reader, "device_code_made", now, object_id=device_object(database, device_id))
+    note_secret(database, reader, code, "device_code_made", device_id, now)
     return code
+
+
+def note_secret(
+    database: Database, reader: Account, secret: Secret, action: str, device_id: str, now: datetime
+) -> None:
+    """Notes a code or token that is shown now; that it was shown before under its key is no news."""
+    if secret.text is not None:
+        looked(database, reader, action, now, object_id=device_object(database, device_id))

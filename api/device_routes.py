@@ -6,8 +6,8 @@ from datetime import datetime
 from fastapi import APIRouter, Response
 from pydantic import AwareDatetime, BaseModel, Field
 
-from api.access import device_object, end_device, looked
-from api.device_codes import device_code
+from api.access import end_device
+from api.device_codes import device_code, note_secret
 from api.errors import NotFound
 from api.idempotency import Key
 from api.paging import Page, by
@@ -71,8 +71,7 @@ def rotate_device(
         raise KeyReused(key) from None
     except UnknownDevice:
         raise NotFound("device", device_id) from None
-    if token.text is not None:
-        looked(database, reader, "device_rotated", now, object_id=device_object(database, device_id))
+    note_secret(database, reader, token, "device_rotated", device_id, now)
     _told(response, token)
     return TokenOut(device=device_id, token=token.text, earlier_tokens_end_at=token.ends_at)
 
@@ -99,7 +98,6 @@ def read_security_events(
 
 
 def _told(response: Response, secret: Secret) -> None:
-    """No cache keeps a secret; 200 where it was shown before."""
-    response.headers["Cache-Control"] = "no-store"
+    """200 where it was shown before; that no cache keeps it is said of every answer."""
     if secret.text is None:
         response.status_code = 200

@@ -1,5 +1,6 @@
 """The header by which a request that is sent again is not done again."""
 
+from secrets import token_urlsafe
 from typing import Annotated
 
 from fastapi import Form, Header
@@ -17,3 +18,8 @@ Key = Annotated[
 ]
 FormKey = Annotated[str, Form(min_length=8, max_length=128, pattern=VISIBLE)]
 """The same in a page's form, which holds a fresh one each time that it is shown."""
+
+
+def fresh_key() -> str:
+    """The key that a page's form is shown with: whoever sends that form twice asks once."""
+    return token_urlsafe(16)

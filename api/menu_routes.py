@@ -1,7 +1,6 @@
 """What a policy could be and cost: the menu for programs, and the page on which a policyholder chooses."""
 
 from datetime import date, timedelta
-from secrets import token_urlsafe
 from typing import Annotated
 
 from fastapi import APIRouter, Form, Query, Request
@@ -12,7 +11,7 @@ from api.agreement_routes import asked_by, visible_policy
 from api.etags import TAGGED, tagged
 from api.forms import check_session_form
 from api.home_view import policy_view, whole_month
-from api.idempotency import FormKey
+from api.idempotency import FormKey, fresh_key
 from api.meetings import CHANGE, QUOTE, met, met_today
 from api.menu_json import menu_json
 from api.menu_view import covers_chosen, menu_of_month, policy_menu, said_difference, shares, sharing_needed
@@ -128,7 +127,7 @@ def show_menu(
         ],
         first_day=max(today + timedelta(days=1), policy.starts_on).isoformat(),
         last_day=(policy.ends_on - timedelta(days=1)).isoformat(),
-        key=token_urlsafe(16),
+        key=fresh_key(),
     )
 
 

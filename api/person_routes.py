@@ -1,7 +1,6 @@
 """Pages of a policyholder: overview, trips, a trip, a statement. Every object is looked up as this person's own."""
 
 from datetime import datetime
-from secrets import token_urlsafe
 from typing import Annotated
 from uuid import UUID
 
@@ -21,6 +20,7 @@ from api.cost_view import Cost, cost_view, priced_trip
 from api.errors import NotFound
 from api.explain import score_view
 from api.home_view import greeting, month_view, policy_view
+from api.idempotency import fresh_key
 from api.labelling import label_view
 from api.languages import say
 from api.meetings import VISIT, met_today
@@ -191,7 +191,7 @@ def show_trip(request: Request, trip_id: UUID, reader: Policyholder, database: S
         contestable=choices(trip, file.events, disputes) if acts and can_still_contest(trip, now) else [],
         reasons={code: say(name) for code, name in REASONS.items()},
         contest_days=CONTEST_DAYS,
-        key=token_urlsafe(16),
+        key=fresh_key(),
     )
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from datetime import date, timedelta
-from secrets import token_urlsafe
 from typing import Annotated
 
 from fastapi import APIRouter, Form, Query, Request
@@ -11,7 +10,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from api.agreement_routes import asked_by
 from api.errors import NotFound
 from api.forms import check_session_form
-from api.idempotency import FormKey
+from api.idempotency import FormKey, fresh_key
 from api.menu_view import covers_chosen, said_difference, shares
 from api.rendering import page
 from api.roles import Now, Quoter, Store, Underwriter
@@ -70,7 +69,7 @@ def show_quote(
         first_day=(now.date() + timedelta(days=1)).isoformat(),
         last_day=(now.date() + timedelta(days=1) + YEAR).isoformat(),
         time_zone=TIME_ZONE,
-        key=token_urlsafe(16),
+        key=fresh_key(),
     )
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from datetime import datetime
-from secrets import token_urlsafe
 from typing import Annotated
 
 from fastapi import APIRouter, Form, Query, Request
@@ -14,7 +13,7 @@ from api.device_codes import device_code
 from api.device_errors import CoverOver, DeviceEnded, DeviceInUse
 from api.errors import NotFound
 from api.forms import check_session_form
-from api.idempotency import FormKey
+from api.idempotency import FormKey, fresh_key
 from api.languages import say
 from api.policy_file import any_policy
 from api.rendering import page
@@ -67,7 +66,7 @@ def show_devices(
         find=find,
         state=state,
         states={code: say(name) for code, name in STATE_NAMES.items()},
-        key=token_urlsafe(16),
+        key=fresh_key(),
         frame=frame_of("/devices", query, COLUMNS, ("waiting",), number, count),
     )
 
