@@ -16,6 +16,7 @@ from cli.options import AsOf, DataDir, database_of, messages, moment, output
 from pricing.agreements import Agreed, Asked, assess_claim, cancel, endorse, history, keep_claim, renew
 from pricing.policies import add_policy, read_policy_file
 from pricing.terms import AT_THE_HOST, TERM_FIELDS
+from storage.pool import Database
 
 policies = typer.Typer(help="Policies.", no_args_is_help=True)
 
@@ -59,8 +60,8 @@ def endorse_policy(
 ) -> None:
     """Change terms from a day on; posted months since are adjusted by the day. The same again changes nothing."""
     terms = read_settings(settings or [])
-    asked = _asked(as_of, reason, "endorse", policy, from_day.date(), terms)
     with database_of(data_dir) as database:
+        asked = _asked(database, as_of, reason, "endorse", policy, from_day.date(), terms)
         _say(endorse(database, policy, from_day.date(), terms, asked))
 
 
@@ -76,8 +77,8 @@ def cancel_policy(
     as_of: AsOf = None,
 ) -> None:
     """End the cover before a day; posted months since are adjusted by the day. The same again changes nothing."""
-    asked = _asked(as_of, reason, "cancel", policy, on.date(), {})
     with database_of(data_dir) as database:
+        asked = _asked(database, as_of, reason, "cancel", policy, on.date())
         _say(cancel(database, policy, on.date(), asked))
 
 
@@ -106,8 +107,8 @@ def renew_policy(
     terms, days = read_settings(settings or []), (from_day.date(), until.date())
     if claims_record is not None:
         terms["claims_record"] = dict(read_policy_file(claims_record).fields)
-    asked = _asked(as_of, reason, "renew", policy, *days, terms)
     with database_of(data_dir) as database:
+        asked = _asked(database, as_of, reason, "renew", policy, *days, terms)
         _say(renew(database, policy, *days, terms, asked))
 
 
@@ -192,9 +193,16 @@ def read_settings(settings: Sequence[str]) -> dict[str, Any]:
     return terms
 
 
-def _asked(as_of: str | None, reason: str, *request: object) -> Asked:
-    """The key is the request itself: the same command again is the same request."""
-    key = hashlib.sha256(json.dumps([str(part) for part in (*request, reason)]).encode()).hexdigest()
+def _asked(database: Database, as_of: str | None, reason: str, kind: str, policy: str, *request: object) -> Asked:
+    """The same command again, right after, is the same request; later it may well mean something, as to put a term back
+    that was changed in between. So the key is the request and its place among the changes. Raises UnknownPolicy.
+    """
+    digest = hashlib.sha256(json.dumps([str(part) for part in (kind, policy, *request, reason)]).encode()).hexdigest()
+    with database.role("policy") as conn:
+        changes, _ = history(conn, policy)
+    latest = changes[-1]
+    again = latest.made_by == AT_THE_HOST and latest.idempotency_key == f"{digest} {latest.sequence}"
+    key = latest.idempotency_key if again else f"{digest} {len(changes)}"
     return Asked(AT_THE_HOST, key, moment(as_of), may_backdate=True, reason=reason)
 
 

@@ -8,6 +8,7 @@ from decimal import Decimal
 from pricing.plan_reader import Reader
 
 PRINCIPALLY_AT_FAULT_PERCENT = 51  # more than half of the fault
+MOST_YEARS = 100
 UNDETERMINED = ("does_not_count", "counts")
 KEYS = ("at_fault_from_percent", "undetermined", "incurred_over", "years")
 
@@ -68,5 +69,5 @@ def read_claim_rule(part: Reader) -> ClaimRule:
         at_fault_from_percent=percent,
         undetermined_counts="undetermined" in part.values and part.one_of("undetermined", UNDETERMINED) == "counts",
         incurred_over=part.number("incurred_over") if "incurred_over" in part.values else None,
-        years=part.whole("years", 1) if "years" in part.values else None,
+        years=part.whole("years", 1, MOST_YEARS) if "years" in part.values else None,
     )

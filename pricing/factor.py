@@ -9,7 +9,7 @@ from itertools import pairwise
 
 from pricing.errors import UnknownLevel
 from pricing.money import EXACT, ratio
-from pricing.plan_reader import Reader
+from pricing.plan_reader import DIGITS, Reader
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +122,7 @@ def read_factor(name: str, part: Reader) -> Factor:
         return Factor(name, levels={level: levels.number(level, positive=True) for level in levels.values})
     if "bands" in part.values:
         return Factor(name, bands=_bands(part))
-    decimals = part.whole("decimals", 1)
+    decimals = part.whole("decimals", 1, DIGITS)
     return Factor(name, knots=_knots(part, decimals), decimals=decimals)
 
 

@@ -15,7 +15,8 @@ from pricing.claim_rule import ClaimRule, RecordedClaim, read_claim_rule
 from pricing.errors import BadPlan, UnknownLevel
 from pricing.factor import Factor, read_factor
 from pricing.money import MINOR_DIGITS, ratio, to_minor_unit
-from pricing.plan_reader import Reader
+from pricing.plan_names import check_names
+from pricing.plan_reader import DIGITS, Reader
 from pricing.profile import PlanReads, breaches, profile_named, profile_names
 from pricing.score_model import read_score_model
 from pricing.table_of_two import TableOfTwo, read_table
@@ -36,6 +37,7 @@ CLASS_MEAN_PERCENT = 100  # of a policy without claims and expected claims on re
 NEW_BUSINESS = ("class_mean", "declared")
 RATE_DECIMALS = 9  # the named rounding of a rate a year to one a day
 MOST_FACTORS = 30
+MOST_WINDOW_MONTHS = 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +176,7 @@ def parse_plan(content: str, source: str) -> RatePlan:
     except (ValueError, RecursionError) as error:  # malformed, thousands of digits, or nested beyond reason
         raise BadPlan(source, "file", str(error)) from None
     reader = Reader(source, table)
+    check_names(reader)
     factors = {name: read_factor(name, part) for name, part in reader.tables("factors")}
     covers = {name: _cover(name, part) for name, part in reader.tables("covers")}
     own_claims = _own_claims(reader.table("own_claims"), factors, covers) if "own_claims" in table else None
@@ -270,8 +273,8 @@ def _behaviour(part: Reader) -> Behaviour:
     found = Behaviour(
         part.number("lowest", positive=True),
         part.number("highest", positive=True),
-        part.whole("decimals"),
-        part.whole("window_months", 1),
+        part.whole("decimals", most=DIGITS),
+        part.whole("window_months", 1, MOST_WINDOW_MONTHS),
         _lowest_by_tier(part) if "lowest_by_tier" in part.values else {},
     )
     if not found.lowest <= 1 <= found.highest:

@@ -53,13 +53,13 @@ class Reader:
             raise self.refuse(key, "must be a date, such as 2026-01-01")
         return value
 
-    def whole(self, key: str, least: int = 0) -> int:
-        """A whole number, `least` or more."""
+    def whole(self, key: str, least: int = 0, most: int = 10**DIGITS - 1) -> int:
+        """A whole number from `least` to `most`."""
         value = self.get(key)
         if not isinstance(value, int) or isinstance(value, bool) or value < least:
             raise self.refuse(key, f"must be a whole number, {least} or more")
-        if value >= 10**DIGITS:
-            raise self.refuse(key, f"has more than {DIGITS} digits")
+        if value > most:
+            raise self.refuse(key, f"is over {most:,}")
         return value
 
     def one_of(self, key: str, allowed: Sequence[str]) -> str:

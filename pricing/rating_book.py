@@ -187,10 +187,9 @@ class _Reader:
 
     def _driven(self) -> tuple[NDArray[np.int64], Cells]:
         """The metres of each row, and those of each road class and hour band; without `distance_m` it is their sum."""
-        plan = self.compiled_plan.plan
         names = {f"m_{road}_{hour}": (road, hour) for road, hour in self.compiled_plan.cells}
         for field in self.table.column_names:
-            if field.startswith("m_") and field not in names and field not in plan.factors:
+            if field.startswith("m_") and field not in names:
                 raise BadRatingBook(self.name, None, "", field, "is no road class and hour band of the plan")
         cell_m = {
             cell: self._whole(field, MOST_METRES) for field, cell in names.items() if field in self.table.column_names

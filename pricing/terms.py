@@ -69,8 +69,8 @@ def term_of(changes: Sequence[PolicyChange]) -> tuple[date, date]:
 
 
 def cancelled_on(changes: Sequence[PolicyChange]) -> date | None:
-    """The first day without cover of a cancelled policy; None: it is not cancelled."""
-    return next((change.ends_on for change in changes if change.kind == "cancel"), None)
+    """The first day without cover of a cancelled policy, of several cancellations the earliest; None: of none."""
+    return min((change.ends_on for change in changes if change.kind == "cancel" and change.ends_on), default=None)
 
 
 def spans_of(changes: Sequence[PolicyChange]) -> tuple[Span, ...]:

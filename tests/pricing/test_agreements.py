@@ -152,6 +152,21 @@ def test_a_cancellation_ends_cover_and_its_price_with_the_day_and_credits_later_
         cancel(database, "P-1", date(2026, 11, 1), asked("again"))
 
 
+def test_of_two_cancellations_the_earlier_day_holds_and_is_credited(database: Database) -> None:
+    add_with_device(database)
+    close_period(database, "2026-10", CLOSED_AT)
+    cancel(database, "P-1", date(2026, 12, 1), asked("c"))
+    whole_month = october(database)
+    assert cancel(database, "P-1", date(2026, 10, 11), asked("earlier")).adjustments
+    assert 0 < october(database) < whole_month
+    with database.role("policy") as conn:
+        held = fetch_policy(conn, "P-1")
+    assert held is not None
+    assert held.ends_on == date(2026, 10, 11)
+    with pytest.raises(PolicyCancelled, match="2026-10-11"):
+        cancel(database, "P-1", date(2026, 10, 20), asked("between"))
+
+
 def test_a_policy_cancelled_from_its_first_day_costs_nothing(database: Database) -> None:
     add_with_device(database)
     close_period(database, "2026-10", CLOSED_AT)

@@ -40,12 +40,30 @@ from tests.pricing.cases import PLAN
         ("service     = { night", "alley = { night", "covers.liability.per_km.alley", "not known here"),
         ('tax_name = "insurance premium tax"', 'tax_name = "t"\ntyop = 1', "tyop", "not known here"),
         ("effective_from = 2019-01-01", 'effective_from = "soon"', "effective_from", "must be a date"),
+        ("decimals = 4", "decimals = 999999999", "behaviour.decimals", "over 9"),
+        ("window_months = 3", "window_months = 99999", "behaviour.window_months", "over 120"),
+        ('tax_name = "insurance premium tax"', 'tax_name = "fee"', "tax_name", "a line of every statement"),
+        (
+            'tax_name = "insurance premium tax"',
+            'tax_name = "collision"',
+            "covers.collision",
+            "a line of every statement",
+        ),
+        ("[covers.collision", "[covers.fee", "covers.fee", "a line of every statement"),
+        ("[covers.collision", '[covers."minimum premium"', "covers.minimum premium", "a line of every statement"),
+        ("[covers.collision", "[covers.amount", "covers.amount", "a column of every rated book"),
+        ("[covers.collision", "[covers.plan_hash", "covers.plan_hash", "a column of every rated book"),
+        ("[factors.territory", "[factors.policy", "factors.policy", "a book's own column"),
+        ("[factors.territory", "[factors.distance_m", "factors.distance_m", "a book's own column"),
+        ("[factors.territory", "[factors.m_motorway_day", "factors.m_motorway_day", "a book's own column"),
+        ("[factors.territory", '[factors."a\\u0000b"', "factors.'a\\x00b'", "is no name"),
+        ("[pay_plans.flat", '[pay_plans." "', "pay_plans.' '", "is no name"),
     ],
 )
 def test_a_broken_plan_names_its_place(found: str, instead: str, place: str, problem: str) -> None:
     assert PLAN.content.count(found) >= 1
     with pytest.raises(BadPlan) as refused:
-        parse_plan(PLAN.content.replace(found, instead, 1), "a.toml")
+        parse_plan(PLAN.content.replace(found, instead, -1 if found.startswith("[") else 1), "a.toml")
     assert refused.value.place == place
     assert problem in refused.value.problem
 

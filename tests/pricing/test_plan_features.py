@@ -256,7 +256,7 @@ def test_days_without_readings_and_gaps_follow_the_stated_rule() -> None:
         ('"1.45"', '"1.45001"', "factors.driver_age.knots[1].relativity", "more decimals"),
         ("{ at = 21,", "{ age = 21,", "factors.driver_age.knots[1].age", "not known"),
         ("{ at = 21,", "{ at = 21.5,", "factors.driver_age.knots[1].at", "whole number"),
-        ("at = 999999", "at = 99999999999999", "factors.declared_km.knots[3].at", "more than 9 digits"),
+        ("at = 999999", "at = 99999999999999", "factors.declared_km.knots[3].at", "over 999,999,999"),
         ("decimals = 4\nknots", "knots", "factors.driver_age.decimals", "missing"),
         ("decimals = 4\nknots", "decimals = 4\nbands = []\nknots", "factors.driver_age.levels", "one of"),
         ("[factors.vehicle_age] ", "[factors.vehicle_age]\ndecimals = 2 ", "factors.vehicle_age.decimals", "no"),
