@@ -22,7 +22,7 @@ from portfolio.offer_store import Offer, fetch_offers
 from portfolio.offers import GOING_OUT, answered, not_wanted
 from portfolio.touchpoint_store import Touchpoint, fetch_touchpoints, open_complaint
 from pricing.periods import months_before
-from pricing.policies import packaged_plan, plan_of_hash, plan_on
+from pricing.policies import packaged_plan, plan_of_hash, plan_of_terms
 from pricing.rating import recompute
 from pricing.store import fetch_totals
 from scoring.coaching import coach
@@ -241,7 +241,7 @@ def driven_km_per_year_of(scores: Sequence[ScorePoint]) -> float | None:
 def best_change(conn: Conn, policy: HeldPolicy, now: datetime) -> str | None:
     """What change of driving would be worth most, in words, over the months that the score looks back on."""
     today = local(now, policy.time_zone).date()
-    plan = plan_on(conn, policy.plan_name, max(today, policy.starts_on))
+    plan = plan_of_terms(conn, policy.policy_key)
     month = f"{today:%Y-%m}"
     first = months_before(month, plan.behaviour.window_months)
     changes = coach(fetch_totals(conn, policy.policy_key, first, month), plan.score_model)

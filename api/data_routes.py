@@ -25,7 +25,7 @@ from api.wording import local
 from pricing.kept_driving import window_score
 from pricing.periods import months_before
 from pricing.plan import RatePlan
-from pricing.policies import plan_of_month
+from pricing.policies import plan_of_terms
 from pricing.statement import PeriodStatement
 from pricing.store import Policy, fetch_latest_periods, fetch_statements
 from pricing.what_if import Driving, Wish, driving_until, outcome
@@ -236,7 +236,7 @@ def read_what_if(
     def read(conn: Conn) -> tuple[RatePlan, str, Driving]:
         policy = own_policy(conn, reader, policy_id)
         period = whole_month(fetch_months(conn, policy.policy_key), local(now, policy.time_zone).date())
-        plan = plan_of_month(conn, policy, period)
+        plan = plan_of_terms(conn, policy.policy_key)
         return plan, period, driving_until(conn, policy, plan, period)
 
     plan, period, driving = database.read("policy", read)

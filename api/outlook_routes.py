@@ -14,7 +14,7 @@ from api.roles import Now, Policyholder, Store
 from api.score_page import score_page
 from api.what_if_view import Asked, what_if
 from api.wording import METRES, local, month
-from pricing.policies import plan_of_month
+from pricing.policies import plan_of_terms
 from pricing.what_if import Driving, driving_until
 
 router = APIRouter(include_in_schema=False)
@@ -31,7 +31,7 @@ def show_score(request: Request, policy_id: str, reader: Policyholder, database:
     with database.role("policy") as conn:
         latest = driving_until(conn, policy, first.plan, first.period)
         inputs = latest.inputs if period == first.period else driving_until(conn, policy, first.plan, period).inputs
-        shown = score_page(conn, policy, first.plan, first.period, Driving(inputs, latest.totals))
+        shown = score_page(conn, policy, first.plan, first.period, Driving(inputs, latest.totals, latest.before))
     return page(
         request, "score.html", reader, policy=policy_view(policy, first.plan), month=month(first.period), shown=shown
     )
@@ -59,7 +59,7 @@ def show_what_if(
     met_today(database, reader, policy.policy_key, QUOTE, now)
     period = whole_month(first.months, local(now, policy.time_zone).date())
     with database.role("policy") as conn:
-        plan = plan_of_month(conn, policy, period)
+        plan = plan_of_terms(conn, policy.policy_key)
         driving = driving_until(conn, policy, plan, period)
     return page(
         request,

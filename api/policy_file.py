@@ -14,7 +14,7 @@ from pricing.driving import inputs_of, not_charged, policy_score
 from pricing.month import Month, rate_month
 from pricing.periods import months_before
 from pricing.plan import RatePlan, parse_plan
-from pricing.policies import plan_of_month
+from pricing.policies import plan_of_month, plan_of_terms
 from pricing.rating import Premium
 from pricing.statement import PeriodStatement, statements_of
 from pricing.store import (
@@ -32,7 +32,7 @@ from storage.pool import Conn, Database
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """The month that pages of a policy show first, its plan, and every month with trips, the latest first."""
+    """The month that pages of a policy show first, the plan of its terms, and the months with trips, latest first."""
 
     period: str
     plan: RatePlan
@@ -41,7 +41,9 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class PolicyFile:
-    """A policy with its trips, its score over the plan's window ending with `period`, and all its statements."""
+    """A policy with the plan of its terms, its trips, its score over the window that ends with `period`, and all its
+    statements.
+    """
 
     policy: Policy
     plan: RatePlan
@@ -98,7 +100,7 @@ def shown_of(conn: Conn, policy: Policy, now: datetime) -> Shown:
     """What is shown of a policy first, without its trips and statements."""
     months = store.fetch_months(conn, policy.policy_key)
     period = shown_month(months, local(now, policy.time_zone).date())
-    return Shown(period, plan_of_month(conn, policy, period), months)
+    return Shown(period, plan_of_terms(conn, policy.policy_key), months)
 
 
 def open_statement(database: Database, policy: Policy, period: str, now: datetime) -> StatementFile:
@@ -121,8 +123,8 @@ def open_file(database: Database, policy: Policy, now: datetime) -> PolicyFile:
     with database.role("policy") as conn:
         trips = store.fetch_trips(conn, policy.policy_key)
         period = shown_month({trip.local_month for trip in trips}, local(now, policy.time_zone).date())
-        plan = plan_of_month(conn, policy, period)
-        score_from = months_before(period, plan.behaviour.window_months - 1)
+        plan, scored_by = plan_of_terms(conn, policy.policy_key), plan_of_month(conn, policy, period)
+        score_from = months_before(period, scored_by.behaviour.window_months - 1)
         priced = fetch_priced_trips(conn, policy.policy_key, score_from, period)
         postings = fetch_postings(conn, policy.policy_key)
     return PolicyFile(
@@ -130,7 +132,7 @@ def open_file(database: Database, policy: Policy, now: datetime) -> PolicyFile:
         plan=plan,
         period=period,
         trips=trips,
-        score=policy_score(priced, policy, plan.score_model),
+        score=policy_score(priced, policy, scored_by.score_model),
         score_trips=sum(1 for row in priced if not_charged(row, policy) is None),
         score_from=score_from,
         statements=statements_of(policy.policy_id, postings),

@@ -13,7 +13,7 @@ from portfolio import erasure_store as store
 from portfolio import erasure_waits_store
 from portfolio.erasure_store import DeviceOf, LockedIdentity, Request
 from portfolio.errors import ErasureDecided, NoErasure, NoReason
-from pricing.policies import plan_on
+from pricing.policies import plans_agreed
 from pricing.profile import profile_named
 from pricing.store import fetch_policies
 from storage.audit import PROGRAM, Act, note
@@ -152,11 +152,11 @@ def _identity_kept(conn: Conn, policy_keys: list[UUID], as_of: datetime) -> tupl
     """Until when the profiles of the person's plans oblige us to know who it was, and why; None: no longer."""
     latest: tuple[date, str] | None = None
     for policy in fetch_policies(conn, policy_keys):
-        jurisdiction = plan_on(conn, policy.plan_name, policy.ends_on).jurisdiction
-        rule = None if jurisdiction is None else profile_named(jurisdiction).identity
-        if rule is not None and rule.years:
-            until = _years_after(policy.ends_on, rule.years)
-            latest = max(latest or (until, rule.because), (until, rule.because))
+        for plan in plans_agreed(conn, policy.policy_key):
+            rule = None if plan.jurisdiction is None else profile_named(plan.jurisdiction).identity
+            if rule is not None and rule.years:
+                until = _years_after(policy.ends_on, rule.years)
+                latest = max(latest or (until, rule.because), (until, rule.because))
     return latest if latest and latest[0] > as_of.date() else None
 
 

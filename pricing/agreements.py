@@ -35,13 +35,14 @@ from pricing.errors import (
     UnknownPolicy,
 )
 from pricing.experience import declared_before, own_claims_percent
-from pricing.plan import OWN_CLAIMS
+from pricing.plan import OWN_CLAIMS, RatePlan
 from pricing.policies import (
     PolicyDocument,
     check_against_plan,
     checked,
     devices_of,
     insert_bound,
+    plan_of_hash,
     plan_on,
     publish_packaged_plan,
     refuse_own_claims,
@@ -98,7 +99,7 @@ def bind(database: Database, document: PolicyDocument, asked: Asked) -> Agreed:
             _check_not_past(policy, policy.starts_on, asked)
             if store.fetch_policy(conn, policy.policy_id) is not None:
                 raise BadPolicy(document.source, "policy", f"{policy.policy_id!r} is in the book already")
-            held = insert_bound(conn, policy, record, asked.made_by, asked.key, digest, asked.as_of)
+            held = insert_bound(conn, policy, plan, record, asked.made_by, asked.key, digest, asked.as_of)
             if held is None or held.policy_key != policy.policy_key:
                 raise KeyReused(asked.key)  # somebody else's request took the key or the id meanwhile
             change = change_store.fetch_changes(conn, policy.policy_key)[0]
@@ -248,8 +249,10 @@ def _agree(
         ends_on = check(conn, policy, changes)
         _check_not_past(policy, effective_on, asked)
         refuse_own_claims(policy_id, terms.get("factors"))
+        plan = None
         if kind == "renew":
-            terms = _with_own_claims(conn, policy, changes, terms, effective_on)
+            plan = plan_on(conn, policy.plan_name, effective_on)
+            terms = _with_own_claims(conn, policy, changes, terms, plan, effective_on)
         made = PolicyChange(
             change_id=uuid4(),
             policy_key=policy.policy_key,
@@ -263,9 +266,10 @@ def _agree(
             made_at=asked.as_of,
             idempotency_key=asked.key,
             request_digest=digest,
+            plan_hash=None if plan is None else plan.plan_hash,
         )
         spans = spans_of([*changes, made])
-        _check_spans(conn, policy, spans)
+        _check_spans(conn, policy, spans, made)
         if not change_store.insert_change(conn, made):
             raise KeyReused(asked.key)
         _sum_up(conn, policy, [*changes, made], spans)
@@ -274,10 +278,9 @@ def _agree(
 
 
 def _with_own_claims(
-    conn: Conn, policy: Policy, changes: list[PolicyChange], terms: dict[str, Any], day: date
+    conn: Conn, policy: Policy, changes: list[PolicyChange], terms: dict[str, Any], plan: RatePlan, day: date
 ) -> dict[str, Any]:
     """A term's terms with the policy's own claims as they are on record when it is agreed; they hold for the term."""
-    plan = plan_on(conn, policy.plan_name, day)
     agreed = changed(_terms_of(spans_of(changes)[-1]), terms)
     record = declared_record(policy.policy_id, terms.get("claims_record"), plan, day)
     if record is not None:
@@ -322,15 +325,26 @@ def _check_not_past(policy: Policy, day: date, asked: Asked) -> None:
         raise Backdated(policy.policy_id, day.isoformat(), today.isoformat())
 
 
-def _check_spans(conn: Conn, policy: Policy, spans: tuple[Span, ...]) -> None:
-    """Every day's terms are whole, and known to the plan of that day. Raises BadPolicy, NoPlan."""
-    for span in spans:
+def _check_spans(conn: Conn, policy: Policy, spans: tuple[Span, ...], made: PolicyChange) -> None:
+    """Every day's terms are whole, and known to the plan of that day. Raises BadPolicy.
+
+    A factor from before that the plan of a later term no longer has is read past; one that this change names must be a
+    factor of some plan of its days.
+    """
+    plans = [plan_of_hash(conn, span.plan_hash) for span in spans]
+    reached = [plan for span, plan in zip(spans, plans, strict=True) if span.to_day > made.effective_on]
+    for name in made.terms.get("factors", {}):
+        if reached and name != OWN_CLAIMS and not any(name in plan.factors for plan in reached):
+            raise BadPolicy(policy.policy_id, f"factors.{name}", f"is not a factor of {policy.plan_name}")
+    for span, plan in zip(spans, plans, strict=True):
+        terms = _terms_of(span)
+        terms["factors"] = {name: level for name, level in terms["factors"].items() if name in plan.factors}
         fields = {
             "policy": policy.policy_id, "name": policy.name, "starts_on": span.from_day, "ends_on": span.to_day,
-            "plan": policy.plan_name, "time_zone": policy.time_zone, **_terms_of(span),
+            "plan": policy.plan_name, "time_zone": policy.time_zone, **terms,
         }  # fmt: skip
         agreed = checked(PolicyDocument(policy.policy_id, fields))
-        check_against_plan(agreed, plan_on(conn, policy.plan_name, span.from_day))
+        check_against_plan(agreed, plan)
 
 
 def _terms_of(span: Span) -> dict[str, Any]:

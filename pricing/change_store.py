@@ -15,15 +15,15 @@ from storage.pool import Conn
 
 _COLUMNS = """
     select change_id, policy_key, sequence, kind, effective_on, ends_on, terms, reason, made_by, made_at,
-           idempotency_key, request_digest
+           idempotency_key, request_digest, plan_hash
       from policy.policy_change
 """
 _OF_POLICY = _COLUMNS + " where policy_key = %s order by sequence"
 _BY_KEY = _COLUMNS + " where made_by = %s and idempotency_key = %s"
 _INSERT = """
     insert into policy.policy_change (change_id, policy_key, sequence, kind, effective_on, ends_on, terms, reason,
-                                      made_by, made_at, idempotency_key, request_digest)
-    values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) on conflict do nothing
+                                      made_by, made_at, idempotency_key, request_digest, plan_hash)
+    values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) on conflict do nothing
 """
 _POLICY_ID = "select policy_id from policy.policy where policy_key = %s"
 # What the changes come to, for lists: the term, and the terms that hold at its end.
@@ -76,7 +76,7 @@ def insert_change(conn: Conn, change: PolicyChange) -> bool:
     values = (
         change.change_id, change.policy_key, change.sequence, change.kind, change.effective_on, change.ends_on,
         Jsonb(change.terms), change.reason, change.made_by, change.made_at, change.idempotency_key,
-        change.request_digest,
+        change.request_digest, change.plan_hash,
     )  # fmt: skip
     if conn.execute(_INSERT, values).rowcount != 1:
         return False

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from itertools import product
 from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
@@ -24,7 +25,7 @@ from pricing.errors import PeriodNotOver
 from pricing.month import Month, rate_month
 from pricing.periods import ended_at, month_bounds, months_before
 from pricing.plan import RatePlan
-from pricing.policies import plan_of_month, publish_packaged_plan
+from pricing.policies import plan_of_hash, plan_of_month, publish_packaged_plan
 from pricing.rating import DrivenTrip, Line, Premium, Terms
 from pricing.score_model import COUNTERS
 from pricing.statement import Posting, difference
@@ -112,7 +113,7 @@ def _first_posting(conn: Conn, policy: Policy, period: str, as_of: datetime) -> 
 
 
 def _adjustment(conn: Conn, policy: Policy, period: str, as_of: datetime) -> Posting | None:
-    """New total minus posted sum, by the plan of the statement; None where they agree."""
+    """New total minus posted sum, by the plan that was agreed; None where they agree."""
     posted = store.fetch_postings(conn, policy.policy_key, period)
     plan = plan_of_month(conn, policy, period)
     rows = window_of(conn, policy, plan, period)
@@ -121,7 +122,8 @@ def _adjustment(conn: Conn, policy: Policy, period: str, as_of: datetime) -> Pos
     lines = difference(premium, posted)
     adjustment = None
     if lines:
-        reason = _what_changed(posted[-1], inputs, versions)
+        then = Month.from_json(posted[-1].inputs, partial(plan_of_hash, conn))
+        reason = _what_changed(then, posted[-1], inputs, versions)
         adjustment = _posting(policy, period, len(posted), premium, lines, inputs, versions, reason, as_of)
     is_posted = adjustment is not None and store.insert_posting(conn, adjustment)
     keep_month(conn, _book_month(policy, plan, inputs, rows), plan.tax_name)
@@ -209,9 +211,8 @@ def _posting(
     )
 
 
-def _what_changed(before: Posting, inputs: Month, versions: Versions) -> str:
+def _what_changed(then: Month, before: Posting, inputs: Month, versions: Versions) -> str:
     """In plain words, what is different since the posting before: trips, labels, contests, terms."""
-    then = Month.from_json(before.inputs)
     held, now = ({trip.trip_id: trip for trip in month.trips} for month in (then, inputs))
     relabelled = {key for key in held.keys() & now.keys() if _label(held[key]) != _label(now[key])}
     contested = {key for key in now if now[key].not_charged == f"excluded: {CONTESTED}"}

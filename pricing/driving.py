@@ -12,7 +12,7 @@ from pricing import change_store, store
 from pricing.month import Month, Part, expiring_of
 from pricing.periods import month_bounds, months_before
 from pricing.plan import TIERS, PayPlan, RatePlan
-from pricing.policies import plan_on
+from pricing.policies import plan_of_hash
 from pricing.rating import BehaviourInput, DrivenTrip, Inputs, Terms
 from pricing.store import Policy, TripRow
 from pricing.terms import SHARING, Span, in_month, spans_of
@@ -23,48 +23,59 @@ from storage.pool import Conn
 type Versions = dict[str, object]
 
 
-def inputs_of(conn: Conn, policy: Policy, plan: RatePlan, period: str) -> tuple[Month, Versions]:
+def inputs_of(conn: Conn, policy: Policy, plan: RatePlan, period: str, *, without: str = "") -> tuple[Month, Versions]:
     """What a policy's premium of a month that still runs is computed from, and the versions of what made it (policy
-    role). Days without readings are not counted before it is over.
+    role). Days without readings are not counted before it is over. `without`: as if that trip had not been driven.
     """
-    return month_of(conn, policy, plan, period, window_of(conn, policy, plan, period))
+    return month_of(conn, policy, plan, period, window_of(conn, policy, plan, period, without=without), without=without)
 
 
-def window_of(conn: Conn, policy: Policy, plan: RatePlan, period: str) -> list[TripRow]:
-    """The trips of the score's window, which ends with the period."""
+def window_of(conn: Conn, policy: Policy, plan: RatePlan, period: str, *, without: str = "") -> list[TripRow]:
+    """The trips of the score's window, which ends with the period, but for one."""
     window_start = months_before(period, plan.behaviour.window_months - 1)
-    return store.fetch_trips(conn, policy.policy_key, window_start, period)
+    rows = store.fetch_trips(conn, policy.policy_key, window_start, period)
+    return [row for row in rows if str(row.trip_id) != without] if without else rows
 
 
 def month_of(
-    conn: Conn, policy: Policy, plan: RatePlan, period: str, rows: list[TripRow], *, is_over: bool = False
+    conn: Conn,
+    policy: Policy,
+    plan: RatePlan,
+    period: str,
+    rows: list[TripRow],
+    *,
+    is_over: bool = False,
+    without: str = "",
 ) -> tuple[Month, Versions]:
-    """The month of the trips of its window. Among the versions stand the upheld contests without whose events, or
-    trips, the driving is counted.
+    """The month of the trips of its plan's window. Among the versions stand the upheld contests without whose events,
+    or trips, the driving is counted.
     """
-    spans = in_month(spans_of(change_store.fetch_changes(conn, policy.policy_key)), period) or _no_days(policy, period)
-    driven = _by_span([row for row in rows if row.local_month == period], spans, policy, plan)
-    behaviour = _behaviour(rows, policy, plan, period)
-    measured = store.keep_measured_days(conn, policy, *month_bounds(period)) if is_over and counts_days(plan) else None
-    before = terms_before(conn, policy, plan, period)
+    spans = in_month(spans_of(change_store.fetch_changes(conn, policy.policy_key)), period)
+    spans = spans or _no_days(policy, plan, period)
+    plans = [plan if span.plan_hash == plan.plan_hash else plan_of_hash(conn, span.plan_hash) for span in spans]
+    driven = _by_span([row for row in rows if row.local_month == period], spans, policy, plans)
+    is_counted = is_over and any(counts_days(one) for one in plans)
+    measured = store.keep_measured_days(conn, policy, *month_bounds(period)) if is_counted else set()
     parts = []
-    for span, trips in zip(spans, driven, strict=True):
-        uses = plan.pay_plan(span.terms.pay_plan).uses
+    for span, by, trips in zip(spans, plans, driven, strict=True):
+        window = rows if by is plan else window_of(conn, policy, by, period, without=without)
+        uses = by.pay_plan(span.terms.pay_plan).uses
         inputs = Inputs(
             policy=str(policy.policy_key),
             period=period,
             days=(span.to_day - span.from_day).days,
             terms=span.terms,
             trips=trips,
-            behaviour=behaviour if "behaviour" in uses else None,
-            unmeasured_days=_unmeasured(span, measured) if measured is not None and "distance" in uses else 0,
+            behaviour=_behaviour(window, policy, by, period) if "behaviour" in uses else None,
+            unmeasured_days=_unmeasured(span, measured) if is_over and counts_days(by) and "distance" in uses else 0,
         )
-        parts.append(Part(span.from_day, span.to_day, replace(inputs, expiring=expiring_of(before, inputs))))
+        inputs = replace(inputs, expiring=expiring_of(_smoothed(conn, span, by), inputs))
+        parts.append(Part(span.from_day, span.to_day, inputs, None if by is plan else by))
     scored = [row for row in rows if row.versions]
     made_by = {
         name: sorted({str(row.versions[name]) for row in scored if row.versions.get(name)})
         for name in ("map", "thresholds", "settings")
-    } | {"model": [plan.score_model.version] if scored else []}
+    } | {"model": sorted({one.score_model.version for one in plans}) if scored else []}
     contests = sorted({str(contest) for row in rows for contest in row.contests})
     versions: Versions = {"plan": plan.plan_hash, **made_by}
     return Month(tuple(parts)), versions | ({"contests": contests} if contests else {})
@@ -79,8 +90,8 @@ def driving_in(rows: list[TripRow], policy: Policy, plan: RatePlan, period: str)
     """The same of the trips of the score's window."""
     first, after = month_bounds(period)
     terms = Terms(policy.pay_plan, tuple(policy.covers), policy.factors, policy.declared_km_per_year)
-    whole = (Span(first, after, terms, policy.sharing),)
-    (trips,) = _by_span([row for row in rows if row.local_month == period], whole, policy, plan, any_pay_plan=True)
+    whole = (Span(first, after, terms, policy.sharing, (plan.plan_hash,)),)
+    (trips,) = _by_span([row for row in rows if row.local_month == period], whole, policy, [plan], any_pay_plan=True)
     behaviour = _behaviour(rows, policy, plan, period)
     return Inputs(str(policy.policy_key), period, (after - first).days, terms, trips, behaviour)
 
@@ -114,23 +125,28 @@ def counted_trips(rows: Iterable[TripRow], policy: Policy) -> list[TripRow]:
     return [row for row in rows if not_charged(row, policy) is None and not row.is_unacked]
 
 
-def _no_days(policy: Policy, period: str) -> tuple[Span, ...]:
+def _no_days(policy: Policy, plan: RatePlan, period: str) -> tuple[Span, ...]:
     """Of a month that the policy turned out not to cover: its last terms for no days."""
     first, _ = month_bounds(period)
     terms = Terms(policy.pay_plan, tuple(policy.covers), policy.factors, policy.declared_km_per_year)
-    return (Span(first, first, terms, policy.sharing),)
+    return (Span(first, first, terms, policy.sharing, (plan.plan_hash,)),)
 
 
 def _by_span(
-    rows: Iterable[TripRow], spans: Sequence[Span], policy: Policy, plan: RatePlan, *, any_pay_plan: bool = False
+    rows: Iterable[TripRow],
+    spans: Sequence[Span],
+    policy: Policy,
+    plans: Sequence[RatePlan],
+    *,
+    any_pay_plan: bool = False,
 ) -> list[tuple[DrivenTrip, ...]]:
     """The trips of each span by the clock of the policy; those outside of cover with the nearest."""
     found: list[list[DrivenTrip]] = [[] for _ in spans]
     begins = [span.from_day for span in spans]
-    pay_plans = list(plan.pay_plans.values())
     for row in rows:
         at = max(bisect_right(begins, _day(row, policy)) - 1, 0)
-        asked = pay_plans if any_pay_plan else [plan.pay_plan(spans[at].terms.pay_plan)]
+        plan = plans[at]
+        asked = list(plan.pay_plans.values()) if any_pay_plan else [plan.pay_plan(spans[at].terms.pay_plan)]
         found[at].append(_driven(row, policy, spans[at], asked))
     return [tuple(trips) for trips in found]
 
@@ -187,18 +203,19 @@ def _unmeasured(span: Span, measured: set[date]) -> int:
     return sum(day not in measured for day in days)
 
 
-def terms_before(conn: Conn, policy: Policy, plan: RatePlan, period: str) -> list[RatePlan]:
-    """The plan by which each earlier term's last month was priced, the first term's first; none where all is one plan.
+def plans_before(conn: Conn, policy: Policy) -> list[RatePlan]:
+    """The plans of the terms before the present one, by which smoothing holds what it costs (policy role)."""
+    spans = spans_of(change_store.fetch_changes(conn, policy.policy_key))
+    return _smoothed(conn, spans[-1], plan_of_hash(conn, spans[-1].plan_hash)) if spans else []
 
-    A term begins for pricing with the first month that begins in it (policy role).
-    """
-    if plan.smoothing is None:
-        return []
-    changes = change_store.fetch_changes(conn, policy.policy_key)
-    first, _ = month_bounds(period)
-    renewals = sorted(
-        change.effective_on for change in changes if change.kind == "renew" and change.effective_on <= first
-    )
-    last_days = [day - timedelta(days=1) for day in renewals]
-    plans = [plan_on(conn, policy.plan_name, max(day.replace(day=1), policy.starts_on)) for day in last_days]
-    return plans if any(one.plan_hash != plan.plan_hash for one in plans) else []
+
+def plans_before_parts(conn: Conn, policy: Policy, plan: RatePlan, period: str, month: Month) -> list[list[RatePlan]]:
+    """The same of each part of a month, as it is posted by a plan (policy role)."""
+    spans = in_month(spans_of(change_store.fetch_changes(conn, policy.policy_key)), period)
+    spans = spans or _no_days(policy, plan, period)
+    return [_smoothed(conn, span, part.plan or plan) for part, span in zip(month.parts, spans, strict=True)]
+
+
+def _smoothed(conn: Conn, span: Span, plan: RatePlan) -> list[RatePlan]:
+    """The plans of the terms before the span's, the first one first; none where all are one, or it does not smooth."""
+    return [] if plan.smoothing is None else [plan_of_hash(conn, one) for one in span.plan_hashes[:-1]]

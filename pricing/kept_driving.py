@@ -11,8 +11,7 @@ from uuid import UUID
 import msgspec
 
 from pricing import kept_driving_store as store
-from pricing.driving import driving_in, not_charged, scored_totals, terms_before, window_of
-from pricing.errors import NoPlan
+from pricing.driving import driving_in, not_charged, plans_before, scored_totals, window_of
 from pricing.periods import month_bounds
 from pricing.plan import RatePlan
 from pricing.policies import plan_of_hash
@@ -59,21 +58,16 @@ def latest_month_of(
 
 
 def inputs_of_month(database: Database, kept: store.KeptMonth) -> PricedMonth:
-    """The plan, what a whole month of own driving gives to price on present terms, and the plans of terms before.
-
-    Raises NoPlan.
-    """
+    """The plan of the present terms, what a whole month of own driving gives to price on them, and the plans before."""
     plan, driven = driven_in_month(database, kept)
     before: Sequence[RatePlan] = ()
     if plan.smoothing is not None:
-        before = database.read("policy", lambda conn: terms_before(conn, kept.policy, plan, kept.period))
+        before = database.read("policy", lambda conn: plans_before(conn, kept.policy))
     return plan, _inputs(kept.policy, kept.period, driven), before
 
 
 def driven_in_month(database: Database, kept: store.KeptMonth) -> tuple[RatePlan, Driven]:
-    """The plan, and what was driven: as it is kept, else made from the trips and kept. Raises NoPlan."""
-    if kept.plan_hash is None:
-        raise NoPlan(kept.policy.plan_name, f"{kept.period}-01")
+    """The plan of the present terms, and what was driven: as it is kept, else made from the trips and kept."""
     plan = _plan(database, kept.plan_hash)
     if kept.driven is not None and kept.basis == basis_of(kept.policy, plan) and kept.taken_in == kept.waiting:
         return plan, _READ.decode(kept.driven)
@@ -81,15 +75,9 @@ def driven_in_month(database: Database, kept: store.KeptMonth) -> tuple[RatePlan
 
 
 def window_of_month(database: Database, kept: store.KeptMonth) -> ScoredMonth:
-    """The plan that scores the month, which is the one its statement was posted with where it has one, and its window.
-
-    Raises NoPlan.
-    """
-    if kept.posted_with in (None, kept.plan_hash):
-        plan, driven = driven_in_month(database, kept)
-        return plan, driven.window
-    plan = _plan(database, kept.posted_with)
-    if kept.plan_hash and _plan(database, kept.plan_hash).behaviour.window_months == plan.behaviour.window_months:
+    """The plan that scores the month, and its window."""
+    plan = _plan(database, kept.scored_by)
+    if _plan(database, kept.plan_hash).behaviour.window_months == plan.behaviour.window_months:
         return plan, driven_in_month(database, kept)[1].window
     rows = database.read("policy", lambda conn: window_of(conn, kept.policy, plan, kept.period))
     return plan, _window(rows, kept.policy)

@@ -8,34 +8,36 @@ from uuid import UUID
 
 from psycopg.rows import TupleRow
 
-from pricing.store import Policy
+from pricing.store import AGREED_PLAN, Policy
 from storage.pool import Conn
 
+_PLANS = {
+    "of_terms": AGREED_PLAN.format(policy="p", before="p.ends_on"),
+    "of_month": AGREED_PLAN.format(policy="p", before="(to_date(m.period, 'YYYY-MM') + interval '1 month')::date"),
+}
 # One statement, so one snapshot: whether a change waits is of the same moment as what is kept. Its forms are texts of
 # their own: with a parameter that may be null the server plans it anew for each request, at five times its cost.
 _ASKED = """
     select p.policy_key, p.policy_id, n.name, n.email, p.starts_on, p.ends_on, p.plan_name, p.pay_plan, p.covers,
            p.factors, p.declared_km_per_year, p.time_zone, p.sharing,
-           (select r.plan_hash from policy.rate_plan r
-             where r.name = p.plan_name and r.effective_from <= greatest(to_date(m.period, 'YYYY-MM'), p.starts_on)
-             order by r.effective_from desc, r.published_at desc, r.plan_hash limit 1) as plan_hash,
-           (select s.plan_hash from policy.statement s
-             where s.policy_key = p.policy_key and s.period = m.period and s.revision = 0) as posted_with,
+           ({of_terms}) as plan_hash,
+           ({of_month}) as scored_by,
            (select count(*) || '/' || coalesce(sum(w.trip_change_id), 0)
               from link.waiting_change w where w.policy_key = p.policy_key) as waiting,
            m.period, d.basis, d.taken_in, d.driven
       from policy.policy p
       join policy.person n using (person_key)
-      cross join lateral (select {} as period) m
+      cross join lateral (select {period} as period) m
       left join link.driven_month d on d.policy_key = p.policy_key and d.period = m.period
      where p.policy_id = %(policy_id)s
 """
 _OF_PERSON = " and p.person_key = %(person_key)s"
-OF_PERIOD = _ASKED.format("%(period)s::text")
+OF_PERIOD = _ASKED.format(period="%(period)s::text", **_PLANS)
 # The month of the latest trip, where that is not ahead of the policy's own clock; else this one.
 OF_LATEST = _ASKED.format(
-    """least(to_char(%(now)s::timestamptz at time zone p.time_zone, 'YYYY-MM'),
-             (select max(t.local_month) from link.trip_of_policy t where t.policy_key = p.policy_key))"""
+    period="""least(to_char(%(now)s::timestamptz at time zone p.time_zone, 'YYYY-MM'),
+             (select max(t.local_month) from link.trip_of_policy t where t.policy_key = p.policy_key))""",
+    **_PLANS,
 )
 _WAITING = "select count(*) || '/' || coalesce(sum(trip_change_id), 0) from link.waiting_change where policy_key = %s"
 _KEEP = """
@@ -48,11 +50,11 @@ _POLICY_COLUMNS = len(fields(Policy))
 
 @dataclass(frozen=True, slots=True)
 class KeptMonth:
-    """A policy, the plan of a month, and what is kept of the month's driving; None: nothing, or by now another."""
+    """A policy, its plans, and what is kept of the month's driving; None: nothing, or by now another."""
 
     policy: Policy
-    plan_hash: str | None  # in effect; None: no plan is
-    posted_with: str | None  # None: the month has no statement yet
+    plan_hash: str  # what prices its terms
+    scored_by: str  # what prices and scores the month
     waiting: str
     period: str
     basis: str | None

@@ -2,11 +2,14 @@
 
 Every part is a period of its own to the plan: its covers are rounded at its end. Minimum premium, fee and tax come
 once, on what the covers of all parts come to. A month without a change is one part, rated as `rate_period` does.
+
+Where a term ends within the month its days are rated by its own plan; the charges are those of the month's plan, which
+is that of the last part.
 """
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
@@ -22,11 +25,15 @@ from pricing.rating import DrivenTrip, Inputs, Line, Premium, Step, charges, rat
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """The days [from_day, to_day) of the month, and everything their premium is a function of."""
+    """The days [from_day, to_day) of the month, and everything their premium is a function of.
+
+    `plan`: of a term that ends within the month, by another plan than the month's; else None.
+    """
 
     from_day: date
     to_day: date
     inputs: Inputs
+    plan: RatePlan | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +72,8 @@ class Month:
         return whole.as_json() | {"parts": parts}
 
     @classmethod
-    def from_json(cls, stored: Mapping[str, Any]) -> "Month":
-        """The month of a stored posting, from which its premium can be computed again."""
+    def from_json(cls, stored: Mapping[str, Any], plan_of: Callable[[str], RatePlan]) -> "Month":
+        """The month of a stored posting, from which its premium can be computed again; `plan_of` a hash."""
         if "parts" not in stored:
             return cls((Part(date.min, date.max, Inputs.from_json(stored)),))
         trips = {trip["trip_id"]: trip for trip in stored["trips"]}
@@ -76,6 +83,7 @@ class Month:
                     date.fromisoformat(part["from_day"]),
                     date.fromisoformat(part["to_day"]),
                     Inputs.from_json({**stored, **part, "trips": [trips[trip_id] for trip_id in part["trips"]]}),
+                    plan_of(part["plan_hash"]) if "plan_hash" in part else None,
                 )
                 for part in stored["parts"]
             )
@@ -86,13 +94,16 @@ class Month:
         """SHA-256 of the inputs of all parts; of one part that of its inputs."""
         if len(self.parts) == 1:
             return self.parts[0].inputs.digest
-        days_and_digests = [(str(part.from_day), str(part.to_day), part.inputs.digest) for part in self.parts]
+        days_and_digests = [
+            (str(part.from_day), str(part.to_day), part.inputs.digest, *([part.plan.plan_hash] if part.plan else []))
+            for part in self.parts
+        ]
         return hashlib.sha256(json.dumps(days_and_digests).encode()).hexdigest()
 
 
 def rate_month(plan: RatePlan, month: Month) -> Premium:
     """The premium of one policy for one month; none of anything where it was not in force. Raises UnknownLevel."""
-    premiums = [rate_period(plan, part.inputs) for part in month.parts if part.inputs.days]
+    premiums = [rate_period(part.plan or plan, part.inputs) for part in month.parts if part.inputs.days]
     if len(premiums) == 1 and len(month.parts) == 1:
         return premiums[0]
     steps: list[Step] = []
@@ -162,4 +173,5 @@ def _part_as_json(part: Part) -> dict[str, Any]:
         "trips": [trip.trip_id for trip in part.inputs.trips],
         "unmeasured_days": part.inputs.unmeasured_days,
         "expiring": stored.get("expiring", {}),
+        **({"plan_hash": part.plan.plan_hash} if part.plan else {}),
     }

@@ -108,7 +108,10 @@ def publish(conn: Conn, plan: RatePlan, as_of: datetime, *, content: str | None 
 
 
 def plan_on(conn: Conn, name: str, day: date) -> RatePlan:
-    """The published plan of that name in effect on a day. Raises NoPlan, AlteredPlan."""
+    """By which a term that begins on a day is agreed now: the published plan of that name in effect then.
+
+    Raises NoPlan, AlteredPlan.
+    """
     found = store.fetch_plan_content(conn, name, day)
     if found is None:
         raise NoPlan(name, day.isoformat())
@@ -116,13 +119,21 @@ def plan_on(conn: Conn, name: str, day: date) -> RatePlan:
 
 
 def plan_of_month(conn: Conn, policy: Policy, period: str) -> RatePlan:
-    """What prices and scores a policy's month: the plan that its statement was posted with, else the one in effect when
-    the month, or the cover, begins. Raises NoPlan, AlteredPlan.
+    """What scores a policy's month and prices it but for days of a term before: the plan of the term in which its cover
+    of that month ends; of the first or the last term outside of cover. Raises AlteredPlan.
     """
-    posted = store.fetch_plan_posted_with(conn, policy.policy_key, period)
-    if posted is not None:
-        return _as_published(*posted)
-    return plan_on(conn, policy.plan_name, max(month_bounds(period)[0], policy.starts_on))
+    return _as_published(*store.fetch_plan_agreed(conn, policy.policy_key, month_bounds(period)[1]))
+
+
+def plan_of_terms(conn: Conn, policy_key: UUID) -> RatePlan:
+    """What prices the terms that a policy has at its end, which are those that lists show. Raises AlteredPlan."""
+    return _as_published(*store.fetch_plan_agreed(conn, policy_key, date.max))
+
+
+def plans_agreed(conn: Conn, policy_key: UUID) -> list[RatePlan]:
+    """The plan of each term of a policy, the first term's first. Raises AlteredPlan."""
+    changes = change_store.fetch_changes(conn, policy_key)
+    return [plan_of_hash(conn, change.plan_hash) for change in changes if change.plan_hash is not None]
 
 
 def published_plans(conn: Conn) -> list[RatePlan]:
@@ -160,7 +171,7 @@ def add_policy(database: Database, document: PolicyDocument, as_of: datetime) ->
         if held is None and ended:
             raise EndedDevice(ended[0])
         if held is None:
-            held = insert_bound(conn, policy, record, AT_THE_HOST, f"file {policy.policy_id}", "", as_of)
+            held = insert_bound(conn, policy, plan, record, AT_THE_HOST, f"file {policy.policy_id}", "", as_of)
         assert held is not None
         binding = change_store.fetch_changes(conn, held.policy_key)[0]
         bound = _as_bound(held, binding)
@@ -197,6 +208,7 @@ def with_declared_claims(
 def insert_bound(
     conn: Conn,
     policy: Policy,
+    plan: RatePlan,
     record: ClaimsRecord | None,
     made_by: UUID,
     key: str,
@@ -226,6 +238,7 @@ def insert_bound(
             made_at=as_of,
             idempotency_key=key,
             request_digest=request_digest,
+            plan_hash=plan.plan_hash,
         )
         if not change_store.insert_change(conn, bound):
             return None

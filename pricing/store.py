@@ -20,10 +20,18 @@ PLAN_ON = """
     select plan_hash, content from policy.rate_plan where name = %s and effective_from <= %s
      order by effective_from desc, published_at desc, plan_hash limit 1
 """
-PLAN_POSTED_WITH = """
-    select plan_hash, content from policy.rate_plan
-     where plan_hash = (select plan_hash from policy.statement where policy_key = %s and period = %s and revision = 0)
+# Of the term that holds before a day; after the cover of its last one, before it of its first.
+AGREED_PLAN = """
+    select c.plan_hash from policy.policy_change c
+     where c.policy_key = {policy}.policy_key and c.plan_hash is not null
+       and c.effective_on < greatest(least({before}, {policy}.ends_on), {policy}.starts_on + 1)
+     order by c.effective_on desc, c.sequence desc limit 1
 """
+_PLAN_AGREED = """
+    select plan_hash, content from policy.rate_plan
+     where plan_hash = (select ({agreed}) from policy.policy p where p.policy_key = %s)
+"""
+PLAN_AGREED = _PLAN_AGREED.format(agreed=AGREED_PLAN.format(policy="p", before="%s::date"))
 PLANS = "select plan_hash, content from policy.rate_plan order by effective_from desc, name, published_at desc"
 PLAN_BY_HASH = "select content from policy.rate_plan where plan_hash = %s"
 
@@ -205,10 +213,11 @@ def fetch_plan_content(conn: Conn, name: str, day: date) -> tuple[str, str] | No
     return None if row is None else (str(row[0]), str(row[1]))
 
 
-def fetch_plan_posted_with(conn: Conn, policy_key: UUID, period: str) -> tuple[str, str] | None:
-    """Hash and text of the plan by which a month's statement was posted; None: it has none yet."""
-    row = conn.execute(PLAN_POSTED_WITH, (policy_key, period)).fetchone()
-    return None if row is None else (str(row[0]), str(row[1]))
+def fetch_plan_agreed(conn: Conn, policy_key: UUID, before: date) -> tuple[str, str]:
+    """Hash and text of the plan of the term that holds before a day; of the nearest outside of cover."""
+    row = conn.execute(PLAN_AGREED, (before, policy_key)).fetchone()
+    assert row is not None, "whatever binds a policy names its plan"
+    return str(row[0]), str(row[1])
 
 
 def fetch_plan_contents(conn: Conn) -> list[tuple[str, str]]:

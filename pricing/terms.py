@@ -2,10 +2,12 @@
 
 A change holds from its day on, whenever it was entered: two endorsements of different days lead to the same terms in
 either order. Of two that change the same field from the same day, the one entered last holds.
+
+A term keeps the rate plan by which it was agreed until it ends: what is published later prices the terms after it.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from itertools import pairwise
 from typing import Any, Literal
@@ -23,7 +25,9 @@ AT_THE_HOST = UUID(int=0)  # who works the command line
 
 @dataclass(frozen=True, slots=True)
 class PolicyChange:
-    """One immutable row. `terms`: of a bind all of them, else those that change; `ends_on` None: as it was."""
+    """One immutable row. `terms`: of a bind all of them, else those that change; `ends_on` None: as it was;
+    `plan_hash`: what prices the term that a bind or a renewal begins.
+    """
 
     change_id: UUID
     policy_key: UUID
@@ -37,6 +41,7 @@ class PolicyChange:
     made_at: datetime
     idempotency_key: str
     request_digest: str
+    plan_hash: str | None
 
     def as_dict(self) -> dict[str, object]:
         """The change as JSON-able values, without who made it."""
@@ -46,6 +51,7 @@ class PolicyChange:
             "effective_on": self.effective_on.isoformat(),
             "ends_on": self.ends_on and self.ends_on.isoformat(),
             "terms": dict(self.terms),
+            "plan_hash": self.plan_hash,
             "reason": self.reason,
             "made_at": self.made_at.isoformat(),
         }
@@ -53,12 +59,21 @@ class PolicyChange:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Days [from_day, to_day) with one set of terms."""
+    """Days [from_day, to_day) with one set of terms.
+
+    `plan_hashes`: of the terms of cover until this one, its own the last; of plans that are all the same, one.
+    """
 
     from_day: date
     to_day: date
     terms: Terms
     sharing: str
+    plan_hashes: tuple[str, ...]
+
+    @property
+    def plan_hash(self) -> str:
+        """What prices these days."""
+        return self.plan_hashes[-1]
 
 
 def term_of(changes: Sequence[PolicyChange]) -> tuple[date, date]:
@@ -87,11 +102,17 @@ def spans_of(changes: Sequence[PolicyChange]) -> tuple[Span, ...]:
         for step in steps:
             if step.effective_on <= from_day:
                 held = changed(held, step.terms)
-        span = _span(from_day, to_day, held)
-        if found and (found[-1].terms, found[-1].sharing) == (span.terms, span.sharing):
-            span = Span(found.pop().from_day, to_day, span.terms, span.sharing)
+        span = Span(from_day, to_day, rated_terms(held), held.get("sharing", "full"), _plan_hashes(steps, from_day))
+        if found and replace(found[-1], to_day=to_day) == replace(span, from_day=found[-1].from_day):
+            span = replace(span, from_day=found.pop().from_day)
         found.append(span)
     return tuple(found)
+
+
+def _plan_hashes(steps: Sequence[PolicyChange], day: date) -> tuple[str, ...]:
+    """Of the terms that begin until that day, in order."""
+    found = tuple(step.plan_hash for step in steps if step.plan_hash is not None and step.effective_on <= day)
+    return found if len(set(found)) > 1 else found[:1]
 
 
 def changed(held: Mapping[str, Any], by: Mapping[str, Any]) -> dict[str, Any]:
@@ -105,12 +126,8 @@ def changed(held: Mapping[str, Any], by: Mapping[str, Any]) -> dict[str, Any]:
 def in_month(spans: Sequence[Span], period: str) -> tuple[Span, ...]:
     """The parts of the spans that lie in a month."""
     first, after = month_bounds(period)
-    parts = (Span(max(span.from_day, first), min(span.to_day, after), span.terms, span.sharing) for span in spans)
+    parts = (replace(span, from_day=max(span.from_day, first), to_day=min(span.to_day, after)) for span in spans)
     return tuple(part for part in parts if part.from_day < part.to_day)
-
-
-def _span(from_day: date, to_day: date, held: Mapping[str, Any]) -> Span:
-    return Span(from_day, to_day, rated_terms(held), held.get("sharing", "full"))
 
 
 def rated_terms(held: Mapping[str, Any]) -> Terms:

@@ -4,20 +4,17 @@ The same inputs as a statement's, changed in one thing: how far, how much of it 
 or without one trip. The score's window is changed the same way and scored by its own model.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from dataclasses import replace as replace_in
 from decimal import Decimal
 
 from msgspec.structs import replace
 
-from pricing import store
-from pricing.driving import driving_of, inputs_of, not_charged, policy_score
-from pricing.month import Month, rate_month
-from pricing.periods import months_before
+from pricing.driving import counted_trips, driving_in, inputs_of, plans_before, window_of
+from pricing.month import expiring_of, rate_month
 from pricing.plan import RatePlan
 from pricing.rating import BehaviourInput, DrivenTrip, Inputs, Premium, rate_period
-from pricing.store import Policy, TripRow
+from pricing.store import Policy
 from scoring.features import Totals, sum_totals
 from scoring.score import Score, score_totals
 from storage.pool import Conn
@@ -37,10 +34,11 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class Driving:
-    """A whole month of a policy, and the totals of its score's window."""
+    """A whole month of a policy, the totals of its score's window, and the plans of the terms before."""
 
     inputs: Inputs
     totals: Totals
+    before: Sequence[RatePlan] = ()
 
     @property
     def charged(self) -> tuple[DrivenTrip, ...]:
@@ -77,9 +75,9 @@ class Outcome:
 
 def driving_until(conn: Conn, policy: Policy, plan: RatePlan, period: str) -> Driving:
     """The month's driving on the present terms, with its score's window (policy role)."""
-    rows = _window(conn, policy, plan, period)
-    counted = [row.totals for row in rows if not_charged(row, policy) is None and not row.is_unacked]
-    return Driving(driving_of(conn, policy, plan, period), sum_totals(counted))
+    rows = window_of(conn, policy, plan, period)
+    totals = sum_totals(row.totals for row in counted_trips(rows, policy))
+    return Driving(driving_in(rows, policy, plan, period), totals, plans_before(conn, policy))
 
 
 def outcome(plan: RatePlan, driving: Driving, wish: Wish = Wish()) -> Outcome:
@@ -91,7 +89,7 @@ def outcome(plan: RatePlan, driving: Driving, wish: Wish = Wish()) -> Outcome:
         trips=_trips(driving, wish),
         behaviour=_scored(driving.inputs.behaviour, score),
     )
-    return Outcome(rate_period(plan, inputs), score)
+    return Outcome(_premium(plan, driving, inputs), score)
 
 
 def amount_at(plan: RatePlan, driving: Driving, claims_per_100000_km: float) -> Decimal:
@@ -99,7 +97,12 @@ def amount_at(plan: RatePlan, driving: Driving, claims_per_100000_km: float) -> 
     behaviour = driving.inputs.behaviour
     if behaviour is not None:
         behaviour = replace(behaviour, claims_per_100000_km=Decimal(str(round(claims_per_100000_km, 4))))
-    return rate_period(plan, replace(driving.inputs, behaviour=behaviour)).amount
+    return _premium(plan, driving, replace(driving.inputs, behaviour=behaviour)).amount
+
+
+def _premium(plan: RatePlan, driving: Driving, inputs: Inputs) -> Premium:
+    """Of other inputs than were driven, held to what the terms before would have cost on them."""
+    return rate_period(plan, replace(inputs, expiring=expiring_of(driving.before, inputs)))
 
 
 def with_and_without(
@@ -112,19 +115,8 @@ def with_and_without(
     month, _ = inputs_of(conn, policy, plan, period)
     if not any(trip.trip_id == trip_id for trip in month.trips):
         return None
-    rows = [row for row in _window(conn, policy, plan, period) if str(row.trip_id) != trip_id]
-    score = policy_score(rows, policy, plan.score_model)
-    parts = []
-    for part in month.parts:
-        trips = tuple(trip for trip in part.inputs.trips if trip.trip_id != trip_id)
-        behaviour = _scored(part.inputs.behaviour, score)
-        parts.append(replace_in(part, inputs=replace(part.inputs, trips=trips, behaviour=behaviour)))
-    return rate_month(plan, month), rate_month(plan, Month(tuple(parts)))
-
-
-def _window(conn: Conn, policy: Policy, plan: RatePlan, period: str) -> list[TripRow]:
-    first = months_before(period, plan.behaviour.window_months - 1)
-    return store.fetch_trips(conn, policy.policy_key, first, period)
+    without, _ = inputs_of(conn, policy, plan, period, without=trip_id)
+    return rate_month(plan, month), rate_month(plan, without)
 
 
 def _scored(behaviour: BehaviourInput | None, score: Score | None) -> BehaviourInput | None:

@@ -222,7 +222,8 @@ def test_p14_no_byte_of_the_person_is_left_and_the_money_adds_up(planted: Plante
     with database.role("policy") as conn:
         assert fetch_postings(conn, planted.policy_key) == postings
         for posting in postings:  # P5 holds of what is left
-            premium = rate_month(plan_of_hash(conn, posting.plan_hash), Month.from_json(posting.inputs))
+            month = Month.from_json(posting.inputs, partial(plan_of_hash, conn))
+            premium = rate_month(plan_of_hash(conn, posting.plan_hash), month)
             assert premium.inputs_digest == posting.inputs_digest
         _, broken = check_chain(entries(conn))
         assert broken is None

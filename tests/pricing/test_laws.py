@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from itertools import count
 from pathlib import Path
 from uuid import UUID
@@ -199,7 +200,8 @@ def check_recomputed(database: Database, postings: Sequence[Posting]) -> None:
     with database.role("policy") as conn:
         for period in MONTHS:
             of_month = [posting for posting in postings if posting.period == period]
-            month, plan = Month.from_json(of_month[-1].inputs), plan_of_hash(conn, of_month[-1].plan_hash)
+            month = Month.from_json(of_month[-1].inputs, partial(plan_of_hash, conn))
+            plan = plan_of_hash(conn, of_month[-1].plan_hash)
             premium = rate_month(plan, month)
             assert premium.amount == sum((posting.amount for posting in of_month), Decimal(0))
             assert premium.inputs_digest == of_month[-1].inputs_digest
@@ -344,8 +346,8 @@ def test_p6_posters_killed_between_steps_leave_one_row_of_each_revision_and_no_c
         postings = postings_of(database)
         assert [row.revision for row in postings] == list(range(len(postings)))
         assert verify_statements(database)[1] == ()
-        month = Month.from_json(postings[-1].inputs)
         with database.role("policy") as conn:
+            month = Month.from_json(postings[-1].inputs, partial(plan_of_hash, conn))
             days = conn.execute(
                 "select started_at::date::text from link.trip_of_policy where trip_id = any(%s::uuid[])",
                 ([trip.trip_id for trip in month.trips],),

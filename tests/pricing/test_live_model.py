@@ -182,7 +182,10 @@ def test_what_the_book_cannot_tell_is_said(database: Database, client: TestClien
     with database.role("policy") as conn, pytest.raises(InsufficientPrivilege):
         conn.execute("update policy.model_followed set found = '{}'")
     put_into_the_book(database, other)
-    # December is posted by a plan whose model reads what no policy declares
+    # whoever is new in December is posted by a plan whose model reads what no policy declares
+    factors = {"vehicle_class": "compact", "territory": CITIES[0], "driver_age": 40}
+    days = {"starts_on": date(2026, 12, 1), "ends_on": date(2027, 12, 1)}
+    add_policy(database, document(policy="P-30", email="p30@example.com", factors=factors, **days), NOW)
     close_period(database, "2026-12", NOW)
     with database.role("policy") as conn:
         keep_model(conn, other, other_file, NOW)

@@ -2,6 +2,7 @@
 
 from datetime import UTC, date, datetime
 from decimal import Decimal as D  # noqa: N817
+from functools import partial
 from itertools import permutations
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from pricing.agreements import Asked, endorse, renew
 from pricing.close import close_period, post_adjustments
 from pricing.month import Month, rate_month
 from pricing.plan import RatePlan, parse_plan
-from pricing.policies import publish
+from pricing.policies import plan_of_hash, publish
 from pricing.rating import recompute
 from pricing.statement import Posting
 from pricing.store import fetch_policy, fetch_postings
@@ -50,7 +51,8 @@ def postings(database: Database, policy: str = "P-1") -> list[Posting]:
 def check(database: Database, plan: RatePlan) -> Posting:
     """The last posting, computed again from what it holds alone."""
     found = postings(database)[-1]
-    premium = rate_month(plan, Month.from_json(found.inputs))
+    with database.role("policy") as conn:
+        premium = rate_month(plan, Month.from_json(found.inputs, partial(plan_of_hash, conn)))
     assert premium.inputs_digest == found.inputs_digest
     assert [step.as_json() for step in premium.worksheet] == found.worksheet
     assert recompute(found.worksheet, "EUR") == premium.amount

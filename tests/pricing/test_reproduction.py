@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -79,8 +80,7 @@ def test_a_posting_from_before_policies_were_named_by_their_keys_is_priced_and_a
         conn.execute("update policy.statement set inputs = %s", (Jsonb(stored),))
         conn.execute("alter table policy.statement enable trigger user")
     with database.role("policy") as conn:
-        plan = plan_of_hash(conn, posting.plan_hash)
-    again = rate_month(plan, Month.from_json(stored))
+        again = rate_month(plan_of_hash(conn, posting.plan_hash), Month.from_json(stored, partial(plan_of_hash, conn)))
     assert [step.as_json() for step in again.worksheet] == posting.worksheet
     put_trip(database, datetime(2026, 10, 20, 9, tzinfo=UTC))
     (adjustment,) = post_adjustments(database, CLOSED_AT.replace(day=9))

@@ -1,19 +1,24 @@
-"""A month is scored by the model of the plan that it was posted with, whatever comes later; and so is the live book."""
+"""A month is scored by the model of the plan that its term was agreed by, whatever is published later; and so is the
+live book.
+"""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal as D  # noqa: N817
 from pathlib import Path
 
+from pricing.agreements import Asked, renew
 from pricing.close import close_period, post_adjustments
+from pricing.driving import policy_score
 from pricing.event_costs import EventCost, event_costs
-from pricing.kept_driving import month_of, window_of_month, window_score
+from pricing.kept_driving import inputs_of_month, month_of, window_of_month, window_score
 from pricing.live_book import live_impact
 from pricing.plan import parse_plan
-from pricing.store import fetch_policies_in_force, fetch_policy, fetch_statement_of_period, fetch_trips
+from pricing.store import Policy, fetch_policies_in_force, fetch_policy, fetch_statement_of_period, fetch_trips
 from pricing.what_if import driving_until, outcome
 from scoring.score import Score, score_totals
 from storage.pool import Database
 from tests.pricing.book import add_with_device, put_trip
+from tests.pricing.test_agreements import WHO
 from tests.pricing.test_plan_in_force import FIRST, TERMS, check, postings, put_into_the_book
 
 # From November on brakes weigh five times as much and are believed after a tenth of the km.
@@ -33,6 +38,14 @@ def drive(database: Database, at: datetime) -> None:
     put_trip(database, at, metres=60_000, hard_brakes=at.day % 4, tier="tls", duration_s=3_000)
 
 
+def add_and_renew(database: Database) -> Policy:
+    """A policy whose term by the first plan ends with October, followed by one by the second."""
+    policy = add_with_device(database, **TERMS, pay_plan="autograph", covers=["liability"], ends_on=date(2026, 11, 1))
+    asked = Asked(WHO, "renew", datetime(2026, 10, 1, tzinfo=UTC), may_backdate=True)
+    renew(database, policy.policy_id, date(2026, 11, 1), date(2027, 11, 1), {}, asked)
+    return policy
+
+
 def behaviour(found: dict[str, object]) -> dict[str, str]:
     held = found["behaviour"]
     assert isinstance(held, dict)
@@ -41,7 +54,7 @@ def behaviour(found: dict[str, object]) -> dict[str, str]:
 
 def test_an_old_month_is_adjusted_by_its_own_plans_model(database: Database) -> None:
     put_into_the_book(database, FIRST, SECOND)
-    add_with_device(database, **TERMS, pay_plan="autograph", covers=["liability"])
+    add_and_renew(database)
     for at in ON_TIME:
         drive(database, at)
     close_period(database, "2026-10", OVER)
@@ -87,29 +100,29 @@ def test_an_old_month_is_adjusted_by_its_own_plans_model(database: Database) -> 
         assert conn.execute(kept).fetchall() == summed
 
 
-def test_what_is_kept_is_scored_by_the_plan_that_the_statement_was_posted_with(database: Database) -> None:
-    put_into_the_book(database, FIRST)
-    policy = add_with_device(database, **TERMS, pay_plan="autograph", covers=["liability"])
+def test_what_is_kept_of_a_month_is_scored_by_the_plan_of_its_term(database: Database) -> None:
+    put_into_the_book(database, FIRST, SECOND)
+    policy = add_and_renew(database)
     for at in ON_TIME:
         drive(database, at)
 
-    def shown() -> tuple[str, Score | None]:
-        kept = month_of(database, policy.policy_id, "2026-11", None)
+    def shown(period: str) -> tuple[str, Score | None]:
+        kept = month_of(database, policy.policy_id, period, None)
         assert kept is not None
         plan, window = window_of_month(database, kept)
-        assert window.trips == len(ON_TIME)
+        assert inputs_of_month(database, kept)[0].plan_hash == SECOND.plan_hash  # what its present terms cost
         return plan.plan_hash, window_score(plan, window)
 
-    before = shown()
-    close_period(database, "2026-11", OVER)
-    put_into_the_book(database, SECOND)
-    assert shown() == before
-    with database.role("owner") as conn:
-        conn.execute("alter table policy.statement disable trigger user")
-        conn.execute("delete from policy.statement")
-    plan_hash, score = shown()
-    assert plan_hash == SECOND.plan_hash, "without its statement the month is the plan's in effect"
-    assert score != before[1]
+    before, after = shown("2026-10"), shown("2026-11")
+    assert (before[0], after[0]) == (FIRST.plan_hash, SECOND.plan_hash)
+    assert before[1] is not None
+    assert after[1] is not None
+    assert before[1].model.version == FIRST.score_model.version != after[1].model.version
+    with database.role("policy") as conn:
+        rows = fetch_trips(conn, policy.policy_key, "2026-08", "2026-10")
+        held = fetch_policy(conn, policy.policy_id)
+    assert held is not None
+    assert before[1] == policy_score(rows, held, FIRST.score_model)
 
 
 def test_minutes_are_in_the_live_book(database: Database) -> None:
