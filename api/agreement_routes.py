@@ -133,6 +133,7 @@ class ChangeOut(BaseModel):
     effective_on: date
     ends_on: date | None = Field(description="Where the term ends from then on; null: as before")
     terms: dict[str, Any]
+    plan_hash: str | None = Field(description="The rate plan of the term that this begins; null: it begins none")
     reason: str
     made_at: datetime
 

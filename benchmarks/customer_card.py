@@ -32,6 +32,12 @@ COPIES = (
        select md5('k' || n)::uuid, 'B-' || n, md5('p' || n)::uuid, starts_on, ends_on, plan_name, pay_plan, covers,
               factors, declared_km_per_year, time_zone
          from policy.policy, generate_series(1, %(count)s) n where policy_id = %(like)s""",
+    """insert into policy.policy_change (change_id, policy_key, sequence, kind, effective_on, ends_on, terms, reason,
+                                         made_by, made_at, idempotency_key, request_digest, plan_hash)
+       select gen_random_uuid(), p.policy_key, 0, 'bind', p.starts_on, p.ends_on, '{}', 'bound',
+              '00000000-0000-0000-0000-000000000000', now(), 'file ' || p.policy_id, '',
+              (select r.plan_hash from policy.rate_plan r where r.name = p.plan_name limit 1)
+         from policy.policy p where p.policy_id like 'B-%%'""",
     """insert into policy.statement (statement_id, policy_key, period, kind, revision, amount, currency, lines,
                                      worksheet, inputs, inputs_digest, plan_hash, versions, reason, posted_at)
        select gen_random_uuid(), md5('k' || n)::uuid, '2026-' || lpad(m::text, 2, '0'), kind, revision, amount,

@@ -10,8 +10,10 @@ from cli.layers import Accidents, AccidentsColumns, AccidentsCrs, Territory, Ter
 from cli.options import AsOf, DataDir, Roads, database_of, messages, moment
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
 
+    from cli.drain import Drained
     from scoring.roads import RoadMap
     from storage.pool import Database
 
@@ -45,7 +47,6 @@ def work(
     from scoring.extract import read_road_map
     from scoring.match import HiddenMarkovMatcher
     from scoring.worker import mark_matched_elsewhere
-    from storage.errors import StorageUnavailable
 
     if metrics_port is not None:
         start_http_server(metrics_port, addr="127.0.0.1", registry=REGISTRY)
@@ -60,23 +61,35 @@ def work(
         if rematch:
             marked = mark_matched_elsewhere(database, road_map.version if road_map else None, moment(as_of))
             messages.print(f"{marked} device(s) have trips matched on another map: they are scored again.")
-        collect_at = 0.0
-        while True:
-            try:
-                windows, adjustments = drain(database, matcher, road_map, moment(as_of), layers)
-                if windows or adjustments or not watch:
-                    messages.print(f"Scored {windows} dirty window(s), posted {adjustments} adjustment(s).")
-                    _say_unmatched(database, road_map)
-                if not watch or monotonic() >= collect_at:
-                    _collect(database, moment(as_of))
-                    collect_at = monotonic() + COLLECT_S
-            except StorageUnavailable as err:
-                if not watch:
-                    raise
-                messages.print(f"Waiting for the database: {err}")
+        _work(lambda: drain(database, matcher, road_map, moment(as_of), layers), database, road_map, as_of, watch=watch)
+
+
+def _work(
+    drain: "Callable[[], Drained]", database: "Database", roads: "RoadMap | None", as_of: str | None, *, watch: bool
+) -> None:
+    """Round after round, or one. Who cannot be priced is said once; one round ends with exit code 1 then."""
+    from storage.errors import StorageUnavailable
+
+    collect_at, told = 0.0, ""
+    while True:
+        try:
+            windows, adjustments, waiting = drain()
+            if windows or adjustments or not watch:
+                messages.print(f"Scored {windows} dirty window(s), posted {adjustments} adjustment(s).")
+                _say_unmatched(database, roads)
+            if waiting is not None and str(waiting) != told:
+                told = str(waiting)
+                messages.print(told)
+            if not watch or monotonic() >= collect_at:
+                _collect(database, moment(as_of))
+                collect_at = monotonic() + COLLECT_S
             if not watch:
-                return
-            time.sleep(POLL_S)
+                raise typer.Exit(1 if waiting else 0)
+        except StorageUnavailable as err:
+            if not watch:
+                raise
+            messages.print(f"Waiting for the database: {err}")
+        time.sleep(POLL_S)
 
 
 def _collect(database: "Database", as_of: "datetime") -> None:

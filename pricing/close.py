@@ -21,7 +21,7 @@ from pricing.driving import (
     weakest_tier,
     window_of,
 )
-from pricing.errors import PeriodNotOver
+from pricing.errors import NotAllPriced, PeriodNotOver, PricingError
 from pricing.month import Month, rate_month
 from pricing.periods import ended_at, month_bounds, months_before
 from pricing.plan import RatePlan
@@ -44,7 +44,8 @@ type Progress = Callable[[int, int], None]
 def close_period(database: Database, period: str, as_of: datetime, progress: Progress | None = None) -> list[Posting]:
     """Post the statement of every policy in force in the month that has none yet; what was posted now.
 
-    Running it again posts nothing. Raises BadPeriod, PeriodNotOver before anything is posted.
+    Running it again posts nothing. Raises BadPeriod, PeriodNotOver before anything is posted; NotAllPriced after all
+    others were.
     """
     first, after = month_bounds(period)
     if as_of < ended_at(period, FIRST_TO_END):
@@ -55,15 +56,22 @@ def close_period(database: Database, period: str, as_of: datetime, progress: Pro
     for policy in policies:
         if as_of < ended_at(period, policy.time_zone):
             raise PeriodNotOver(period, policy.policy_id, ended_at(period, policy.time_zone).isoformat())
-    posted = []
+    posted: list[Posting] = []
+    problems: list[tuple[str, PricingError]] = []
     for done, policy in enumerate(policies, start=1):
-        with database.role("policy") as conn:
-            store.lock_policy(conn, policy.policy_key)
-            (held,) = store.fetch_policies(conn, [policy.policy_key])  # as it is now that nobody else changes it
-            posting = _first_posting(conn, held, period, as_of)
-        posted += [posting] if posting else []
+        try:
+            with database.role("policy") as conn:
+                store.lock_policy(conn, policy.policy_key)
+                (held,) = store.fetch_policies(conn, [policy.policy_key])  # as it is now that nobody else changes it
+                posting = _first_posting(conn, held, period, as_of)
+        except PricingError as problem:
+            problems.append((policy.policy_id, problem))
+        else:
+            posted += [posting] if posting else []
         if progress:
             progress(done, len(policies))
+    if problems:
+        raise NotAllPriced(tuple(posted), tuple(problems))
     return posted
 
 
@@ -71,18 +79,26 @@ def post_adjustments(database: Database, as_of: datetime) -> list[Posting]:
     """Follow every change of trips through the posted months it feeds; the adjustments posted now.
 
     The changes are forgotten only after their adjustments are committed: a crash between repeats, and repeating finds
-    no difference left.
+    no difference left. Raises NotAllPriced after all others were followed; those changes are kept.
     """
     with database.role("link") as conn:
         changes = store.fetch_changes(conn)
-    posted = []
+    posted: list[Posting] = []
+    problems: dict[UUID, tuple[str, PricingError]] = {}
     for policy_key, from_month in sorted(_earliest(changes).items(), key=lambda item: str(item[0])):
-        with database.role("policy") as conn:
-            store.lock_policy(conn, policy_key)
-            posted += adjust(conn, policy_key, from_month, as_of)
-    if changes:
+        try:
+            with database.role("policy") as conn:
+                store.lock_policy(conn, policy_key)
+                posted += adjust(conn, policy_key, from_month, as_of)
+        except PricingError as problem:
+            with database.role("policy") as conn:
+                (policy,) = store.fetch_policies(conn, [policy_key])
+            problems[policy_key] = (policy.policy_id, problem)
+    if followed := [change for change in changes if change.policy_key not in problems]:
         with database.role("link") as conn:
-            store.forget_changes(conn, changes)
+            store.forget_changes(conn, followed)
+    if problems:
+        raise NotAllPriced(tuple(posted), tuple(problems.values()))
     return posted
 
 

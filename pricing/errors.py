@@ -168,6 +168,21 @@ class NothingToMeasure(PricingError):
 
 
 @dataclass(eq=False)
+class NotAllPriced(PricingError):
+    """Policies that could not be priced, each with its reason; what was posted of the others stands."""
+
+    posted: tuple[object, ...]
+    problems: tuple[tuple[str, PricingError], ...]
+
+    def __str__(self) -> str:
+        each = "; ".join(f"{policy}: {problem}" for policy, problem in self.problems)
+        return (
+            f"{len(self.problems)} policy(s) could not be priced and wait until they can; of the others "
+            f"{len(self.posted)} posting(s) were made. {each}"
+        )
+
+
+@dataclass(eq=False)
 class NoPlan(PricingError):
     """No published rate plan of that name is in effect on the day."""
 

@@ -9,7 +9,15 @@ from pricing import publishing_store as store
 from pricing.plan import RatePlan
 from pricing.policies import publish
 from pricing.profile import profile_named
-from pricing.publishing_errors import NoBiasTest, NotSubmitted, OwnApproval, SubmissionExpired, WrongBiasTest
+from pricing.publishing_errors import (
+    EffectiveTooSoon,
+    NoBiasTest,
+    NotSubmitted,
+    OtherCurrency,
+    OwnApproval,
+    SubmissionExpired,
+    WrongBiasTest,
+)
 from pricing.publishing_store import Submission
 from storage.audit import Act, note
 from storage.pool import Conn
@@ -20,8 +28,10 @@ SUBMISSION_LASTS = timedelta(days=30)  # what was right to charge when it was wr
 def submit(conn: Conn, plan: RatePlan, author: UUID, bias_test: Mapping[str, Any] | None, as_of: datetime) -> None:
     """Let a plan wait for a second person (policy role). `bias_test` is what `wayrate plan audit --json` printed of it.
 
-    Raises NoBiasTest where the plan's jurisdiction asks for one, and WrongBiasTest for that of another plan.
+    Raises NoBiasTest where the plan's jurisdiction asks for one, WrongBiasTest for that of another plan, and
+    EffectiveTooSoon, OtherCurrency.
     """
+    check_follows(conn, plan, as_of)
     if plan.jurisdiction is not None and profile_named(plan.jurisdiction).bias_test and bias_test is None:
         raise NoBiasTest(plan.name, plan.version, plan.jurisdiction)
     if bias_test is not None:
@@ -37,11 +47,31 @@ def check_bias_test(plan: RatePlan, bias_test: Mapping[str, Any]) -> None:
         raise WrongBiasTest(plan.plan_hash, str(tested))
 
 
+def check_follows(conn: Conn, plan: RatePlan, as_of: datetime) -> None:
+    """Raises EffectiveTooSoon and OtherCurrency where the plan cannot follow the versions of its name in the book.
+
+    A first version may be in effect before it is published, for policies that were agreed elsewhere.
+    """
+    held = dict(store.fetch_published(conn, plan.name))
+    if not held or plan.plan_hash in held:
+        return
+    if currencies := sorted(set(held.values()) - {plan.currency}):
+        raise OtherCurrency(plan.name, plan.version, plan.currency, currencies[0])
+    earliest, because = as_of.date(), "days that have passed are priced"
+    days = None if plan.jurisdiction is None else profile_named(plan.jurisdiction).notice_days
+    if days is not None:
+        earliest += timedelta(days=days)
+        because = f"{plan.jurisdiction} asks that who pays more is told {days} days before"
+    if plan.effective_from < earliest:
+        effective_from = plan.effective_from.isoformat()
+        raise EffectiveTooSoon(plan.name, plan.version, effective_from, because, earliest.isoformat())
+
+
 def approve_and_publish(conn: Conn, plan: RatePlan, approver: UUID, as_of: datetime) -> Submission:
     """Approve what the author submitted and put it into the book, in the caller's transaction (policy role).
 
     `plan` is what the approver has read: a content that differs by a cent is another plan. Raises NotSubmitted,
-    OwnApproval, SubmissionExpired, PlanVersionTaken.
+    OwnApproval, SubmissionExpired, PlanVersionTaken, EffectiveTooSoon, OtherCurrency.
     """
     held, latest = store.fetch_submission(conn, plan.plan_hash), store.fetch_latest(conn, plan.name, plan.version)
     if held is None or (latest is not None and latest.submitted_at > held.submitted_at):  # or edited since
@@ -50,6 +80,7 @@ def approve_and_publish(conn: Conn, plan: RatePlan, approver: UUID, as_of: datet
         raise OwnApproval(plan.name, plan.version, held.author_email)
     if held.approved_at is None and as_of > held.submitted_at + SUBMISSION_LASTS:
         raise SubmissionExpired(plan.name, plan.version, held.submitted_at.date().isoformat(), SUBMISSION_LASTS.days)
+    check_follows(conn, plan, as_of)
     store.insert_approval(conn, plan.plan_hash, approver, as_of)
     # The text as submitted: comments may differ in the approver's file, prices cannot.
     publish(conn, plan, as_of, content=held.content, ships=False)

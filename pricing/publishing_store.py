@@ -26,6 +26,7 @@ _APPROVE = """
     insert into policy.plan_approval (plan_hash, approver, approved_at) values (%s, %s, %s)
     on conflict (plan_hash) do nothing
 """
+_PUBLISHED = "select plan_hash, currency from policy.rate_plan where name = %s"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,11 @@ def fetch_latest(conn: Conn, name: str, version: str) -> Submission | None:
     """What was submitted last under that name and version."""
     with conn.cursor(row_factory=class_row(Submission)) as cursor:
         return cursor.execute(_LATEST, (name, version)).fetchone()
+
+
+def fetch_published(conn: Conn, name: str) -> list[tuple[str, str]]:
+    """Hash and currency of each version of a plan that is in the book."""
+    return [(str(plan_hash), str(currency)) for plan_hash, currency in conn.execute(_PUBLISHED, (name,))]
 
 
 def fetch_submissions(conn: Conn) -> list[Submission]:

@@ -13,6 +13,8 @@ from fastapi.testclient import TestClient
 from api.app import create_api
 from api.contest_view import HIDDEN_M, trimmed
 from pricing.close import post_adjustments
+from pricing.plan import parse_plan
+from pricing.policies import packaged_plan, publish
 from scoring.geodesy import haversine_m
 from scoring.store import fetch_track
 from tests.api.conftest import copied, sign_in
@@ -73,6 +75,32 @@ def test_a_policyholder_changes_what_is_to_come_and_an_underwriter_what_was(own_
     assert "overlaps" in anna.post(f"{POLICY}/renewals", json=early, headers=key("early")).json()["detail"]
     assert anna.post(f"{POLICY}/cancellation", json={"ends_on": "2026-12-01"}, headers=key("c")).status_code == 201
     assert anna.get(POLICY).json()["ends_on"] == "2026-12-01"
+
+
+def test_pages_hold_while_a_renewal_by_another_version_with_another_pay_plan_waits(own_world: World) -> None:
+    """Its terms are shown and priced by its plan, months that were driven are scored by theirs."""
+    database = own_world.database
+    content = packaged_plan().content.replace('version = "1"', 'version = "2"')
+    content = content.replace("effective_from = 2019-01-01", "effective_from = 2027-01-01")
+    second = parse_plan(content.replace("pay_plans.autograph]", "pay_plans.by_road]"), "second")
+    with database.role("owner") as conn:
+        publish(conn, second, NOW)
+    anna, desk = visitor(own_world, ANNA), visitor(own_world, DESK)
+    renewal = {"starts_on": "2027-01-01", "ends_on": "2028-01-01"}
+    refused = anna.post(f"{POLICY}/renewals", json=renewal, headers=key("no"))
+    assert (refused.status_code, refused.json()["field"]) == (422, "pay_plan")
+    agreed = anna.post(f"{POLICY}/renewals", json=renewal | {"pay_plan": "by_road"}, headers=key("yes"))
+    assert agreed.json()["plan_hash"] == second.plan_hash
+    trip = anna.get(f"{POLICY}/trips").json()[0]["trip_id"]
+    own = [
+        f"/policies/{POLICY_OF[ANNA]}/{page}" for page in ("score", "what-if", "menu", "trips", "statements/2026-10")
+    ]
+    asked = [f"{POLICY}{one}" for one in ("", "/score", "/what-if", "/menu?period=2026-10", "/statements", "/changes")]
+    for path in ("/home", "/privacy", f"/trips/{trip}", *own, *asked):
+        assert anna.get(path).status_code == 200, path
+    for path in (f"/book/{POLICY_OF[ANNA]}", "/book", f"/api/v1/book/{POLICY_OF[ANNA]}/statements"):
+        assert desk.get(path).status_code == 200, path
+    assert anna.get(f"{POLICY}/score").json()["score"]["model"] == packaged_plan().score_model.version
 
 
 def test_whose_policy_it_is_not_finds_none_and_a_request_without_a_key_is_refused(own_world: World) -> None:

@@ -287,8 +287,16 @@ def under_uk_law(database: Database) -> None:
     with database.role("owner") as conn:
         content = str(one(conn, "select content from policy.rate_plan where name = 'wayrate-2026'"))
         law = 'jurisdiction = "uk"\n' + content.replace('name = "wayrate-2026"', 'name = "of-the-uk"', 1)
-        publish(conn, parse_plan(law + '\n[duties]\nrenewal_price = "the actuary, each year"\n', "uk.toml"), NOW)
+        plan = parse_plan(law + '\n[duties]\nrenewal_price = "the actuary, each year"\n', "uk.toml")
+        publish(conn, plan, NOW)
         conn.execute("update policy.policy set plan_name = 'of-the-uk' where policy_id = %s", (POLICY_OF[ANNA],))
+        conn.execute("alter table policy.policy_change disable trigger policy_change_is_immutable")
+        conn.execute(
+            "update policy.policy_change set plan_hash = %s where kind = 'bind' and policy_key ="
+            " (select policy_key from policy.policy where policy_id = %s)",
+            (plan.plan_hash, POLICY_OF[ANNA]),
+        )
+        conn.execute("alter table policy.policy_change enable trigger policy_change_is_immutable")
 
 
 def test_an_identity_that_a_law_keeps_is_locked_until_its_day_and_erased_then(planted: Planted) -> None:

@@ -153,7 +153,8 @@ def test_dislocation_is_on_the_book_as_it_was_posted(client: TestClient, databas
     lacking = DRAFT.replace("compact", "midsize").replace('version = "2"', 'version = "3"')
     assert "has no level" in client.get(f"{submitted(client, lacking)}/dislocation").text
     # a draft with a score model of its own: the same driving, predicted by it
-    own = with_model(MODEL, "4")
+    begun = with_model(MODEL, "4").content
+    own = parse_plan(begun.replace("effective_from = 2019-01-01", "effective_from = 2026-12-01"), "own.toml")
     address = submitted(client, own.content)
     shipped = f"/rate-plans/{packaged_plan().plan_hash}"
     assert "night_km_share is charged by the rates" in client.get(shipped).text

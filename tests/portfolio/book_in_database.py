@@ -1,7 +1,7 @@
 """A simulated book put into a database as if it had been served there: terms, months, claims, meetings, consents."""
 
 from collections.abc import Iterable, Sequence
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -10,6 +10,7 @@ import pyarrow as pa
 from psycopg.types.json import Jsonb
 
 from portfolio.consent_store import purposes
+from pricing.policies import publish_packaged_plan
 from simulator.book.behaviour import read_behaviour
 from simulator.book.formula import read_formula
 from simulator.book.terms import Scope, World
@@ -90,6 +91,7 @@ def _last_begins(tables: dict[str, Rows]) -> dict[int, date]:
 
 
 def _terms(conn: Conn, tables: dict[str, Rows]) -> None:
+    plan_hash = publish_packaged_plan(conn, datetime(2023, 12, 1, tzinfo=UTC)).plan_hash
     changes = []
     for row in tables["policies"]:
         terms = {"pay_plan": row["pay_plan"], "declared_km_per_year": row["declared_km_per_year"]}
@@ -101,9 +103,10 @@ def _terms(conn: Conn, tables: dict[str, Rows]) -> None:
         if row["end_reason"] == "other_reason":
             changes.append((row["policy"], 99, "cancel", row["ended_on"], {}))
     _copy(conn, "policy_change (change_id, policy_key, sequence, kind, effective_on, ends_on, terms, reason, made_by,"
-          " made_at, idempotency_key, request_digest)",
+          " made_at, idempotency_key, request_digest, plan_hash)",
           ((uuid4(), key("policy", policy), number, kind, day, day + timedelta(days=365), Jsonb(terms), "said", uuid4(),
-            _noon(day), "k", "") for policy, number, kind, day, terms in changes))  # fmt: skip
+            _noon(day), "k", "", None if kind == "cancel" else plan_hash)
+           for policy, number, kind, day, terms in changes))  # fmt: skip
 
 
 def _months(conn: Conn, tables: dict[str, Rows]) -> None:

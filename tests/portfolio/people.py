@@ -8,6 +8,7 @@ import numpy as np
 from psycopg.types.json import Jsonb
 
 from portfolio.consent_store import purposes
+from pricing.policies import publish_packaged_plan
 from storage.pool import Conn
 
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
@@ -54,7 +55,8 @@ def change(conn: Conn, number: int, kind: str, at: datetime, **terms: object) ->
     ends_on = None if kind == "endorse" else date(2028, 1, 1)
     conn.execute(
         "insert into policy.policy_change (change_id, policy_key, sequence, kind, effective_on, ends_on, terms, reason,"
-        " made_by, made_at, idempotency_key, request_digest)"
-        " values (gen_random_uuid(), %s, %s, %s, %s, %s, %s, 'said', %s, %s, %s, '')",
-        (key(number, 2), sequence, kind, at.date(), ends_on, Jsonb(terms), key(number), at, f"k{number}-{sequence}"),
-    )
+        " made_by, made_at, idempotency_key, request_digest, plan_hash)"
+        " values (gen_random_uuid(), %s, %s, %s, %s, %s, %s, 'said', %s, %s, %s, '', %s)",
+        (key(number, 2), sequence, kind, at.date(), ends_on, Jsonb(terms), key(number), at, f"k{number}-{sequence}",
+         publish_packaged_plan(conn, BEGAN).plan_hash if kind == "renew" else None),
+    )  # fmt: skip

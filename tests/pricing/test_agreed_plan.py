@@ -3,6 +3,7 @@
 from datetime import UTC, date, datetime
 from decimal import Decimal as D  # noqa: N817
 from functools import partial
+from pathlib import Path
 
 import pytest
 
@@ -25,6 +26,7 @@ from tests.pricing.test_plan_in_force import FIRST, TERMS, put_into_the_book
 
 CONTENT = FIRST.content
 AT = datetime(2026, 9, 20, tzinfo=UTC)
+MIGRATION = Path("storage/migrations/0079.agreed-plan.sql")
 OVER = datetime(2026, 12, 2, tzinfo=UTC)
 HALFWAY = date(2026, 10, 15)
 
@@ -132,10 +134,9 @@ def test_a_renewal_within_a_month_prices_each_of_its_days_by_its_own_plan(databa
     )
     assert new_rate == 3 * old_rate
     if pay_plan == "flat":  # the days of the second term cost what new business of that day costs
-        rounded = [
-            step["running"] for step in found.worksheet if step["kind"] == "round" and step["section"] in new_covers
-        ]
-        assert [D(one) for one in rounded[1::2]] == [lines(new)[cover] for cover in new_covers]
+        for cover in ("liability", "collision"):
+            _, of_second = (step for step in found.worksheet if (step["kind"], step["section"]) == ("round", cover))
+            assert D(of_second["running"]) == lines(new)[cover]
     if pay_plan == "autograph":
         models = [part["behaviour"]["model"] for part in parts(found)]  # type: ignore[index]
         assert models == [FIRST.score_model.version, second.score_model.version]
@@ -214,3 +215,25 @@ def test_each_term_says_its_plan(database: Database) -> None:
         changes, spans = history(conn, "P-1")
     assert [one.plan_hash for one in changes] == [FIRST.plan_hash, None, second.plan_hash]
     assert [span.plan_hash for span in spans] == [FIRST.plan_hash, FIRST.plan_hash, second.plan_hash]
+
+
+def test_the_migration_finds_by_which_plan_each_term_was_agreed(database: Database) -> None:
+    """By that of its first statement, else by that in effect on its first day."""
+    second, third = version(2, "2026-11-01", DEARER), version(3, "2027-11-01", DEARER)
+    put_into_the_book(database, FIRST, second, third)
+    add_with_device(database, **TERMS, pay_plan="flat", covers=["liability"], ends_on=date(2026, 11, 1))
+    for year in (2026, 2027):
+        renewed(database, date(year, 11, 1), date(year + 1, 11, 1))
+    close_period(database, "2026-10", OVER)
+    held = "select sequence, plan_hash from policy.policy_change order by sequence"
+    with database.role("owner") as conn:
+        agreed = conn.execute(held).fetchall()
+        assert [row[1] for row in agreed] == [FIRST.plan_hash, second.plan_hash, third.plan_hash]
+        conn.execute("alter table policy.policy_change drop constraint a_term_names_its_plan")
+        conn.execute("alter table policy.policy_change disable trigger policy_change_is_immutable")
+        conn.execute("update policy.policy_change set plan_hash = null")
+        conn.execute("alter table policy.policy_change enable trigger policy_change_is_immutable")
+    put_into_the_book(database, version(4, "2019-06-01", DEARER))  # not what October was posted by
+    with database.role("owner") as conn:
+        conn.execute(MIGRATION.read_bytes().partition(b"references policy.rate_plan;")[2])
+        assert conn.execute(held).fetchall() == agreed

@@ -8,14 +8,19 @@ from decimal import Decimal as D  # noqa: N817
 import psycopg
 import pytest
 from psycopg import errors
+from typer.testing import CliRunner
 
+from cli.main import app
 from pricing.close import close_period, post_adjustments
 from pricing.device_links import assign_device
-from pricing.errors import BadPeriod, BadPolicy, DeviceTaken, PeriodNotOver, PolicyDiffers
+from pricing.errors import BadPeriod, BadPolicy, DeviceTaken, NotAllPriced, PeriodNotOver, PolicyDiffers
+from pricing.plan import parse_plan
 from pricing.policies import add_policy
 from pricing.store import fetch_policy, fetch_postings, fetch_statement_of_period
 from storage.pool import Database
 from tests.pricing.book import CLOSED_AT, add_with_device, document, put_trip
+from tests.pricing.cases import PLAN
+from tests.pricing.test_plan_in_force import put_into_the_book
 
 LATER = datetime(2026, 12, 9, tzinfo=UTC)
 ON = [datetime(2026, month, day, 9, tzinfo=UTC) for month, day in ((9, 3), (9, 20), (10, 5), (10, 21))]
@@ -218,3 +223,44 @@ def test_the_same_policy_again_changes_nothing_and_another_is_refused(database: 
         add_policy(database, document(policy="P-3", devices=["car-1"]), CLOSED_AT)
     with database.role("policy") as conn:
         assert fetch_policy(conn, "P-3") is None
+
+
+def test_a_policy_that_cannot_be_priced_stops_nobody_else(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its plan was altered in the database: it is named, its late trips wait, and all is posted once it is whole."""
+    own = parse_plan(PLAN.content.replace("wayrate-2026", "altered-2026"), "own")
+    put_into_the_book(database, own)
+    add_with_device(database, plan=own.name)
+    add_policy(database, document(policy="P-2", email="two@example.com"), CLOSED_AT)
+
+    def plan_with(fee: str) -> None:
+        with database.role("owner") as conn:
+            conn.execute("alter table policy.rate_plan disable trigger user")
+            conn.execute("update policy.rate_plan set content = %s where name = %s",
+                         (own.content.replace("1.50", fee), own.name))  # fmt: skip
+            conn.execute("alter table policy.rate_plan enable trigger user")
+
+    def posted() -> list[tuple[str, int]]:
+        with database.role("policy") as conn:
+            return conn.execute(
+                "select policy_id, revision from policy.statement join policy.policy using (policy_key) order by 1, 2"
+            ).fetchall()
+
+    plan_with("0.01")
+    with pytest.raises(NotAllPriced, match=r"^1 policy.*of the others 1 posting.*P-1: .*plan") as told:
+        close_period(database, "2026-10", CLOSED_AT)
+    assert [policy for policy, _ in told.value.problems] == ["P-1"]
+    assert posted() == [("P-2", 0)]
+    monkeypatch.setenv("WAYRATE_DSN", database.dsn)
+    done = CliRunner().invoke(app, ["close", "2026-10", "--as-of", CLOSED_AT.isoformat()])
+    assert done.exit_code == 1
+    plan_with("1.50")
+    close_period(database, "2026-10", CLOSED_AT)
+    plan_with("0.01")
+    put_trip(database, datetime(2026, 10, 20, 9, tzinfo=UTC))
+    with pytest.raises(NotAllPriced, match="P-1"):
+        post_adjustments(database, CLOSED_AT)
+    worked = CliRunner().invoke(app, ["work", "--as-of", CLOSED_AT.isoformat()])
+    assert (worked.exit_code, "P-1" in worked.output) == (1, True)
+    plan_with("1.50")
+    assert len(post_adjustments(database, CLOSED_AT)) == 1
+    assert posted() == [("P-1", 0), ("P-1", 1), ("P-2", 0)]

@@ -14,9 +14,16 @@ from api.accounts import add_account
 from cli.main import app
 from pricing.errors import PlanVersionTaken
 from pricing.plan import RatePlan, parse_plan
-from pricing.policies import plan_on
+from pricing.policies import plan_on, publish_packaged_plan
 from pricing.publishing import approve_and_publish, submit
-from pricing.publishing_errors import NoBiasTest, NotSubmitted, OwnApproval, WrongBiasTest
+from pricing.publishing_errors import (
+    EffectiveTooSoon,
+    NoBiasTest,
+    NotSubmitted,
+    OtherCurrency,
+    OwnApproval,
+    WrongBiasTest,
+)
 from storage.pool import Database
 from tests.pricing.rating_books import write_book
 from tests.pricing.test_profiles import SHIPPED, text_for
@@ -106,6 +113,47 @@ def test_nothing_of_it_can_be_edited_or_gone_round(database: Database, people: t
         conn.execute("insert into policy.plan_approval values (%s, %s, now())", (plan().plan_hash, una))
     with pytest.raises(psycopg.Error, match=r"never edited|not approved"), database.role("owner") as conn:
         conn.execute(change)  # type: ignore[call-overload]
+
+
+def follows(effective_from: str, jurisdiction: str = "", currency: str = "EUR") -> RatePlan:
+    content = text_for(jurisdiction) if jurisdiction else SHIPPED
+    text = content.replace('version = "1"', 'version = "2"').replace("2019-01-01", effective_from)
+    return parse_plan(text.replace('currency = "EUR"', f'currency = "{currency}"'), "next.toml")
+
+
+@pytest.mark.parametrize(
+    ("found", "problem"),
+    [
+        (follows("2026-11-19"), "is 2026-11-19, and days that have passed are priced: 2026-11-20 is the first day"),
+        (follows("2019-06-01"), "2026-11-20 is the first day"),
+        (follows("2027-01-03", "maryland"), "maryland asks that who pays more is told 45 days before: 2027-01-04"),
+        (follows("2026-11-20", currency="USD"), "currency is USD, and the versions in the book charge EUR"),
+    ],
+)
+def test_a_further_version_begins_in_time_and_in_the_same_currency(
+    database: Database, people: tuple[UUID, UUID], found: RatePlan, problem: str
+) -> None:
+    ada, una = people
+    with database.role("policy") as conn:
+        submit(conn, found, ada, None, NOW)  # a first version may be of the past
+        publish_packaged_plan(conn, NOW)
+    for attempt in (
+        lambda conn: submit(conn, found, ada, None, NOW),
+        lambda conn: approve_and_publish(conn, found, una, NOW),
+    ):
+        with pytest.raises((EffectiveTooSoon, OtherCurrency), match=problem), database.role("policy") as conn:
+            attempt(conn)
+
+
+@pytest.mark.parametrize("found", [follows("2026-11-20"), follows("2027-01-04", "maryland")])
+def test_a_further_version_in_time_is_published(database: Database, people: tuple[UUID, UUID], found: RatePlan) -> None:
+    ada, una = people
+    with database.role("policy") as conn:
+        publish_packaged_plan(conn, NOW)
+        submit(conn, found, ada, None, NOW)
+        approve_and_publish(conn, found, una, NOW)
+        later = NOW.replace(year=2027)
+        approve_and_publish(conn, found, una, later)  # again, and much later: nothing changes
 
 
 def test_colorado_publishes_with_a_bias_test_of_this_very_plan(
