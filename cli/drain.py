@@ -4,7 +4,7 @@ from datetime import datetime
 
 from cli.progress import progress_bar
 from pricing.close import post_adjustments
-from pricing.errors import NotAllPriced
+from pricing.close_errors import NotAllPriced
 from scoring.layers import NO_LAYERS, Layers
 from scoring.match import Matcher
 from scoring.roads import RoadMap

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from pricing import store
 from pricing.book_month_store import BookMonth, keep_month
+from pricing.close_errors import NotAllPriced, PeriodNotOver
 from pricing.driving import (
     Versions,
     counted_trips,
@@ -21,7 +22,7 @@ from pricing.driving import (
     weakest_tier,
     window_of,
 )
-from pricing.errors import NotAllPriced, PeriodNotOver, PricingError
+from pricing.errors import PricingError
 from pricing.month import Month, rate_month
 from pricing.periods import ended_at, month_bounds, months_before
 from pricing.plan import RatePlan

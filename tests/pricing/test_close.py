@@ -12,8 +12,9 @@ from typer.testing import CliRunner
 
 from cli.main import app
 from pricing.close import close_period, post_adjustments
+from pricing.close_errors import NotAllPriced, PeriodNotOver
 from pricing.device_links import assign_device
-from pricing.errors import BadPeriod, BadPolicy, DeviceTaken, NotAllPriced, PeriodNotOver, PolicyDiffers
+from pricing.errors import BadPeriod, BadPolicy, DeviceTaken, PolicyDiffers
 from pricing.plan import parse_plan
 from pricing.policies import add_policy
 from pricing.store import fetch_policy, fetch_postings, fetch_statement_of_period
