@@ -6,14 +6,13 @@ from typing import Any
 from uuid import UUID
 
 from pricing import publishing_store as store
+from pricing.errors import BadPlan
 from pricing.plan import RatePlan
 from pricing.policies import publish
 from pricing.profile import profile_named
 from pricing.publishing_errors import (
-    EffectiveTooSoon,
     NoBiasTest,
     NotSubmitted,
-    OtherCurrency,
     OwnApproval,
     SubmissionExpired,
     WrongBiasTest,
@@ -29,7 +28,7 @@ def submit(conn: Conn, plan: RatePlan, author: UUID, bias_test: Mapping[str, Any
     """Let a plan wait for a second person (policy role). `bias_test` is what `wayrate plan audit --json` printed of it.
 
     Raises NoBiasTest where the plan's jurisdiction asks for one, WrongBiasTest for that of another plan, and
-    EffectiveTooSoon, OtherCurrency.
+    BadPlan where it cannot follow the versions in the book.
     """
     check_follows(conn, plan, as_of)
     if plan.jurisdiction is not None and profile_named(plan.jurisdiction).bias_test and bias_test is None:
@@ -48,30 +47,32 @@ def check_bias_test(plan: RatePlan, bias_test: Mapping[str, Any]) -> None:
 
 
 def check_follows(conn: Conn, plan: RatePlan, as_of: datetime) -> None:
-    """Raises EffectiveTooSoon and OtherCurrency where the plan cannot follow the versions of its name in the book.
+    """Raises BadPlan where the plan cannot follow the versions of its name that are in the book.
 
     A first version may be in effect before it is published, for policies that were agreed elsewhere.
     """
     held = dict(store.fetch_published(conn, plan.name))
     if not held or plan.plan_hash in held:
         return
-    if currencies := sorted(set(held.values()) - {plan.currency}):
-        raise OtherCurrency(plan.name, plan.version, plan.currency, currencies[0])
-    earliest, because = as_of.date(), "days that have passed are priced"
+    source = f"{plan.name} version {plan.version}"
+    if others := sorted(set(held.values()) - {plan.currency}):
+        problem = f"is {plan.currency}, and the versions in the book charge {others[0]}: the plan needs another name"
+        raise BadPlan(source, "currency", problem)
+    earliest, because = as_of.date(), "the versions in the book price the days that have passed"
     days = None if plan.jurisdiction is None else profile_named(plan.jurisdiction).notice_days
     if days is not None:
         earliest += timedelta(days=days)
-        because = f"{plan.jurisdiction} asks that who pays more is told {days} days before"
+        because = f"{plan.jurisdiction} asks that who is to pay more is told {days} days before"
     if plan.effective_from < earliest:
-        effective_from = plan.effective_from.isoformat()
-        raise EffectiveTooSoon(plan.name, plan.version, effective_from, because, earliest.isoformat())
+        problem = f"is {plan.effective_from}, and {because}: {earliest} is the first day that it can have"
+        raise BadPlan(source, "effective_from", problem)
 
 
 def approve_and_publish(conn: Conn, plan: RatePlan, approver: UUID, as_of: datetime) -> Submission:
     """Approve what the author submitted and put it into the book, in the caller's transaction (policy role).
 
     `plan` is what the approver has read: a content that differs by a cent is another plan. Raises NotSubmitted,
-    OwnApproval, SubmissionExpired, PlanVersionTaken, EffectiveTooSoon, OtherCurrency.
+    OwnApproval, SubmissionExpired, PlanVersionTaken, BadPlan.
     """
     held, latest = store.fetch_submission(conn, plan.plan_hash), store.fetch_latest(conn, plan.name, plan.version)
     if held is None or (latest is not None and latest.submitted_at > held.submitted_at):  # or edited since

@@ -1,7 +1,6 @@
 """What publishing a rate plan refuses."""
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 from pricing.errors import PricingError
 
@@ -77,39 +76,4 @@ class SubmissionExpired(PricingError):
         return (
             f"rate plan {self.name} version {self.version} was submitted on {self.submitted_on}, over {self.days} days "
             "ago: look at it again and submit it as another version"
-        )
-
-
-@dataclass(eq=False)
-class EffectiveTooSoon(PricingError):
-    """A further version of a plan that would price terms which are agreed already, or raise prices without notice."""
-
-    name: str
-    version: str
-    effective_from: str
-    because: str
-    earliest: str
-    field: ClassVar[str] = "effective_from"
-
-    def __str__(self) -> str:
-        return (
-            f"rate plan {self.name} version {self.version}: effective_from is {self.effective_from}, and "
-            f"{self.because}: {self.earliest} is the first day it can have"
-        )
-
-
-@dataclass(eq=False)
-class OtherCurrency(PricingError):
-    """A further version of a plan that charges in another currency."""
-
-    name: str
-    version: str
-    currency: str
-    held: str
-    field: ClassVar[str] = "currency"
-
-    def __str__(self) -> str:
-        return (
-            f"rate plan {self.name} version {self.version}: currency is {self.currency}, and the versions in the book "
-            f"charge {self.held}: a plan in another currency needs another name"
         )

@@ -20,7 +20,7 @@ from pricing.live_book import live_impact
 from pricing.plan import RatePlan, parse_plan
 from pricing.policies import published_plans
 from pricing.profile import profile_named
-from pricing.publishing import submit
+from pricing.publishing import check_follows, submit
 from pricing.publishing_store import fetch_submissions
 from pricing.rating_errors import BadRatingBook
 from storage.pool import Database
@@ -73,10 +73,11 @@ def check_draft(
     check_session_form(reader, form_token)
     try:
         draft = parse_plan(_text_of(plan), plan.filename or "the draft")
+        with database.role("policy") as conn:
+            check_follows(conn, draft, now)
+            live = live_plan(conn, draft.name, now)
     except BadPlan as problem:
         return page(request, "rate_plan_draft.html", reader, status=422, problem=problem, draft=None)
-    with database.role("policy") as conn:
-        live = live_plan(conn, draft.name, now)
     return page(
         request,
         "rate_plan_draft.html",

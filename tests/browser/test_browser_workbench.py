@@ -62,16 +62,19 @@ def test_browser_a_risk_is_quoted_and_bound(browser: Browser, address: str) -> N
 
 def test_browser_two_people_publish_a_plan(browser: Browser, address: str, tmp_path: Path) -> None:
     draft = packaged_plan().content.replace('version = "1"', 'version = "2"').replace('fee = "1.50"', 'fee = "1.75"')
+    draft = draft.replace("effective_from = 2019-01-01", "effective_from = 2026-12-01")
     path = tmp_path / "next.toml"
     author = at_desk(browser, address, ACTUARY)
     page = author.page
     follow(page, "Rate plans")
-    path.write_text(draft.replace('fee = "1.75"', 'fee = "-1.75"'))
-    page.get_by_label("Rate plan (TOML)").set_input_files(path)
-    page.get_by_role("button", name="Check").click()
-    expect(page.get_by_role("alert")).to_contain_text("at fee")
-    author.complaints.clear()  # Chromium names the 422 that the wrong draft gets
-    page.get_by_role("link", name="Check another file").click()
+    past = draft.replace("effective_from = 2026-12-01", "effective_from = 2026-11-01")
+    for wrong, place in ((draft.replace('fee = "1.75"', 'fee = "-1.75"'), "fee"), (past, "effective_from")):
+        path.write_text(wrong)
+        page.get_by_label("Rate plan (TOML)").set_input_files(path)
+        page.get_by_role("button", name="Check").click()
+        expect(page.get_by_role("alert")).to_contain_text(f"at {place}")
+        author.complaints.clear()  # Chromium names the 422 that the wrong draft gets
+        page.get_by_role("link", name="Check another file").click()
     path.write_text(draft)
     page.get_by_label("Rate plan (TOML)").set_input_files(path)
     page.get_by_role("button", name="Check").click()

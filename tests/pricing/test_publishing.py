@@ -12,18 +12,11 @@ from typer.testing import CliRunner
 
 from api.accounts import add_account
 from cli.main import app
-from pricing.errors import PlanVersionTaken
+from pricing.errors import BadPlan, PlanVersionTaken
 from pricing.plan import RatePlan, parse_plan
 from pricing.policies import plan_on, publish_packaged_plan
 from pricing.publishing import approve_and_publish, submit
-from pricing.publishing_errors import (
-    EffectiveTooSoon,
-    NoBiasTest,
-    NotSubmitted,
-    OtherCurrency,
-    OwnApproval,
-    WrongBiasTest,
-)
+from pricing.publishing_errors import NoBiasTest, NotSubmitted, OwnApproval, WrongBiasTest
 from storage.pool import Database
 from tests.pricing.rating_books import write_book
 from tests.pricing.test_profiles import SHIPPED, text_for
@@ -124,10 +117,13 @@ def follows(effective_from: str, jurisdiction: str = "", currency: str = "EUR") 
 @pytest.mark.parametrize(
     ("found", "problem"),
     [
-        (follows("2026-11-19"), "is 2026-11-19, and days that have passed are priced: 2026-11-20 is the first day"),
+        (
+            follows("2026-11-19"),
+            "is 2026-11-19, and the versions in the book price the days that have passed: 2026-11-20",
+        ),
         (follows("2019-06-01"), "2026-11-20 is the first day"),
-        (follows("2027-01-03", "maryland"), "maryland asks that who pays more is told 45 days before: 2027-01-04"),
-        (follows("2026-11-20", currency="USD"), "currency is USD, and the versions in the book charge EUR"),
+        (follows("2027-01-03", "maryland"), "maryland asks that who is to pay more is told 45 days before: 2027-01-04"),
+        (follows("2026-11-20", currency="USD"), "currency: is USD, and the versions in the book charge EUR"),
     ],
 )
 def test_a_further_version_begins_in_time_and_in_the_same_currency(
@@ -141,7 +137,7 @@ def test_a_further_version_begins_in_time_and_in_the_same_currency(
         lambda conn: submit(conn, found, ada, None, NOW),
         lambda conn: approve_and_publish(conn, found, una, NOW),
     ):
-        with pytest.raises((EffectiveTooSoon, OtherCurrency), match=problem), database.role("policy") as conn:
+        with pytest.raises(BadPlan, match=problem), database.role("policy") as conn:
             attempt(conn)
 
 
