@@ -9,10 +9,10 @@ import msgspec
 
 from api.languages import current
 from api.menu_view import ConfiguredMenu, PolicyMenu, Way, ways_beside
+from pricing.catalogue import Catalogue
 from pricing.menu import Layout
 from pricing.money import MINOR_DIGITS
 from pricing.plan import RatePlan
-from pricing.products import Catalogue
 
 MOST_AMOUNTS = 100_000
 _SPLIT = "\0"  # stands for an amount; no text of a plan or catalogue holds it

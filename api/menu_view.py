@@ -8,11 +8,12 @@ from functools import lru_cache
 from api import wording
 from api.errors import NotFound
 from api.languages import current, say
+from pricing.catalogue import Catalogue
 from pricing.kept_driving import PricedMonth, inputs_of_month, month_of
 from pricing.kept_driving_store import KeptMonth
 from pricing.menu import Layout, Menu, Offer, price_menu
 from pricing.plan import RatePlan
-from pricing.products import SHARING_TITLES, Catalogue, needed_sharing, packaged_catalogue
+from pricing.products import SHARING_TITLES, catalogue_of, needed_sharing
 from pricing.rating import Inputs
 from pricing.store import Policy
 from pricing.terms import SHARING
@@ -91,7 +92,7 @@ def menu_of_month(
 ) -> PolicyMenu:
     """The same from the policy's month as it is kept, and what is priced of it."""
     policy, (plan, inputs, before) = kept.policy, priced
-    catalogue = packaged_catalogue(plan.name)
+    catalogue = catalogue_of(plan)
     if catalogue is None:
         raise NotFound("menu", policy.policy_id)
     menu = price_menu(catalogue, plan, inputs, before)

@@ -38,14 +38,17 @@ def check(
     """Refuse a plan that is not whole or breaks its profile, naming the place; else say what it holds and its hash."""
     from pricing.counted_twice import warnings_of
     from pricing.plan import check_profile
+    from pricing.products import catalogue_of
 
     found = plan_named(plan)
     if profile is not None:
         check_profile(found, _known_profile(profile), plan)
+    held = catalogue_of(found)
+    menu = "no menu" if held is None else f"a menu of {len(held.perils)} perils with {len(held.rules)} rules"
     messages.print(
         f"{found.name} version {found.version}, from {found.effective_from}, {found.currency}: "
         f"{len(found.covers)} covers, {len(found.pay_plans)} pay plans, {len(found.factors)} factors, "
-        f"{len(found.tables)} tables of two; jurisdiction {profile or found.jurisdiction or 'none'}; score model "
+        f"{len(found.tables)} tables of two, {menu}; jurisdiction {profile or found.jurisdiction or 'none'}; score model "
         f"{found.score_model.version}, of {len(found.score_model.weights)} weights. Its hash:"
     )
     for warning in warnings_of(found):

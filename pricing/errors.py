@@ -414,18 +414,6 @@ class EvidenceNotSeen(PricingError):
 
 
 @dataclass(eq=False)
-class BadCatalogue(PricingError):
-    """A catalogue that cannot be offered: the place in it and what is wrong there."""
-
-    plan: str
-    place: str
-    problem: str
-
-    def __str__(self) -> str:
-        return f"catalogue of {self.plan}: {self.place}: {self.problem}"
-
-
-@dataclass(eq=False)
 class NotEligible(PricingError):
     """A choice that this customer cannot have, and why."""
 

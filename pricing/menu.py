@@ -14,10 +14,11 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
+from pricing.catalogue import Catalogue, Rule
 from pricing.menu_lines import CoverRates, cover_amounts, cover_rates
 from pricing.money import MINOR_DIGITS
 from pricing.plan import RatePlan
-from pricing.products import Catalogue, Rule, needed_sharing
+from pricing.products import needed_sharing
 from pricing.rating import Inputs, Line, Step, charges
 
 type Counts = NDArray[np.int64]
@@ -119,8 +120,9 @@ def price_menu(catalogue: Catalogue, plan: RatePlan, inputs: Inputs, before: Seq
 
     `before`: the plans of the terms before a renewal. Raises UnknownLevel.
     """
+    levels = inputs.terms.levels
     holding = frozenset(
-        number for number, rule in enumerate(catalogue.rules) if rule.without is None and rule.holds_for(inputs.terms)
+        number for number, rule in enumerate(catalogue.rules) if rule.without is None and rule.holds_for(levels)
     )
     layout = layout_of(catalogue, plan, holding)
     amounts = cover_amounts(layout.rates, inputs, before)

@@ -10,6 +10,7 @@ from decimal import Decimal
 from functools import lru_cache
 from itertools import pairwise
 
+from pricing.catalogue import Catalogue, read_catalogue
 from pricing.claim_rule import KEYS as CLAIM_RULE_KEYS
 from pricing.claim_rule import ClaimRule, RecordedClaim, read_claim_rule
 from pricing.errors import BadPlan, UnknownLevel
@@ -127,6 +128,7 @@ class RatePlan:
     covers: Mapping[str, Cover]
     factors: Mapping[str, Factor]
     tables: Mapping[str, TableOfTwo]  # of two of the factors
+    menu: Catalogue | None  # what a customer can configure; None: what ships for the plan, if anything does
     jurisdiction: str | None  # the profile that it keeps
     duties: Mapping[str, str]  # how it meets what the profile asks for
     plan_hash: str
@@ -179,6 +181,7 @@ def parse_plan(content: str, source: str) -> RatePlan:
     check_names(reader)
     factors = {name: read_factor(name, part) for name, part in reader.tables("factors")}
     covers = {name: _cover(name, part) for name, part in reader.tables("covers")}
+    pay_plans = {name: _pay_plan(name, part) for name, part in reader.tables("pay_plans")}
     own_claims = _own_claims(reader.table("own_claims"), factors, covers) if "own_claims" in table else None
     if own_claims is not None and "at_fault_from_percent" in table["own_claims"]:
         note = f" (claims at fault from {own_claims.rule.at_fault_from_percent} percent)"
@@ -198,12 +201,13 @@ def parse_plan(content: str, source: str) -> RatePlan:
         smoothing=_smoothing(reader.table("smoothing")) if "smoothing" in table else None,
         score_model=read_score_model(reader.table("score_model")) if "score_model" in table else PRIOR_MODEL,
         own_claims=own_claims,
-        pay_plans={name: _pay_plan(name, part) for name, part in reader.tables("pay_plans")},
+        pay_plans=pay_plans,
         covers=covers,
         factors=factors,
         tables={name: read_table(name, part, factors) for name, part in reader.tables("tables")}
         if "tables" in table
         else {},
+        menu=read_catalogue(reader.table("menu"), covers, pay_plans, factors) if "menu" in table else None,
         jurisdiction=reader.one_of("jurisdiction", profile_names()) if "jurisdiction" in table else None,
         duties=reader.table("duties").texts() if "duties" in table else {},
         plan_hash=hashlib.sha256(json.dumps(table, sort_keys=True, default=str).encode()).hexdigest(),
@@ -212,7 +216,7 @@ def parse_plan(content: str, source: str) -> RatePlan:
     reader.refuse_others(
         "name", "version", "effective_from", "currency", "basis", "minimum_premium", "fee", "tax_rate", "tax_name",
         "rules", "behaviour", "smoothing", "pay_plans", "covers", "factors", "tables", "jurisdiction", "duties",
-        "score_model", "own_claims",
+        "score_model", "own_claims", "menu",
     )  # fmt: skip
     reader.table("rules").refuse_others(*RULES)
     _check_whole(plan, reader)

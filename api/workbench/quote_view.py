@@ -13,7 +13,7 @@ from api.receipt import Receipt, changes_of, receipt
 from pricing.errors import UnknownLevel
 from pricing.menu import Menu, Offer, price_menu
 from pricing.plan import OWN_CLAIMS, RatePlan
-from pricing.products import Catalogue, packaged_catalogue
+from pricing.products import catalogue_of
 from pricing.rating import DrivenTrip, Inputs, Terms, rate_period
 from scoring.classes import EXPOSURE_CLASSES, HOUR_BANDS
 
@@ -54,7 +54,7 @@ def quotable(plans: Sequence[RatePlan]) -> list[RatePlan]:
     """Those that have a menu, one of each name: the one in effect first. `plans`: the latest in effect first."""
     found: dict[str, RatePlan] = {}
     for plan in plans:
-        if packaged_catalogue(plan.name) is not None:
+        if catalogue_of(plan) is not None:
             found.setdefault(plan.name, plan)
     return list(found.values())
 
@@ -93,12 +93,12 @@ def quote_of(
 
     Raises NotFound where the plan has no menu, or the configuration is not offered.
     """
-    catalogue = packaged_catalogue(plan.name)
+    catalogue = catalogue_of(plan)
     if catalogue is None:
         raise NotFound("menu", plan.name)
     inputs = _inputs(plan, risk, driven_m)
     menu = price_menu(catalogue, plan, inputs)
-    chosen = _chosen(menu, catalogue, pay_plan, covers)
+    chosen = _chosen(menu, plan, pay_plan, covers)
     terms = Terms(chosen.pay_plan, chosen.covers, risk.factors, risk.declared_km_per_year)
     premium = rate_period(plan, _with(inputs, terms))
     worksheet = [step.as_json() for step in premium.worksheet]
@@ -106,11 +106,11 @@ def quote_of(
     return Quote(catalogue, plan, menu, chosen, receipted, worksheet)
 
 
-def _chosen(menu: Menu, catalogue: Catalogue, pay_plan: str | None, covers: Sequence[str] | None) -> Offer:
+def _chosen(menu: Menu, plan: RatePlan, pay_plan: str | None, covers: Sequence[str] | None) -> Offer:
     """What was asked for, or the first that is offered."""
     if pay_plan is None:
         if not menu.offers:
-            raise NotFound("offer", catalogue.plan)
+            raise NotFound("offer", plan.name)
         return menu.offers[0]
     found = menu.find(pay_plan, covers or ())
     if found is None:

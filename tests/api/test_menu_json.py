@@ -14,13 +14,14 @@ from api.menu_view import ConfiguredMenu
 from pricing.menu import Layout, Menu, Section, Shape, price_menu
 from pricing.menu_lines import cover_rates
 from pricing.policies import MENU_PLAN, packaged_plan
-from pricing.products import packaged_catalogue
+from pricing.products import catalogue_of
 from tests.pricing.cases import inputs, trip
 
 COVERS = (("liability",), ("liability", "glass 100%"), ("liability", 'a "word"', "ü"))
 BY_COVERS: Mapping[frozenset[str], int] = MappingProxyType({frozenset(one): n for n, one in enumerate(COVERS)})
 SHAPE, NONE = (Shape(covers, np.zeros((len(covers), 1), dtype=np.int64), BY_COVERS, ()) for covers in (COVERS, ()))
-PLAN, CATALOGUE = packaged_plan(MENU_PLAN), packaged_catalogue(MENU_PLAN)
+PLAN = packaged_plan(MENU_PLAN)
+CATALOGUE = catalogue_of(PLAN)
 assert CATALOGUE is not None
 
 

@@ -8,7 +8,7 @@ from pricing.driving import driving_of, not_charged, policy_score, window_of
 from pricing.kept_driving import inputs_of_month, latest_month_of, month_of, window_of_month, window_score
 from pricing.kept_driving_store import KeptMonth
 from pricing.menu import Offer, price_menu
-from pricing.products import packaged_catalogue
+from pricing.products import catalogue_of
 from pricing.terms import AT_THE_HOST
 from storage.pool import Database
 from tests.pricing.book import CLOSED_AT, add_with_device, put_trip
@@ -32,7 +32,7 @@ def menu(database: Database) -> tuple[Offer, ...]:
     """The menu by what is kept (made now, where nothing is), which is to the cent the one from the trips."""
     month = kept(database)
     plan, inputs, before = inputs_of_month(database, month)
-    catalogue = packaged_catalogue(plan.name)
+    catalogue = catalogue_of(plan)
     assert catalogue is not None
     with database.role("policy") as conn:
         from_trips = driving_of(conn, month.policy, plan, PERIOD)

@@ -147,7 +147,7 @@ def test_a_table_of_two_is_a_step_that_names_both_levels() -> None:
     assert {name for name, _ in found} == {"flat"}
 
 
-TABLE = FULL.content[FULL.content.index("[tables.age_and_class]") :]
+TABLE = FULL.content[FULL.content.index("[tables.age_and_class]") : FULL.content.index("[[menu")]
 BANDS_2 = "{ from = 25, to = 75 }, { from = 75, to = 120 }"
 
 

@@ -7,16 +7,11 @@ from msgspec.structs import replace
 
 from pricing.agreements import Asked, endorse
 from pricing.close import close_period
-from pricing.errors import BadCatalogue, NotEligible
+from pricing.errors import BadPlan, NotEligible
 from pricing.menu import price_menu
+from pricing.plan import RatePlan, parse_plan
 from pricing.policies import DEFAULT_PLAN, MENU_PLAN, add_policy, packaged_plan
-from pricing.products import (
-    check_catalogue,
-    check_choices,
-    needed_sharing,
-    packaged_catalogue,
-    parse_catalogue,
-)
+from pricing.products import catalogue_of, check_choices, needed_sharing
 from pricing.rating import Inputs, rate_period
 from pricing.store import fetch_postings
 from pricing.terms import AT_THE_HOST, SHARING
@@ -24,7 +19,8 @@ from storage.pool import Database
 from tests.pricing.book import CLOSED_AT, add_with_device, document, put_trip
 from tests.pricing.cases import inputs, trip
 
-PLAN, CATALOGUE = packaged_plan(MENU_PLAN), packaged_catalogue(MENU_PLAN)
+PLAN = packaged_plan(MENU_PLAN)
+CATALOGUE = catalogue_of(PLAN)
 assert CATALOGUE is not None
 
 
@@ -72,20 +68,47 @@ def test_a_pay_plan_needs_that_what_it_reads_is_shared() -> None:
 
 def test_the_catalogues_that_ship_fit_their_plans() -> None:
     for name in (DEFAULT_PLAN, MENU_PLAN):
-        catalogue = packaged_catalogue(name)
+        plan = packaged_plan(name)
+        catalogue = catalogue_of(plan)
         assert catalogue is not None
-        check_catalogue(catalogue, packaged_plan(name))
-        assert set(catalogue.covers) == set(packaged_plan(name).covers)
-    assert packaged_catalogue("../plans") is packaged_catalogue("none") is None
+        assert set(catalogue.covers) == set(plan.covers)
+
+
+def with_menu(menu: str, name: str = "our-own") -> RatePlan:
+    """The plan that ships under another name, with its menu."""
+    return parse_plan(PLAN.content.replace(MENU_PLAN, name) + menu, "own.toml")
+
+
+def test_a_plan_brings_its_own_menu() -> None:
+    assert catalogue_of(with_menu("")) is None
+    plan = with_menu(GOOD)
+    catalogue = catalogue_of(plan)
+    assert catalogue is not None
+    assert plan.plan_hash != with_menu("").plan_hash, "what is offered is published with the prices"
+    menu = price_menu(catalogue, plan, customer(driver_age=38))
+    assert {offer.covers for offer in menu.offers} == {("liability",), ("liability_5m",)}
+    assert len(menu.offers) == 2 * len(plan.pay_plans)
+    young = customer(driver_age=19)
+    assert "flat" not in {offer.pay_plan for offer in price_menu(catalogue, plan, young).offers}
+    with pytest.raises(NotEligible, match=r"No\."):
+        check_choices(plan, replace(young.terms, pay_plan="flat", covers=("liability",)), "full")
+
+
+def test_another_version_of_a_plan_that_ships_has_its_menu_where_that_fits() -> None:
+    again = parse_plan(PLAN.content.replace('version = "1"', 'version = "2"'), "again.toml")
+    assert catalogue_of(again) is not None
+    begin = PLAN.content.index("[covers.glass]")
+    other = PLAN.content[:begin] + PLAN.content[begin:].replace("covers.glass", "covers.windows")
+    assert catalogue_of(parse_plan(other, "other.toml")) is None
 
 
 GOOD = """
-[[perils]]
+[[menu.perils]]
 name = "liability"
 title = "Liability"
 required = true
-options = [{ cover = "liability", title = "Liability" }]
-[[rules]]
+options = [{ cover = "liability", title = "Liability" }, { cover = "liability_5m", title = "More", limit = 5 }]
+[[menu.rules]]
 choice = "flat"
 factor = "driver_age"
 from = 0
@@ -97,23 +120,42 @@ because = "No."
 @pytest.mark.parametrize(
     ("found", "instead", "place"),
     [
-        ("required = true\n", "", "perils[0]"),
-        ('title = "Liability" }', 'title = "Liability", price = 3 }', "perils[0].options"),
-        ('options = [{ cover = "liability", title = "Liability" }]', "options = []", "perils[0].options"),
-        ("to = 21\n", "", "rules[0]"),
-        ('factor = "driver_age"', 'without = "theft"', "rules[0].without"),
-        ('factor = "driver_age"', 'factor = "shoe_size"', "rules[0].factor"),
-        ('choice = "flat"', 'choice = "free"', "rules[0].choice"),
-        ('cover = "liability"', 'cover = "meteorites"', "perils"),
-        ("[[rules]]", "[[rules", "file"),
+        ("required = true\n", "", "menu.perils[0].required"),
+        ("required = true\n", 'required = "yes"\n', "menu.perils[0].required"),
+        ('title = "Liability" }', 'title = "Liability", price = 3 }', "menu.perils[0].options[0].price"),
+        ("limit = 5 }", "limit = -5 }", "menu.perils[0].options[1].limit"),
+        ("to = 21\n", "", "menu.rules[0].to"),
+        ("to = 21\n", "to = 0\n", "menu.rules[0].to"),
+        ("from = 0\nto = 21\n", "", "menu.rules[0].factor"),
+        ("from = 0\nto = 21\n", 'levels = ["young"]\n', "menu.rules[0].levels[0]"),
+        ('factor = "driver_age"', 'factor = "territory"', "menu.rules[0].from"),
+        ('factor = "driver_age"\nfrom = 0\nto = 21', 'without = "theft"', "menu.rules[0].without"),
+        ('factor = "driver_age"', 'factor = "shoe_size"', "menu.rules[0].factor"),
+        ('choice = "flat"', 'choice = "free"', "menu.rules[0].choice"),
+        ('cover = "liability",', 'cover = "meteorites",', "menu.perils[0].options[0].cover"),
+        ('cover = "liability",', 'cover = "liability_5m",', "menu.perils"),
+        ("[[menu.rules]]", "[[menu.ruls]]", "menu.ruls"),
+        ("[[menu.rules]]", "[[menu.rules", "file"),
     ],
 )
-def test_a_catalogue_that_does_not_hold_together_names_its_place(found: str, instead: str, place: str) -> None:
+def test_a_menu_that_does_not_hold_together_names_its_place(found: str, instead: str, place: str) -> None:
     assert GOOD.count(found) == 1
-    check_catalogue(parse_catalogue(GOOD, MENU_PLAN), PLAN)
-    with pytest.raises(BadCatalogue) as refused:
-        check_catalogue(parse_catalogue(GOOD.replace(found, instead), MENU_PLAN), PLAN)
+    with pytest.raises(BadPlan) as refused:
+        with_menu(GOOD.replace(found, instead))
     assert refused.value.place == place
+
+
+def test_a_menu_of_too_many_configurations_is_refused() -> None:
+    content = PLAN.content
+    begin, end = content.index("[covers.glass]"), content.index("[covers.roadside]")
+    glass = content[begin:end]
+    menu = ""
+    for number in range(14):
+        content += "\n" + glass.replace("covers.glass", f"covers.glass_{number}")
+        menu += f'[[menu.perils]]\nname = "p{number}"\ntitle = "P"\nrequired = false\n'
+        menu += f'options = [{{ cover = "glass_{number}", title = "G" }}]\n'
+    with pytest.raises(BadPlan, match="65,536 configurations, more than 20,000"):
+        parse_plan(content.replace(MENU_PLAN, "our-own") + "\n" + menu, "wide.toml")
 
 
 @pytest.mark.parametrize(
