@@ -48,8 +48,8 @@ def check(
     messages.print(
         f"{found.name} version {found.version}, from {found.effective_from}, {found.currency}: "
         f"{len(found.covers)} covers, {len(found.pay_plans)} pay plans, {len(found.factors)} factors, "
-        f"{len(found.tables)} tables of two, {menu}; jurisdiction {profile or found.jurisdiction or 'none'}; score model "
-        f"{found.score_model.version}, of {len(found.score_model.weights)} weights. Its hash:"
+        f"{len(found.tables)} tables of two, {menu}; jurisdiction {profile or found.jurisdiction or 'none'}; "
+        f"score model {found.score_model.version}, of {len(found.score_model.weights)} weights. Its hash:"
     )
     for warning in warnings_of(found):
         messages.print(f"[bold]Look at[/] {escape(warning)}.")
