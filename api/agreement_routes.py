@@ -1,5 +1,7 @@
 """Binding, endorsing, cancelling and renewing policies: for programs, each request once by its key."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date, datetime
 from typing import Any
 
@@ -14,6 +16,7 @@ from api.problems import PROBLEMS
 from api.roles import Binder, Now, PolicyReader, Store
 from api.store import Account
 from pricing.agreements import Agreed, Asked, bind, cancel, endorse, history, policy_id_of, renew
+from pricing.errors import Backdated, OutsideTerm
 from pricing.policies import DEFAULT_PLAN, PolicyDocument
 from pricing.statement import Posting
 from pricing.store import Policy
@@ -166,7 +169,9 @@ def bind_policy(wanted: BindIn, reader: Binder, database: Store, now: Now, key: 
     if reader.role != "underwriter":
         own = {"name": reader.name or reader.email, "email": reader.email}
         fields |= own | {"policy": policy_id_of(asked), "devices": []}  # whose number is taken is nobody's to ask
-    return AgreedOut.of_agreed(bind(database, PolicyDocument("the request", fields), asked), response)
+    with _day_called("starts_on"):
+        agreed = bind(database, PolicyDocument("the request", fields), asked)
+    return AgreedOut.of_agreed(agreed, response)
 
 
 @router.post("/policies/{policy_id}/endorsements", status_code=201)
@@ -186,7 +191,9 @@ def cancel_policy(
     """Ends the cover before a day."""
     visible_policy(database, reader, policy_id)
     asked = asked_by(reader, key, now, wanted.reason)
-    return AgreedOut.of_agreed(cancel(database, policy_id, wanted.ends_on, asked), response)
+    with _day_called("ends_on"):
+        agreed = cancel(database, policy_id, wanted.ends_on, asked)
+    return AgreedOut.of_agreed(agreed, response)
 
 
 @router.post("/policies/{policy_id}/renewals", status_code=201)
@@ -196,7 +203,8 @@ def renew_policy(
     """Adds the next term."""
     visible_policy(database, reader, policy_id)
     asked = asked_by(reader, key, now, wanted.reason)
-    agreed = renew(database, policy_id, wanted.starts_on, wanted.ends_on, wanted.given(), asked)
+    with _day_called("starts_on"):
+        agreed = renew(database, policy_id, wanted.starts_on, wanted.ends_on, wanted.given(), asked)
     return AgreedOut.of_agreed(agreed, response)
 
 
@@ -219,6 +227,16 @@ def visible_policy(database: Database, reader: Account, policy_id: str) -> Polic
     """An own policy, or for an underwriter any. Raises NotFound, the same for a foreign one and for none."""
     with database.role("policy") as conn:
         return _visible(conn, reader, policy_id)
+
+
+@contextmanager
+def _day_called(field: str) -> Iterator[None]:
+    """A day that is refused is named as this request names it."""
+    try:
+        yield
+    except (Backdated, OutsideTerm) as refused:
+        refused.field = field
+        raise
 
 
 def _visible(conn: Conn, reader: Account, policy_id: str) -> Policy:

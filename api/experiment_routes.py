@@ -106,7 +106,7 @@ def planned(database: Database, reader: Account, name: str, wanted: PlanIn, now:
     fields = wanted.model_dump()
     template = fields.pop("template")
     if template is not None and template not in templates():
-        raise UnknownWord("offer", template, tuple(templates()))
+        raise UnknownWord("template", template, tuple(templates()))
     fields["measure"] = MEASURED_BY.get(wanted.measured_by) or wanted.measure
     with database.role("policy") as conn:
         plan_experiment(conn, Plan(name=name, **fields), template, by=reader.account_key, as_of=now)

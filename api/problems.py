@@ -1,5 +1,6 @@
 """Errors as answers: problem+json (RFC 9457) under /api, a page with the same words for people."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -119,15 +120,7 @@ def install_problems(app: FastAPI) -> None:
         first = error.errors()[0]
         if first["loc"][0] == "path":  # An id that no object can have is one that no object has.
             return _api_error(request, NotFound(str(first["loc"][1]).removesuffix("_id"), str(first["input"])))
-        field = ".".join(str(part) for part in first["loc"][1:]) or None
-        problem = Problem(
-            title="The request does not fit",
-            status=422,
-            detail=f"{field or 'the request'}: {first['msg']}",
-            what_to_do=CORRECT,
-            field=field,
-        )
-        return _answer(request, problem)
+        return _answer(request, _misfit(error))
 
     @app.exception_handler(HTTPException)
     def _http(request: Request, error: HTTPException) -> Response:
@@ -169,6 +162,30 @@ def answer(request: Request, error: ApiError, *, known_reader: bool = False) -> 
     )
     wait_s = getattr(error, "wait_s", None)
     return _answer(request, problem, {"Retry-After": str(wait_s)} if wait_s else None, known_reader=known_reader)
+
+
+def _misfit(error: RequestValidationError) -> Problem:
+    """The first part that does not fit, with what it may be where it is read in several ways."""
+    wrong = [(_field_of(one, error.body), str(one["msg"])) for one in error.errors()]
+    field = wrong[0][0]
+    said = " or ".join(dict.fromkeys(message for place, message in wrong if place == field))
+    detail = f"{field or 'the request'}: {said}"
+    return Problem(title="The request does not fit", status=422, detail=detail, what_to_do=CORRECT, field=field)
+
+
+def _field_of(error: Mapping[str, Any], sent: object) -> str | None:
+    """Where in the request an error is, without pydantic's names for the ways in which a value there may be read."""
+    start, *place = error["loc"]
+    if start != "body":
+        return ".".join(str(part) for part in place)
+    named: list[str] = []
+    for number, part in enumerate(place, 1):
+        if (isinstance(sent, Mapping) and part in sent) or (isinstance(sent, list) and isinstance(part, int)):
+            sent = sent[part]
+        elif error["type"] != "missing" or number < len(place):
+            continue
+        named.append(str(part))
+    return ".".join(named) or None
 
 
 def _wants_page(request: Request) -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 
 class PortfolioError(Exception):
@@ -22,11 +23,16 @@ class TooFewRows(PortfolioError):
 
 @dataclass(eq=False)
 class UnknownWord(PortfolioError):
-    """A word that is none of those there are."""
+    """A word that is none of those there are; `noun` is the field that it stands in."""
 
     noun: str
     word: str
     known: Sequence[str]
+
+    @property
+    def field(self) -> str:
+        """The noun, as every refusal that has a field names it."""
+        return self.noun
 
     def __str__(self) -> str:
         return f"{self.noun} {self.word!r} is not known; use one of {', '.join(self.known)}"
@@ -71,6 +77,8 @@ class OfferRefused(PortfolioError):
     template: str
     reasons: Sequence[str]
 
+    field: ClassVar[str] = "template"
+
     def __str__(self) -> str:
         return f"offer {self.template!r} is not sent: {'; '.join(self.reasons)}"
 
@@ -81,6 +89,8 @@ class NothingToOffer(PortfolioError):
 
     template: str
     missing: Sequence[str]
+
+    field: ClassVar[str] = "template"
 
     def __str__(self) -> str:
         return f"offer {self.template!r} needs {', '.join(self.missing)}, which is not known of this customer"

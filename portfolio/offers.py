@@ -89,7 +89,7 @@ def preview(
     not known.
     """
     if name not in templates():
-        raise UnknownWord("offer", name, tuple(templates()))
+        raise UnknownWord("template", name, tuple(templates()))
     if channel not in OFFER_CHANNELS:
         raise UnknownWord("channel", channel, OFFER_CHANNELS)
     template = templates()[name]

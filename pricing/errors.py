@@ -125,6 +125,8 @@ class UnknownDevice(PricingError):
 
     device: str
 
+    field: ClassVar[str] = "devices"
+
     def __str__(self) -> str:
         return f"no device {self.device!r}: enrol it with `wayrate device enrol {self.device}`"
 
@@ -174,6 +176,8 @@ class NoPlan(PricingError):
     name: str
     day: str
 
+    field: ClassVar[str] = "plan"
+
     def __str__(self) -> str:
         return f"no published rate plan {self.name!r} is in effect on {self.day}"
 
@@ -221,6 +225,7 @@ class OutsideTerm(PricingError):
     day: str
     starts_on: str
     ends_on: str
+    field: str = "effective_on"  # as the request calls the day
 
     def __str__(self) -> str:
         return f"policy {self.policy}: {self.day} is outside its term, {self.starts_on} to before {self.ends_on}"
@@ -234,6 +239,8 @@ class OverlappingPeriods(PricingError):
     starts_on: str
     ends_on: str
 
+    field: ClassVar[str] = "starts_on"
+
     def __str__(self) -> str:
         return f"policy {self.policy}: a term from {self.starts_on} overlaps the one that ends on {self.ends_on}"
 
@@ -245,6 +252,8 @@ class GapBetweenTerms(PricingError):
     policy: str
     starts_on: str
     ends_on: str
+
+    field: ClassVar[str] = "starts_on"
 
     def __str__(self) -> str:
         return (
@@ -271,6 +280,7 @@ class Backdated(PricingError):
     policy: str
     day: str
     today: str
+    field: str = "effective_on"  # as the request calls the day
 
     def __str__(self) -> str:
         return f"policy {self.policy}: {self.day} is before today, {self.today}: only an underwriter changes the past"
