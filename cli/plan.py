@@ -159,7 +159,8 @@ def notices(
     """Who has to be told that a change raises their premium: both amounts, why, and by when their profile says so."""
     from pricing.book_rating import compile_plan
     from pricing.notices import notices as notices_of
-    from pricing.rating_book import read_rating_book, write_notices
+    from pricing.premiums_file import write_notices
+    from pricing.rating_book import read_rating_book
 
     compiled = [compile_plan(plan_named(name)) for name in (old, new)]
     books = [read_rating_book(book, plan) for plan in compiled]

@@ -26,7 +26,8 @@ def rate(
 ) -> None:
     """Rate a whole book: amounts by cover, minimum, fee, tax and sum of every policy, exact to the minor unit."""
     from pricing.book_rating import compile_plan, rate_book
-    from pricing.rating_book import read_rating_book, write_premiums
+    from pricing.premiums_file import write_premiums
+    from pricing.rating_book import read_rating_book
 
     if out.resolve() == book.resolve():
         raise NothingChosen("rate", "--out names the book itself, which would be overwritten: name another file")

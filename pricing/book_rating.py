@@ -16,7 +16,16 @@ from numpy.typing import NDArray
 from ingest.compiled import compiled
 from pricing.money import MINOR_DIGITS, to_minor_unit
 from pricing.plan import DAYS_OF_A_YEAR, RatePlan
-from pricing.rating import BehaviourInput, DrivenTrip, Inputs, Premium, Terms, behaviour_relativity, rate_period
+from pricing.rating import (
+    MOST_AMOUNT,
+    BehaviourInput,
+    DrivenTrip,
+    Inputs,
+    Premium,
+    Terms,
+    behaviour_relativity,
+    rate_period,
+)
 from pricing.rating_errors import AmountTooLarge, BadRatingBook
 
 type Floats = NDArray[np.float64]
@@ -26,7 +35,6 @@ type Bools = NDArray[np.bool_]
 
 NOT_READ = -1  # a factor that the row's pay plan does not multiply by
 DOUBT = 2.0**-42  # relative: some two thousand roundings of a double; a premium has at most a hundred
-_MOST = 10**15  # an amount; in minor units it is a whole number of 64 bits
 MOST_MINOR = 2**40  # beyond it a double has too few digits left after the point
 _SURE, _DOUBTFUL = 0, 1
 
@@ -287,7 +295,7 @@ def _set(compiled_plan: CompiledPlan, book: RatingBook, found: BookPremiums, row
     """The row as it is rated alone."""
     plan, premium = compiled_plan.plan, rate_row(compiled_plan, book, row)
     unit = Decimal(1).scaleb(-MINOR_DIGITS[plan.currency])
-    if premium.amount > _MOST:
+    if premium.amount > MOST_AMOUNT:  # in minor units it is a whole number of 64 bits
         raise AmountTooLarge(book.policy[row], str(premium.amount))
     lines = {line.name: int(line.amount / unit) for line in premium.lines}
     for place, name in enumerate(plan.covers):

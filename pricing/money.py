@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from decimal import ROUND_HALF_UP, Clamped, Context, Decimal, DivisionByZero, Inexact, InvalidOperation, Overflow
-from functools import cache
+from functools import cache, reduce
 
 from pricing.errors import NotMoney, UnknownCurrency
 
@@ -37,6 +37,11 @@ def to_places(number: Decimal, places: int) -> Decimal:
         raise NotMoney(str(number))
     rounded = number.quantize(_unit(places), context=_ROUNDING)
     return rounded.copy_abs() if rounded.is_zero() else rounded
+
+
+def total(amounts: Iterable[Decimal]) -> Decimal:
+    """The exact sum."""
+    return reduce(EXACT.add, amounts, Decimal(0))
 
 
 def minor_units(amounts: Iterable[Decimal], currency: str) -> list[int]:

@@ -18,7 +18,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from pricing.errors import UnknownLevel
-from pricing.money import EXACT
+from pricing.money import EXACT, total
 from pricing.plan import RatePlan
 from pricing.rating import DrivenTrip, Inputs, Line, Premium, Step, charges, rate_period, unrounded
 
@@ -115,7 +115,7 @@ def rate_month(plan: RatePlan, month: Month) -> Premium:
                 steps += _section(part, premium, cover)
                 amounts += [line.amount for line in premium.lines if line.name == cover]
         if amounts:
-            lines.append(Line(cover, sum(amounts, Decimal(0))))
+            lines.append(Line(cover, total(amounts)))
     lines += charges(plan, lines, steps) if premiums else []
     return Premium(
         lines=tuple(lines),

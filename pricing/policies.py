@@ -1,6 +1,5 @@
 """Policies enter the book from a file: every field checked, and named where it is wrong."""
 
-import json
 import re
 import tomllib
 from collections.abc import Mapping
@@ -26,6 +25,7 @@ from pricing.errors import (
     UnknownLevel,
 )
 from pricing.factor import Factor
+from pricing.json_text import read_json
 from pricing.periods import month_bounds
 from pricing.plan import OWN_CLAIMS, RatePlan, parse_plan
 from pricing.products import check_choices
@@ -56,19 +56,12 @@ def read_policy_file(path: Path) -> PolicyDocument:
     """The policy in a TOML or JSON file. Raises BadPolicy where it cannot be read."""
     try:
         text = path.read_text("utf-8")
-        fields = json.loads(text, object_pairs_hook=_once) if path.suffix == ".json" else tomllib.loads(text)
+        fields = read_json(text) if path.suffix == ".json" else tomllib.loads(text)
     except (OSError, ValueError, RecursionError) as error:
         raise BadPolicy(str(path), "file", str(error)) from None
     if not isinstance(fields, dict):
         raise BadPolicy(str(path), "file", "must hold one policy")
     return PolicyDocument(str(path), fields)
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A JSON object; one that names a key twice is refused, as TOML does."""
-    if len({name for name, _ in pairs}) < len(pairs):
-        raise ValueError(f"an object names a key twice: {', '.join(name for name, _ in pairs)}")
-    return dict(pairs)
 
 
 def packaged_plan(name: str = DEFAULT_PLAN) -> RatePlan:

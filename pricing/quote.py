@@ -10,14 +10,29 @@ from msgspec.structs import replace
 
 from pricing.book_rating import CompiledPlan, RatingBook
 from pricing.book_rating import inputs_of as inputs_of_row
-from pricing.plan import TIERS, RatePlan
-from pricing.rating import BehaviourInput, DrivenTrip, Inputs, Terms, rate_period
-from pricing.rating_errors import BadQuote
+from pricing.json_text import read_json
+from pricing.plan import OWN_CLAIMS, TIERS, RatePlan
+from pricing.rating import (
+    MOST_AMOUNT,
+    MOST_DAYS,
+    MOST_METRES,
+    MOST_MINUTES,
+    BehaviourInput,
+    DrivenTrip,
+    Inputs,
+    Terms,
+    rate_period,
+)
+from pricing.rating_errors import AmountTooLarge, BadQuote
+from pricing.score_model import MOST_CLAIMS
 from scoring.classes import EXPOSURE_CLASSES, HOUR_BANDS
 from scoring.events import KINDS
 from scoring.features import FEATURES, Feature
 from scoring.score import Score, ScoreModel, score_totals
 
+MOST_KM = 10**9  # a year, as of a book
+MOST_TOTAL = 10**15
+MOST_DECIMALS = 300  # what a term before cost is exact: a product of many rates and relativities
 TOTALS = {name for one in FEATURES if isinstance(one, Feature) for name in (*one.numerator, *one.denominator)}
 
 type Cell = tuple[str, str, int]  # road class, hour band, metres
@@ -73,8 +88,10 @@ class Asked(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def read_asked(path: Path) -> Asked:
     """The document of a file. Raises BadQuote with the field."""
     try:
-        asked = msgspec.json.decode(path.read_bytes(), type=Asked)
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+        content = path.read_bytes()
+        read_json(content.decode("utf-8"))  # a key that stands twice is refused
+        asked = msgspec.json.decode(content, type=Asked)
+    except (OSError, ValueError, RecursionError) as error:
         raise BadQuote(path.name, f"{error}; docs/examples/quote.json is one") from None
     problem = _problem(asked) or _driving_problem(asked.driving)
     if problem:
@@ -83,10 +100,15 @@ def read_asked(path: Path) -> Asked:
 
 
 def quote_of(plan: RatePlan, asked: Asked) -> dict[str, Any]:
-    """The quote as JSON. Raises UnknownLevel, and BadQuote where another plan was asked for."""
+    """The quote as JSON. Raises UnknownLevel, AmountTooLarge, and BadQuote where another plan was asked for or one that
+    does not know all that is declared.
+    """
     if asked.plan_hash and asked.plan_hash != plan.plan_hash:
         raise BadQuote(asked.policy, f"plan_hash: {asked.plan_hash} is asked for, and this plan is {plan.plan_hash}")
     driving, model = asked.driving, plan.score_model
+    known = plan.factors.keys() - {"declared_km"}
+    if unknown := sorted(asked.factors.keys() - known - {OWN_CLAIMS}):  # a plan that does not ask reads past that one
+        raise BadQuote(asked.policy, f"factors: {unknown[0]} is not a factor of the plan ({', '.join(sorted(known))})")
     if driving.model not in ("", model.version):
         problem = f"driving.model: {driving.model} predicted it, and this plan's model is {model.version}"
         raise BadQuote(asked.policy, problem)
@@ -145,6 +167,8 @@ def _ends(score: Score) -> Ends:
 def _quote(plan: RatePlan, inputs: Inputs, ends: Ends | None, without: Mapping[str, Decimal]) -> dict[str, Any]:
     """`without`: the predicted frequency had something not happened, by what that is."""
     premium = rate_period(plan, inputs)
+    if premium.amount > MOST_AMOUNT:
+        raise AmountTooLarge(inputs.policy, str(premium.amount))
     driven = inputs.behaviour if "behaviour" in plan.pay_plan(inputs.terms.pay_plan).uses else None
     return {
         "policy": inputs.policy,
@@ -218,38 +242,72 @@ def _less(totals: Mapping[str, int], events: tuple[DrivingEvent, ...] | list[Dri
 
 def _problem(asked: Asked) -> str | None:
     broken = {
-        "days: must be 0 or more": asked.days < 0,
+        f"days: must be from 1 to {MOST_DAYS:,}": not 1 <= asked.days <= MOST_DAYS,
         "covers: must name at least one, each once": not asked.covers or len(set(asked.covers)) < len(asked.covers),
-        "declared_km_per_year: must be 0 or more": asked.declared_km_per_year < 0,
+        f"declared_km_per_year: must be from 0 to {MOST_KM:,}": not 0 <= asked.declared_km_per_year <= MOST_KM,
         "unmeasured_days: must be 0 or more, and at most days": not 0 <= asked.unmeasured_days <= max(asked.days, 0),
-        "expiring: must be 0 or more": any(not one.is_finite() or one < 0 for one in asked.expiring.values()),
+        f"expiring: must be from 0 to {MOST_AMOUNT:,}, with at most {MOST_DECIMALS} decimals": not all(
+            _is_amount(one) for one in asked.expiring.values()
+        ),
         "expiring: names a cover that the policy has not": not set(asked.expiring) <= set(asked.covers),
     }
     return next((problem for problem, holds in broken.items() if holds), None)
+
+
+def _is_amount(number: Decimal) -> bool:
+    return number.is_finite() and 0 <= number <= MOST_AMOUNT and int(number.as_tuple().exponent) >= -MOST_DECIMALS
+
+
+def _is_frequency(number: Decimal) -> bool:
+    return number.is_finite() and 0 < number < MOST_CLAIMS and int(number.as_tuple().exponent) >= -MOST_DECIMALS
+
+
+def _holds(interval: Ends, frequency: Decimal | None) -> bool:
+    """Compared only where all are finite: what is not is refused as such."""
+    if frequency is None or not all(one.is_finite() for one in (*interval, frequency)):
+        return False
+    return interval[0] <= frequency <= interval[1]
+
+
+def _parts_over(totals: Mapping[str, int]) -> list[str]:
+    """The parts that are more than their whole, such as the metres at night and all metres, where both are given."""
+    shares = (one for one in FEATURES if isinstance(one, Feature) and (one.unit, one.scale) == ("1", 1))
+    return [
+        f"{' + '.join(one.numerator)} is more than {' + '.join(one.denominator)}"
+        for one in shares
+        if set(one.denominator) <= totals.keys()
+        and sum(totals.get(part, 0) for part in one.numerator) > sum(totals[part] for part in one.denominator)
+    ]
 
 
 def _driving_problem(driving: Driving) -> str | None:
     wrong_cell = next(
         (one for one in driving.cells if one[0] not in EXPOSURE_CLASSES or one[1] not in HOUR_BANDS), None
     )
-    numbers = [driving.claims_per_100000_km, *(driving.interval or ())]
-    whole = [driving.distance_m, driving.gap_m, driving.minutes, *(one[2] for one in driving.cells)]
+    numbers = [one for one in (driving.claims_per_100000_km, *(driving.interval or ())) if one is not None]
+    metres = [driving.distance_m, driving.gap_m, *(one[2] for one in driving.cells)]
     added = [event.added for event in driving.events]
     unknown = sorted({name for totals in (driving.totals, *added) for name in totals} - TOTALS)
     predicted = driving.claims_per_100000_km is not None or driving.interval is not None
     broken = {
-        "driving: metres and minutes must be 0 or more": any(one < 0 for one in whole),
+        f"driving: metres must be from 0 to {MOST_METRES:,}": not all(0 <= one <= MOST_METRES for one in metres),
+        f"driving.minutes: must be from 0 to {MOST_MINUTES:,}": not 0 <= driving.minutes <= MOST_MINUTES,
         f"driving.cells: {wrong_cell} is no road class ({', '.join(EXPOSURE_CLASSES)}) and hour band "
         f"({', '.join(HOUR_BANDS)})": wrong_cell is not None,
-        "driving.claims_per_100000_km and interval: must be over 0": any(
-            one is not None and not (one.is_finite() and one > 0) for one in numbers
+        f"driving.claims_per_100000_km and interval: must be over 0, under {MOST_CLAIMS:,.0f}, with {MOST_DECIMALS} "
+        "decimals or fewer": not all(_is_frequency(one) for one in numbers),
+        "driving.interval: must be of claims_per_100000_km, and hold it: its low end, then its high one": (
+            driving.interval is not None and not _holds(driving.interval, driving.claims_per_100000_km)
         ),
         "driving.totals: the model predicts from them; leave claims_per_100000_km and interval out": bool(
             driving.totals and predicted
         ),
         f"driving.events: kind must be one of {', '.join(KINDS)}": any(one.kind not in KINDS for one in driving.events),
         f"driving.totals: {', '.join(unknown)} is no total": bool(unknown),
-        "driving.totals: must be 0 or more": any(one < 0 for one in driving.totals.values()),
+        f"driving.totals: must be from 0 to {MOST_TOTAL:,}": not all(
+            0 <= one <= MOST_TOTAL for one in driving.totals.values()
+        ),
+        f"driving.totals: {' and '.join(_parts_over(driving.totals))}": bool(_parts_over(driving.totals)),
         "driving.events: add more than driving.totals hold": any(
             one < 0 for one in _less(driving.totals, driving.events).values()
         )

@@ -15,7 +15,7 @@ from typing import Any, Literal
 import msgspec
 from msgspec.structs import replace
 
-from pricing.money import EXACT, minor_units, ratio, to_minor_unit
+from pricing.money import EXACT, minor_units, ratio, to_minor_unit, total
 from pricing.plan import (
     CLASS_MEAN_PERCENT,
     DAYS_OF_A_YEAR,
@@ -34,6 +34,8 @@ type RateKey = tuple[str, str]  # a road class and an hour band, STANDARD or MIN
 type Way = tuple[str, Decimal, RateKey]
 
 ONE = Decimal(1)
+# What a period can hold, of a quote and of a book; and an amount beyond which its exposure or a rate is wrong.
+MOST_DAYS, MOST_METRES, MOST_MINUTES, MOST_AMOUNT = 3660, 10**11, 10**7, 10**15
 SMOOTHING = ("at_most", "at_least")  # kinds of step
 STANDARD: RateKey = ("standard", "")
 MINUTE: RateKey = ("minute", "")
@@ -165,7 +167,7 @@ class Premium(msgspec.Struct, frozen=True):
     @property
     def amount(self) -> Decimal:
         """The sum of the rounded lines."""
-        return sum((line.amount for line in self.lines), Decimal(0))
+        return total(line.amount for line in self.lines)
 
 
 def rate_period(plan: RatePlan, inputs: Inputs) -> Premium:
@@ -233,7 +235,7 @@ def unrounded(premium: Premium) -> dict[str, Decimal]:
 
 def recompute(worksheet: Sequence[Mapping[str, str]], currency: str) -> Decimal:
     """What a stored worksheet comes to, by its own steps alone: what a policyholder does with a pencil."""
-    total = running = Decimal(0)
+    running, rounded = Decimal(0), list[Decimal]()
     for step in worksheet:
         kind, quantity, rate = step["kind"], Decimal(step["quantity"]), Decimal(step["rate"])
         if kind == "add":
@@ -245,9 +247,9 @@ def recompute(worksheet: Sequence[Mapping[str, str]], currency: str) -> Decimal:
         elif kind == "at_least":
             running = max(running, EXACT.multiply(quantity, rate))
         else:
-            total += to_minor_unit(running, currency)
+            rounded.append(to_minor_unit(running, currency))
             running = Decimal(0)
-    return total
+    return total(rounded)
 
 
 def behaviour_relativity(plan: RatePlan, behaviour: BehaviourInput) -> Decimal:
@@ -382,16 +384,16 @@ def _to_minor(currency: str) -> str:
 def charges(plan: RatePlan, covers: Sequence[Line], steps: list[Step]) -> list[Line]:
     """Minimum premium, fee and tax on the lines of the covers: each a line of its own, rounded on its own."""
     lines = []
-    premium = sum((line.amount for line in covers), Decimal(0))
+    premium = total(line.amount for line in covers)
     if premium < plan.minimum_premium:
         minimum = _Section("minimum premium", plan.currency, steps)
-        minimum.add(f"up to {plan.minimum_premium} for the covers", ONE, plan.minimum_premium - premium)
+        minimum.add(f"up to {plan.minimum_premium} for the covers", ONE, EXACT.subtract(plan.minimum_premium, premium))
         lines.append(minimum.close())
     fee = _Section("fee", plan.currency, steps)
     fee.add("administration", ONE, plan.fee)
     lines.append(fee.close())
     tax = _Section(plan.tax_name, plan.currency, steps)
-    tax.add("of covers, minimum and fee", premium + sum((line.amount for line in lines), Decimal(0)), plan.tax_rate)
+    tax.add("of covers, minimum and fee", total(line.amount for line in (*covers, *lines)), plan.tax_rate)
     lines.append(tax.close())
     return lines
 

@@ -10,12 +10,12 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from pricing.book_rating import NOT_READ, BookPremiums, CompiledPlan, RatingBook, relativity_of
+from pricing.book_rating import NOT_READ, CompiledPlan, RatingBook, relativity_of
 from pricing.factor import Factor
-from pricing.money import MINOR_DIGITS
-from pricing.notices import Notices
 from pricing.plan import CLASS_MEAN_PERCENT, OWN_CLAIMS, TIERS
+from pricing.rating import MOST_AMOUNT, MOST_DAYS, MOST_METRES, MOST_MINUTES
 from pricing.rating_errors import BadRatingBook
+from pricing.score_model import MOST_CLAIMS
 from pricing.table_of_two import TableOfTwo
 from scoring.score_columns import counters_of, predict
 
@@ -27,7 +27,9 @@ EXPIRING = "expiring_"  # and the name of a cover
 MAY_BE_NULL = (FREQUENCY, *ENDS, EXPIRING)
 type Cells = Mapping[tuple[str, str], NDArray[np.int64]]  # metres (n,) by road class and hour band
 
-MOST_DAYS, MOST_METRES, MOST_MINUTES = 3660, 10**11, 10**7
+MOST_COUNT = 10**15  # of a total
+MOST_DIGITS = 10  # of the claims of one policy
+_NUMBER = r"^[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?$"
 
 
 def read_rating_book(path: Path, compiled_plan: CompiledPlan) -> RatingBook:
@@ -65,66 +67,18 @@ def read_groups(path: Path, column: str) -> NDArray[np.object_]:
 def read_claims(path: Path, column: str) -> NDArray[np.int64]:
     """The claims of each policy. Raises BadRatingBook where one is no whole number, 0 or more."""
     labels = read_groups(path, column)
-    bad = np.array([not one.isdigit() for one in labels])
+    bad = np.array([not (one.isascii() and one.isdigit() and len(one) < MOST_DIGITS) for one in labels])
     if bad.any():
         row = int(np.argmax(bad))
         raise BadRatingBook(path.name, row + 1, "", column, f"{labels[row]!r} is no whole number, 0 or more")
     return labels.astype(np.int64)
 
 
-def write_premiums(path: Path, compiled_plan: CompiledPlan, book: RatingBook, premiums: BookPremiums) -> None:
-    """The amounts as exact decimals by cover, with the plan's hash in every row and in the file's metadata."""
-    plan = compiled_plan.plan
-    digits = MINOR_DIGITS[plan.currency]
-    parts = dict(zip(plan.covers, premiums.covers, strict=True)) | {
-        "minimum_premium": premiums.minimum, "fee": premiums.fee, "tax": premiums.tax, "amount": premiums.amount,
-    }  # fmt: skip
-    columns: dict[str, Any] = {"policy": pa.array(book.policy)}
-    columns |= {name: _decimals(values, digits) for name, values in parts.items()}
-    hashes = pa.DictionaryArray.from_arrays(np.zeros(len(book), dtype=np.int32), [plan.plan_hash])
-    table = pa.table(columns | {"plan_hash": hashes})
-    _write(path, table.replace_schema_metadata({"plan_hash": plan.plan_hash, "currency": plan.currency}))
-
-
-def write_notices(path: Path, compiled_plan: CompiledPlan, book: RatingBook, found: Notices) -> None:
-    """A row a policy that pays more: both amounts, the change, what raised it, and the day to send it by."""
-    digits = MINOR_DIGITS[compiled_plan.plan.currency]
-    table = pa.table(
-        {
-            "policy": pa.array([book.policy[row] for row in found.rows.tolist()], pa.string()),
-            "old_amount": _decimals(found.old_amount, digits),
-            "new_amount": _decimals(found.new_amount, digits),
-            "change": pa.array(found.new_amount / np.maximum(found.old_amount, 1) - 1),
-            "reasons": pa.array([list(one) for one in found.reasons], pa.list_(pa.string())),
-            "send_by": pa.array([found.send_by] * len(found.rows), pa.date32()),
-        }
-    )
-    _write(path, table.replace_schema_metadata({"plan_hash": compiled_plan.plan.plan_hash}))
-
-
-def _write(path: Path, table: pa.Table) -> None:
-    """The whole file or none: it gets its name when it is complete. Raises BadRatingBook."""
-    part = path.with_name(f"{path.name}.part")
-    try:
-        pq.write_table(table, part)
-        part.replace(path)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise BadRatingBook(path.name, None, "", "file", f"cannot be written: {error}") from None
-
-
-def _decimals(minor: NDArray[np.int64], digits: int) -> pa.Array:
-    """Whole minor units as a decimal column: the same 128-bit integers under another type."""
-    wide = np.zeros((len(minor), 2), dtype=np.int64)
-    wide[:, 0], wide[:, 1] = minor, minor >> 63
-    return pa.Array.from_buffers(pa.decimal128(18, digits), len(minor), [None, pa.py_buffer(wide)])
-
-
 def _counts(column: pa.Array) -> NDArray[np.int64]:
     """Whole numbers, null 0; of a struct's field that is of no number all 0."""
     if not pa.types.is_integer(column.type):
         return np.zeros(len(column), dtype=np.int64)
-    return np.asarray(pc.fill_null(column.cast(pa.int64()), 0)).astype(np.int64)
+    return np.asarray(pc.fill_null(column, 0)).astype(np.int64)
 
 
 def _sum_of(cell_m: Cells, rows: int) -> NDArray[np.int64]:
@@ -152,7 +106,7 @@ class _Reader:
         behaves = np.array(["behaviour" in one.uses for one in plan.pay_plans.values()])[pay_plan]
         reads_minutes = any("minutes" in one.uses for one in plan.pay_plans.values())
         predicted = TOTALS in self.table.column_names
-        frequency, ends = self._predicted() if predicted else (self._frequencies(), self._interval())
+        frequency, ends = self._predicted() if predicted else self._given()
         tier = self._tiers()
         relativity = np.ones(len(self.table))
         if any(frequency):
@@ -223,20 +177,26 @@ class _Reader:
             policy = self.policy[rows[0]] if field != "policy" else ""
             raise BadRatingBook(self.name, int(rows[0]) + 1, policy, field, f"{problem} ({len(rows):,} rows)")
 
+    def _refuse_rows(self, rows: NDArray[np.int64], field: str, problem: str) -> None:
+        self._refuse(np.isin(np.arange(len(self.table)), rows), field, problem)
+
     def _whole(self, field: str, most: int, *, needed: bool = True) -> NDArray[np.int64]:
         if not needed and field not in self.table.column_names:
             return np.zeros(len(self.table), dtype=np.int64)
         column = self._column(field)
         if not pa.types.is_integer(column.type):
             raise BadRatingBook(self.name, None, "", field, f"must hold whole numbers, not {column.type}")
-        values = np.asarray(column.cast(pa.int64())).astype(np.int64)
+        values = np.asarray(column)
         self._refuse(values < 0, field, "is negative")
         self._refuse(values > most, field, f"is over {most:,}")
-        return values
+        return values.astype(np.int64)
 
     def _places(self, field: str, known: tuple[str, ...]) -> NDArray[np.int16]:
         """The place of each text among those known."""
-        encoded = pc.dictionary_encode(self._column(field).cast(pa.string()))
+        column = self._column(field)
+        if pa.types.is_nested(column.type):
+            raise BadRatingBook(self.name, None, "", field, f"must hold texts, not {column.type}")
+        encoded = pc.dictionary_encode(column.cast(pa.string()))
         names = encoded.dictionary.to_pylist()
         place = np.array([known.index(name) if name in known else NOT_READ for name in names], dtype=np.int16)
         found = place[np.asarray(encoded.indices)]
@@ -326,15 +286,24 @@ class _Reader:
             column = self._column(field)
             if not pa.types.is_decimal(column.type):
                 raise BadRatingBook(self.name, None, "", field, f"must hold decimals, not {column.type}")
-            self._refuse(np.asarray(pc.less(column, 0).fill_null(False)), field, "is negative")
-            found[cover] = column.to_pylist()
+            values = column.to_pylist()
+            self._refuse(np.array([one is not None and one < 0 for one in values], dtype=bool), field, "is negative")
+            over = np.array([one is not None and one > MOST_AMOUNT for one in values], dtype=bool)
+            self._refuse(over, field, f"is over {MOST_AMOUNT:,}")
+            found[cover] = values
         return found
 
-    def _interval(self) -> tuple[Any, Any] | None:
+    def _given(self) -> tuple[tuple[str | None, ...], tuple[Any, Any] | None]:
+        """The frequencies as they stand in the book, with their interval where it is there."""
+        frequency = self._frequencies()
         if not set(ENDS) <= set(self.table.column_names):
-            return None
+            return frequency, None
         low, high = (self._frequencies(name) for name in ENDS)
-        return low, high
+        parts = [
+            np.array([np.nan if one is None else float(one) for one in column]) for column in (low, frequency, high)
+        ]
+        self._refuse((parts[0] > parts[1]) | (parts[1] > parts[2]), ENDS[0], "the interval does not hold it")
+        return frequency, (low, high)
 
     def _predicted(self) -> tuple[tuple[str | None, ...], tuple[Any, Any]]:
         """What the plan's model predicts from each row's totals, and its interval; None where nothing was driven."""
@@ -371,29 +340,29 @@ class _Reader:
         bad = np.zeros(len(drove), dtype=bool)
         for counts, rows in parts:
             if pa.types.is_integer(counts.type):
-                values = _counts(counts)
-                bad[rows[values < 0]] = True
+                values = np.asarray(pc.fill_null(counts, 0))
+                bad[rows[(values < 0) | (values > MOST_COUNT)]] = True
                 drove[rows[values != 0]] = True
             else:
                 bad[rows[np.asarray(counts.is_valid())]] = True
-        self._refuse(bad, TOTALS, "must be whole numbers of 0 or more")
+        self._refuse(bad, TOTALS, f"must be whole numbers from 0 to {MOST_COUNT:,}")
         return drove.tolist(), {name: _counts(one) for name, one in found.items()}
 
     def _covers(self, known: tuple[str, ...]) -> NDArray[np.bool_]:
         column = self._column("covers")
         if not pa.types.is_list(column.type):
             raise BadRatingBook(self.name, None, "", "covers", f"must hold lists of covers, not {column.type}")
-        row = np.asarray(pc.list_parent_indices(column))
-        names = pc.dictionary_encode(pc.list_flatten(column).cast(pa.string()))
+        row, held = np.asarray(pc.list_parent_indices(column)), pc.list_flatten(column)
+        if pa.types.is_nested(held.type):
+            raise BadRatingBook(self.name, None, "", "covers", f"must hold lists of covers, not {column.type}")
+        self._refuse_rows(row[np.asarray(held.is_null())], "covers", "holds a cover without a name")
+        names = pc.dictionary_encode(held.cast(pa.string()))
         taken = np.zeros((len(known), len(self.table)), dtype=bool)
         for code, name in enumerate(names.dictionary.to_pylist()):
             rows = row[np.asarray(names.indices) == code]
             if name not in known:
-                self._refuse(
-                    np.isin(np.arange(len(self.table)), rows),
-                    "covers",
-                    f"has no cover {name!r} (the plan has {', '.join(known)})",
-                )
+                self._refuse_rows(rows, "covers", f"has no cover {name!r} (the plan has {', '.join(known)})")
+            self._refuse_rows(rows[1:][rows[1:] == rows[:-1]], "covers", f"names {name!r} twice")
             taken[known.index(name), rows] = True
         self._refuse(~taken.any(axis=0), "covers", "is empty")
         return taken
@@ -402,6 +371,12 @@ class _Reader:
         if field not in self.table.column_names:
             return (None,) * len(self.table)
         column = self._column(field)
+        is_known = np.asarray(column.is_valid())
+        if pa.types.is_string(column.type):
+            written = np.asarray(pc.match_substring_regex(column, _NUMBER).fill_null(True))
+            self._refuse(~written, field, "is no number: write its digits and a point, such as 0.85")
+        elif not any(is_of(column.type) for is_of in (pa.types.is_floating, pa.types.is_integer, pa.types.is_decimal)):
+            raise BadRatingBook(self.name, None, "", field, f"must hold numbers, not {column.type}")
         values = np.asarray(column.cast(pa.float64()).to_numpy(zero_copy_only=False))
-        self._refuse(~np.asarray(column.is_null()) & ~((values > 0) & (values < 1e6)), field, "is no frequency over 0")
+        self._refuse(is_known & ~((values > 0) & (values < MOST_CLAIMS)), field, "is no frequency over 0")
         return tuple(None if one is None else str(one) for one in column.to_pylist())

@@ -111,6 +111,45 @@ def test_an_amount_over_10_to_the_15_is_refused_by_its_policy(tmp_path: Path) ->
         rated(path, compile_plan(dear))
 
 
+U64 = pa.array(np.array([2**64 - 1] + [1] * 8, dtype=np.uint64))
+
+
+@pytest.mark.parametrize(
+    ("field", "column", "said"),
+    [
+        ("days", U64, r"row 1, policy 'P-0': days: is over 3,660"),
+        ("distance_m", U64, r"row 1.*distance_m: is over 100,000,000,000"),
+        ("claims_per_100000_km", pa.array(["0.9"] * 4 + ["much"] * 5), r"row 5.*claims_per_100000_km: is no number"),
+        ("claims_per_100000_km", pa.array(["0.9"] * 4 + ["1e999"] * 5), r"row 5.*is no frequency"),
+        ("claims_per_100000_km", pa.array([True] * 9), "claims_per_100000_km: must hold numbers, not bool"),
+        ("claims_per_100000_km_low", pa.array([0.5] * 3 + [2.0] * 6), r"row 4.*_low: the interval does not hold it"),
+        ("expiring_liability", pa.array(["1.00"] * 9), "expiring_liability: must hold decimals, not string"),
+        ("expiring_liability", pa.array([D("1e20")] * 9, pa.decimal128(38, 2)), r"row 1.*expiring_liability: is over"),
+        ("covers", pa.array([["liability"]] * 2 + [["liability", None]] * 7), r"row 3.*holds a cover without a name"),
+        ("covers", pa.array([["liability"]] * 8 + [["liability", "liability"]]), r"row 9.*'liability' twice"),
+        ("covers", pa.array([[["liability"]]] * 9), "covers: must hold lists of covers"),
+        ("pay_plan", pa.array([["flat"]] * 9), "pay_plan: must hold texts, not list"),
+        ("driver_age", pa.array(np.array([2**63] * 9, dtype=np.uint64)), "driver_age: is over 1,000,000,000"),
+        (
+            "totals",
+            pa.array([{"night_m": 2**63}] * 9, pa.map_(pa.string(), pa.uint64())),
+            r"totals: must be whole numbers",
+        ),
+    ],
+)
+def test_odd_columns_are_refused_by_row_and_field(tmp_path: Path, field: str, column: pa.Array, said: str) -> None:
+    path = tmp_path / "book.parquet"
+    write_book(path, plan_of(3), 9, 4)
+    table = pq.read_table(path)
+    table = table.drop_columns([one for one in table.column_names if one.startswith((field, "claims_per_100000_km"))])
+    if field.endswith("_low"):
+        for other in ("claims_per_100000_km", "claims_per_100000_km_high"):
+            table = table.append_column(other, pa.array([1.0] * 9))
+    pq.write_table(table.append_column(field, column), path)
+    with pytest.raises(BadRatingBook, match=said):
+        rated(path, compile_plan(plan_of(3)))
+
+
 @pytest.mark.long
 def test_a_million_policies_and_ten_thousand_of_them_alone_differ_in_no_cent(tmp_path: Path) -> None:
     compiled = compile_plan(plan_of(15))
@@ -200,7 +239,7 @@ def test_the_commands_rate_a_book_and_quote_one_of_it_alike(tmp_path: Path) -> N
             "driving": {
                 "distance_m": row["distance_m"], "gap_m": row["gap_m"],
                 "cells": [[*name[2:].split("_"), metres] for name, metres in row.items() if name.startswith("m_")],
-            } | ({} if frequency is None else {"claims_per_100000_km": frequency, "interval": [0.5, frequency]}),
+            } | ({} if frequency is None else {"claims_per_100000_km": frequency, "interval": ["0.0001", frequency]}),
         }  # fmt: skip
         asked.write_text(json.dumps(document))
         quoted = CliRunner().invoke(app, ["quote", str(asked), "--json"])
@@ -224,7 +263,7 @@ def test_the_commands_rate_a_book_and_quote_one_of_it_alike(tmp_path: Path) -> N
         ({"colour": "red"}, "colour"),
         ({"driving": {"cells": [["moon", "day", 5]]}}, "moon"),
         ({"driving": {"claims_per_100000_km": 0}}, "over 0"),
-        ({"driving": {"distance_m": -4}}, "0 or more"),
+        ({"driving": {"distance_m": -4}}, "metres must be from 0"),
     ],
 )
 def test_a_quote_that_cannot_be_made_names_its_field(tmp_path: Path, change: dict[str, object], said: str) -> None:

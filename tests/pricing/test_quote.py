@@ -67,12 +67,21 @@ def test_an_event_is_worth_what_the_same_driving_costs_without_it(tmp_path: Path
         ({"model": "frequency-prior-0"}, "driving.model"),
         ({"claims_per_100000_km": 0.9}, "leave claims_per_100000_km"),
         ({"totals": {"hard_brakes": 3}}, "hard_brakes is no total"),
-        ({"totals": {"distance_m": -3}, "events": []}, "0 or more"),
+        ({"totals": {"distance_m": -3}, "events": []}, "from 0 to"),
+        ({"totals": {"distance_m": 10**16}, "events": []}, "driving.totals: must be from 0"),
+        ({"totals": {"distance_m": 1000, "night_m": 1001}, "events": []}, "night_m is more than distance_m"),
+        ({"totals": {}, "events": [], "claims_per_100000_km": "1e300000"}, "driving.claims_per_100000_km"),
+        ({"totals": {}, "events": [], "claims_per_100000_km": "1e-300000"}, "driving.claims_per_100000_km"),
+        ({"totals": {}, "events": [], "claims_per_100000_km": 0.9, "interval": [1.2, 0.7]}, "driving.interval"),
+        ({"totals": {}, "events": [], "claims_per_100000_km": 0.9, "interval": [1.0, 1.2]}, "driving.interval"),
+        ({"totals": {}, "events": [], "interval": [0.7, 1.2]}, "driving.interval"),
+        ({"gap_m": 10**11 + 1}, "metres must be from 0 to 100,000,000,000"),
+        ({"minutes": 10**7 + 1}, "driving.minutes"),
         ({"events": [{"kind": "sneeze"}]}, "kind must be one of hard_brake"),
         ({"events": [{"kind": "hard_brake"}] * 22}, "more than driving.totals hold"),
         ({"events": [{"kind": "hard_brake", "totals": {"hard_brake_events": -1}}]}, "more than driving.totals hold"),
         ({"tier": "radio"}, "driving.tier"),
-        ({"minutes": -1}, "0 or more"),
+        ({"minutes": -1}, "driving.minutes"),
         (
             {"distance_m": 812_346},
             "cells: add up to 812345 m, and driving.distance_m is 812346: autograph charges every",
@@ -105,6 +114,12 @@ def test_another_pay_plan_is_told_where_what_was_driven_is_known_as_it_reads_it(
         ({"plan_hash": "ab" * 32}, "plan_hash"),
         ({"days": 3.5}, "days"),
         ({"expiring": {"collision": "NaN"}}, "expiring"),
+        ({"expiring": {"collision": "1e5000"}}, "expiring"),
+        ({"expiring": {"collision": "1e-5000"}}, "expiring"),
+        ({"days": 0}, "days: must be from 1 to 3,660"),
+        ({"days": 10**30}, "days"),
+        ({"declared_km_per_year": 10**10}, "declared_km_per_year"),
+        ({"factors": EXAMPLE["factors"] | {"shoe_size": 43}}, "shoe_size is not a factor of the plan"),
     ],
 )
 def test_terms_that_cannot_be_priced_name_their_field(tmp_path: Path, change: dict[str, object], said: str) -> None:
@@ -182,6 +197,12 @@ def test_files_that_are_none_get_an_answer_and_nothing_is_written(tmp_path: Path
     assert "cannot be written" in said("rate", book, "-o", tmp_path / "none" / "out.parquet")
     assert "would be overwritten" in said("rate", book, "-o", book)
     assert "row 3" in said("rate", twice, "-o", out)
+    (tmp_path / "twice.json").write_text(json.dumps(EXAMPLE).replace('"days": 31', '"days": 31, "days": 1'))
+    assert "names a key twice: policy, days, days" in said("quote", tmp_path / "twice.json")
+    (tmp_path / "dear.toml").write_text(PLAN.content.replace('"0.0190"', '"999999999"').replace("0.0090", "999999999"))
+    far = {"distance_m": 10**11, "cells": [["motorway", "night", 10**11]]}
+    (tmp_path / "far.json").write_text(json.dumps(EXAMPLE | {"driving": far}))
+    assert "is over 10^15" in said("quote", tmp_path / "far.json", "--plan", tmp_path / "dear.toml")
     assert "not.json" in said("quote", tmp_path / "not.json")
     assert "b.json" in said("quote", tmp_path / "b.json")
     assert "--policy" in said("quote", book)
