@@ -15,6 +15,7 @@ from api.policy_file import any_policy, own_policy
 from api.problems import PROBLEMS
 from api.roles import Binder, Now, PolicyReader, Store
 from api.store import Account
+from api.texts import Line
 from pricing.agreements import Agreed, Asked, bind, cancel, endorse, history, policy_id_of, renew
 from pricing.errors import Backdated, OutsideTerm
 from pricing.policies import DEFAULT_PLAN, PolicyDocument
@@ -46,7 +47,7 @@ class EndorseIn(Terms):
     """Terms that hold from a day on."""
 
     effective_on: date
-    reason: str = Field(default="endorsed", max_length=500)
+    reason: Line = Field(default="endorsed", max_length=500)
 
 
 class CancelIn(BaseModel):
@@ -55,7 +56,7 @@ class CancelIn(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     ends_on: date
-    reason: str = Field(default="cancelled", max_length=500)
+    reason: Line = Field(default="cancelled", max_length=500)
 
 
 class DeclaredClaim(BaseModel):
@@ -83,7 +84,7 @@ class RenewIn(Terms):
 
     starts_on: date
     ends_on: date
-    reason: str = Field(default="renewed", max_length=500)
+    reason: Line = Field(default="renewed", max_length=500)
     claims_record: ClaimsRecordIn | None = Field(default=None, description="In place of what was declared before")
 
     def given(self) -> dict[str, Any]:
@@ -98,7 +99,7 @@ class BindIn(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     policy: str | None = Field(default=None, description="Its id; none: one is made")
-    name: str | None = None
+    name: Line | None = None
     email: str | None = None
     starts_on: date
     ends_on: date

@@ -8,6 +8,7 @@ import asyncio
 import json
 from math import isfinite
 from typing import Any, NoReturn
+from urllib.parse import parse_qsl
 
 from fastapi import Request
 from starlette.requests import cookie_parser
@@ -23,10 +24,12 @@ from api.errors import (
     NotFound,
     UnknownBody,
 )
+from api.languages import say
 from api.pace import Pace
 from api.problems import answer
 from api.roles import SESSION_COOKIE
 from api.security import IMMUTABLE_PATHS
+from api.texts import unshown
 from ingest.decoders.structure import check_depth
 from ingest.errors import TooDeep
 
@@ -94,7 +97,8 @@ def check_origin(headers: Headers) -> None:
 def check_json(body: bytes) -> None:
     """Raises BrokenBody for what is no JSON, AmbiguousBody where two readers could take it for two things.
 
-    That is: a key twice in one object, NaN and infinities, numbers of more than 18 digits, NUL and lone surrogates.
+    That is: a key twice in one object, NaN and infinities, numbers of more than 18 digits, NUL, lone surrogates and
+    signs that are not shown.
     """
     try:
         text = body.decode("utf-8")
@@ -109,10 +113,12 @@ def check_json(body: bytes) -> None:
         raise BrokenBody(f"it is not JSON: {error.msg} at character {error.pos}") from None
 
 
-def check_form(body: bytes) -> None:
-    """Raises AmbiguousBody for a form with a NUL, which no text of the database holds."""
+def check_form(body: bytes, kind: str) -> None:
+    """Raises AmbiguousBody for a form with a NUL, which no text of the database holds, or a sign that is not shown."""
     if b"\0" in body or b"%00" in body:
         raise AmbiguousBody("the form", "holds a NUL, which no text here does", None)
+    for name, text in parse_qsl(body.decode("latin-1"), keep_blank_values=True) if kind == FORM else ():
+        _check_text(text, name)
 
 
 async def _whole_body(path: str, headers: Headers, receive: Receive) -> bytes:
@@ -131,7 +137,10 @@ async def _whole_body(path: str, headers: Headers, receive: Receive) -> bytes:
     wanted = JSON if program else FILE if path in TAKE_A_FILE else FORM
     if kind.strip().lower() != wanted:
         raise UnknownBody("Content-Type", kind, wanted)
-    (check_json if program else check_form)(body)
+    if program:
+        check_json(body)
+    else:
+        check_form(body, wanted)
     return body
 
 
@@ -192,11 +201,11 @@ def _check_texts(value: object, field: str | None = None) -> None:
         _check_text(value, field)
     elif isinstance(value, dict):
         for name, part in value.items():
-            _check_text(name, None)
-            _check_texts(part, name)
+            _check_text(name, field)
+            _check_texts(part, f"{field}.{name}" if field else name)
     elif isinstance(value, list):
-        for part in value:
-            _check_texts(part, field)
+        for number, part in enumerate(value):
+            _check_texts(part, f"{field}.{number}" if field else str(number))
 
 
 def _check_text(text: str, field: str | None) -> None:
@@ -204,6 +213,9 @@ def _check_text(text: str, field: str | None) -> None:
         _unfit("a NUL", field)
     if not text.isascii() and any("\ud800" <= sign <= "\udfff" for sign in text):
         _unfit("half of a character (a lone surrogate)", field)
+    if sign := unshown(text):
+        said = say("holds a sign that is not shown ({sign}), which no text here does", sign=f"U+{ord(sign):04X}")
+        raise AmbiguousBody("the body", said, field)
 
 
 def _unfit(what: str, field: str | None) -> NoReturn:

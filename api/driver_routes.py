@@ -21,6 +21,7 @@ from api.rendering import page
 from api.roles import Now, Policyholder, Store
 from api.sight import Sight
 from api.store import Account, Trip, fetch_drives
+from api.texts import Line
 from api.trip_file import known_trip
 from portfolio.consent_store import purpose_named
 from portfolio.driver_store import MAP, claim, end_driver, fetch_drivers, name_driver
@@ -31,8 +32,8 @@ from storage.pool import Database
 
 router = APIRouter()
 DRIVES = 200
-NAME = r"^[^\x00]*\S[^\x00]*$"
-EMAIL = r"^[^\x00\s]+@[^\x00\s]+$"
+NOT_BLANK = r"\S"
+EMAIL = r"^\S+@\S+$"
 
 
 class DriverIn(BaseModel):
@@ -40,7 +41,7 @@ class DriverIn(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    name: str = Field(min_length=1, max_length=200, pattern=NAME)
+    name: Line = Field(max_length=200, pattern=NOT_BLANK)
     email: str = Field(min_length=3, max_length=320, pattern=EMAIL, examples=["kim@example.org"])
 
 
@@ -106,7 +107,7 @@ def add_by_form(
     database: Store,
     now: Now,
     *,
-    name: Annotated[str, Form(min_length=1, max_length=200, pattern=NAME)],
+    name: Annotated[Line, Form(max_length=200, pattern=NOT_BLANK)],
     email: Annotated[str, Form(min_length=3, max_length=320, pattern=EMAIL)],
     form_token: Annotated[str, Form(max_length=200)] = "",
 ) -> Response:

@@ -12,6 +12,7 @@ from api.customer_card import person_of
 from api.problems import PROBLEMS
 from api.roles import Actuary, Now, PortfolioReader, Store
 from api.store import Account
+from api.texts import Line
 from portfolio.board import Card, keep_outcomes, plan_experiment, read_board, take_step
 from portfolio.errors import UnknownWord
 from portfolio.experiments import ACTIONS, MEASURED_BY, Assessment, Plan
@@ -35,7 +36,7 @@ class PlanIn(BaseModel):
     measured_by: str = Field(
         default="posted", max_length=20, description=f"How outcomes come in: {', '.join(MEASURED_BY)}"
     )
-    measure: str = Field(
+    measure: Line = Field(
         default="", max_length=200, description="In words; where outcomes come by themselves, none needed"
     )
     treated_share: StrictFloat

@@ -13,6 +13,7 @@ from api.forms import check_session_form
 from api.languages import say, say_count
 from api.rendering import page
 from api.roles import Actuary, Now, PortfolioReader, Store
+from api.texts import Line
 from api.workbench.tables import Code, PageNumber, csv_answer, frame_of, in_order, page_of
 from portfolio.board import STEPS, Board, Card, read_board, take_step
 from portfolio.experiment_store import Experiment
@@ -102,7 +103,7 @@ def plan_by_form(
     guard_points: Annotated[str, Form(max_length=20, pattern=r"^[0-9.]*$")] = "",
     template: Annotated[str, Form(max_length=40)] = "",
     action: Annotated[str, Form(max_length=40)] = "",
-    measure: Annotated[str, Form(max_length=200)] = "",
+    measure: Annotated[Line, Form(max_length=200)] = "",
     form_token: Annotated[str, Form(max_length=200)] = "",
 ) -> Response:
     """Plans one, in the units that people say: shares in percent, effects in percentage points."""

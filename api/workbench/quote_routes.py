@@ -14,6 +14,7 @@ from api.idempotency import FormKey, fresh_key
 from api.menu_view import covers_chosen, said_difference, shares
 from api.rendering import page
 from api.roles import Now, Quoter, Store, Underwriter
+from api.texts import Line
 from api.workbench import quote_view as view
 from api.workbench.quote_rates import quote_rates
 from pricing.agreements import bind, policy_id_of
@@ -84,7 +85,7 @@ def bind_quote(
     cover: Annotated[list[str], Form(max_length=40)],
     factor: Annotated[list[str], Form(max_length=100)],
     declared_km: Annotated[int, Form(ge=0, lt=1_000_000)],
-    name: Annotated[str, Form(max_length=200)],
+    name: Annotated[Line, Form(max_length=200)],
     email: Annotated[str, Form(max_length=320)],
     starts_on: Annotated[date, Form()],
     ends_on: Annotated[date, Form()],
