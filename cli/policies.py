@@ -4,7 +4,6 @@ import hashlib
 import json
 from collections.abc import Sequence
 from datetime import datetime
-from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,6 +13,7 @@ from rich.table import Table
 from cli.errors import WrongSetting
 from cli.options import AsOf, DataDir, database_of, messages, moment, output
 from pricing.agreements import Agreed, Asked, assess_claim, cancel, endorse, history, keep_claim, renew
+from pricing.money import read_amount
 from pricing.policies import add_policy, read_policy_file
 from pricing.terms import AT_THE_HOST, TERM_FIELDS
 from storage.pool import Database
@@ -168,10 +168,9 @@ def assess(
     as_of: AsOf = None,
 ) -> None:
     """Keep what a claim costs and whose fault it was; the latest stands. The same again changes nothing."""
-    try:
-        amount = Decimal(incurred)
-    except InvalidOperation:
-        raise typer.BadParameter(f"AMOUNT {incurred!r} is no number such as 1234.50") from None
+    amount = read_amount(incurred)
+    if amount is None:
+        raise typer.BadParameter(f"AMOUNT {incurred!r} is no amount such as 1234.50")
     with database_of(data_dir) as database:
         kept = assess_claim(database, claim_id, amount, settled, moment(as_of), at_fault)
     messages.print(f"Claim {claim_id} {'stands at' if kept else 'stood already at'} {amount}.")

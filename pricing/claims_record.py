@@ -8,11 +8,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 from pricing.claim_rule import RecordedClaim
 from pricing.errors import BadPolicy, UnknownLevel
+from pricing.money import read_amount
 from pricing.periods import month_bounds
 from pricing.plan import OWN_CLAIMS, OwnClaims, RatePlan
 from pricing.rating import Terms
@@ -94,11 +95,10 @@ def _claim(source: str, place: str, row: object) -> RecordedClaim:
 
 
 def _amount(source: str, place: str, value: object) -> Decimal:
-    with suppress(InvalidOperation, TypeError, ValueError):
-        amount = Decimal(str(value))
-        if amount.is_finite() and amount >= 0 and not isinstance(value, bool):
-            return amount
-    raise BadPolicy(source, place, f"{value!r} is no amount")
+    amount = read_amount(value)
+    if amount is None:
+        raise BadPolicy(source, place, f"{value!r} is no amount, such as 1234.50")
+    return amount
 
 
 def _day(source: str, place: str, value: object) -> date:

@@ -1,5 +1,6 @@
 """Exact money: decimals, rounded half away from zero to the currency's minor unit and at named steps only."""
 
+import re
 from collections.abc import Iterable
 from decimal import ROUND_HALF_UP, Clamped, Context, Decimal, DivisionByZero, Inexact, InvalidOperation, Overflow
 from functools import cache, reduce
@@ -17,6 +18,8 @@ _CURRENCIES = {
     3: "BHD IQD JOD KWD LYD OMR TND",
 }
 MINOR_DIGITS = {code: digits for digits, codes in _CURRENCIES.items() for code in codes.split()}
+
+_AMOUNT = re.compile(r"[0-9]{1,15}(\.[0-9]{1,9})?")  # no signs, blanks or digits of other scripts, which Decimal reads
 
 # Products and sums of a plan's numbers are exact in it: a result that would need rounding is an error, not a cent.
 # A plan's number has at most 18 digits, so that 50 of them multiply without losing one.
@@ -42,6 +45,14 @@ def to_places(number: Decimal, places: int) -> Decimal:
 def total(amounts: Iterable[Decimal]) -> Decimal:
     """The exact sum."""
     return reduce(EXACT.add, amounts, Decimal(0))
+
+
+def read_amount(written: object) -> Decimal | None:
+    """What a person wrote as an amount of 0 or more, in plain digits; None: it is none, or beyond reason."""
+    if isinstance(written, bool) or not isinstance(written, str | int | float | Decimal):
+        return None
+    text = str(written)
+    return Decimal(text) if _AMOUNT.fullmatch(text) else None
 
 
 def minor_units(amounts: Iterable[Decimal], currency: str) -> list[int]:

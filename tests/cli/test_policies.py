@@ -31,3 +31,10 @@ def test_a_term_can_be_put_back_by_the_command_that_set_it(
     assert held == ["rural", "rural", "urban", "rural"]
     with database.role("policy") as conn:
         assert len(history(conn, "P-1")[0]) == 4  # the one that binds, and three
+
+
+@pytest.mark.parametrize("amount", ["1_000", " 1", "1e3", "x"])
+def test_what_a_claim_costs_is_written_in_plain_digits(amount: str) -> None:
+    done = CliRunner().invoke(app, ["policy", "assess", "C-1", amount])
+    assert done.exit_code == 2
+    assert "is no amount such as 1234.50" in " ".join(done.output.replace("│", " ").split())

@@ -253,6 +253,13 @@ def test_own_claims_that_new_business_is_not_charged_by_break_the_profile_of_the
             {"insured_since": "2020-01-01", "claims": [{"occurred_on": "2025-01-01", "incurred": "NaN"}]},
             r"claims_record.claims\[0\].incurred': 'NaN' is no amount",
         ),
+        *(
+            (
+                {"insured_since": "2020-01-01", "claims": [{"occurred_on": "2025-01-01", "incurred": written}]},
+                "is no amount, such as 1234.50",
+            )
+            for written in (" 1", "1_000", "-1", "1e3", "１", "9" * 16, True, [])
+        ),
     ],
 )
 def test_a_record_that_is_not_whole_is_refused_by_its_field(record: object, problem: str) -> None:
