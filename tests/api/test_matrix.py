@@ -173,6 +173,7 @@ def made_asking(database: Database, roads: RoadMap) -> Iterator[Asking]:
 def draft_of_another(database: Database) -> str:
     """The hash of a rate plan that an actuary submitted who does not ask here."""
     text = packaged_plan().content.replace('version = "1"', 'version = "2"')
+    text = text.replace("effective_from = 2019-01-01", "effective_from = 2026-12-01")
     with database.role("policy") as conn:
         author = accounts.add_account(conn, "author@x.org", PASSWORD, "actuary", created_at=NOW)
         draft = parse_plan(text, "draft.toml")
