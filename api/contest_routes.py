@@ -8,6 +8,7 @@ from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt
 
+from api.access import looked
 from api.contest_view import (
     any_trip,
     contest_view,
@@ -35,6 +36,7 @@ from pricing.contests import Dispute, contest, decide, look_at_evidence, may_sho
 from storage.pool import Database
 
 router = APIRouter()
+LIST_OPENED = "contest_list_opened"  # what the audit log calls a look at the list
 EVIDENT = ("trip_id", "started_at", "distance_m", "gap_m", "duration_s", "grade", "quality", "totals")
 
 
@@ -202,8 +204,11 @@ def decide_by_form(
 
 
 @router.get("/api/v1/contest-queue", responses=PROBLEMS)
-def read_queue(reader: Underwriter, database: Store, paging: Page, *, decided: bool = False) -> list[ContestOut]:
-    """What waits, the oldest first; with `decided` what was decided, the latest first."""
+def read_queue(
+    reader: Underwriter, database: Store, now: Now, paging: Page, *, decided: bool = False
+) -> list[ContestOut]:
+    """What waits, the oldest first; with `decided` what was decided, the latest first. The look is noted."""
+    looked(database, reader, LIST_OPENED, now, object_id="state=decided" if decided else "state=waiting")
     rows = queue(database, decided=decided, limit=paging.most, after=paging.last_uuid)
     return [ContestOut.of(database, found) for found in paging.shown(rows, by("contest_id"))]
 

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from pydantic import BaseModel, Field
 
+from api.access import looked
 from api.agreement_routes import asked_by, visible_policy
 from api.etags import TAGGED, tagged
 from api.forms import check_session_form
@@ -19,7 +20,7 @@ from api.policy_file import shown_of
 from api.problems import PROBLEMS
 from api.rendering import page
 from api.roles import Binder, Now, Store
-from api.seen_month import MenuMonth
+from api.seen_month import MENU_READ, MenuMonth
 from api.store import fetch_months
 from api.wording import local, money, month
 from pricing.agreements import endorse
@@ -92,6 +93,7 @@ def show_menu(
     picked = [value for name, value in request.query_params.items() if name.startswith("cover-")]
     covers = covers_chosen(picked) if picked else None
     met_today(database, reader, policy.policy_key, QUOTE, now)
+    looked(database, reader, MENU_READ, now, policy_key=policy.policy_key)
     found = policy_menu(database, policy, _month(database, policy, now.date()), pay_plan, covers)
     plan = database.read("policy", lambda conn: shown_of(conn, policy, now)).plan
     today = local(now, policy.time_zone).date()

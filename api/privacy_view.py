@@ -28,6 +28,7 @@ from storage.pool import Database
 
 ACTS = {
     "policy_read": "Your policy's file",
+    "menu_read": "What your policy could be and cost",
     "card_opened": "Your customer card",
     "consents_read": "What you agreed to",
     "contest_decided": "Decided a contest of yours",

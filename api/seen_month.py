@@ -16,8 +16,10 @@ from api.threads import in_thread
 from pricing.kept_driving import PricedMonth, ScoredMonth, inputs_of_month, window_of_month
 from pricing.kept_driving_store import KeptMonth
 from pricing.periods import MONTH_PATTERN
+from storage.audit import Act, note
 from storage.pool import Database
 
+MENU_READ = "menu_read"  # what the audit log calls a look of staff at a menu
 Period = Annotated[str | None, Query(pattern=MONTH_PATTERN, description="The month; left out: the latest")]
 
 
@@ -32,11 +34,12 @@ class Seen[Found]:
 class SeenBy[Found]:
     """Dependency: the month of the policy in the path, for the roles that are named, and what `read` makes of it.
 
+    A look of staff is noted in the audit log as `action`.
     Everything that waits for the database is done here, in a thread, so that the route need not hop to another.
     """
 
-    def __init__(self, read: Callable[[Database, KeptMonth], Found], *roles: str) -> None:
-        self.read, self.roles = read, roles
+    def __init__(self, action: str, read: Callable[[Database, KeptMonth], Found], *roles: str) -> None:
+        self.action, self.read, self.roles = action, read, roles
 
     async def __call__(self, request: Request, policy_id: str, period: Period = None) -> Seen[Found]:
         """Raises NotSignedIn, WrongRole; NotFound, the same for a foreign policy and for none."""
@@ -52,16 +55,23 @@ class SeenBy[Found]:
         seen = database.read("policy", lambda conn: fetch_seen(conn, hashed, policy_id, period, now, persons))
         if seen is None:
             raise NotSignedIn
-        role, kept = seen
+        account_key, role, kept = seen
         pace: Pace = request.app.state.pace
         pace.know(token)
         if role not in self.roles:
             raise WrongRole(role, self.roles)
         if kept is None:
             raise NotFound("policy", policy_id)
-        return Seen(kept, self.read(database, kept))
+        found = self.read(database, kept)
+        if role not in PERSON_ROLES:  # who looks at their own writes nothing
+            act = Act(self.action, account_key, role, policy_key=kept.policy.policy_key)
+            with database.role("policy") as conn:
+                note(conn, act, now)
+        return Seen(kept, found)
 
 
 # A person sees their own policies.
-MenuMonth = Annotated[Seen[PricedMonth], Depends(SeenBy(inputs_of_month, "policyholder", "underwriter", "support"))]
-ScoreMonth = Annotated[Seen[ScoredMonth], Depends(SeenBy(window_of_month, "policyholder", "driver"))]
+MenuMonth = Annotated[
+    Seen[PricedMonth], Depends(SeenBy(MENU_READ, inputs_of_month, "policyholder", "underwriter", "support"))
+]
+ScoreMonth = Annotated[Seen[ScoredMonth], Depends(SeenBy("score_read", window_of_month, "policyholder", "driver"))]

@@ -3,8 +3,9 @@
 Run `uv run python -m benchmarks.people_load [--policies N] [--drivers N] [--seconds S]`; it needs wrk.
 
 Policies are copies of a real one (benchmarks/people_book.py); menus and scores are asked for who drives, at random,
-by the sessions of forty underwriters and of the drivers themselves. The bare read is one row by psycopg in the same
-application and run: no session, no transaction, no role. `--workers` processes serve, as `wayrate serve` runs them.
+by the sessions of these people themselves; once menus by those of forty underwriters, each of whose looks is noted. The
+bare read is one row by psycopg in the same application and run: no session, no transaction, no role. `--workers`
+processes serve, as `wayrate serve` runs them.
 """
 
 import argparse
@@ -152,7 +153,7 @@ def main() -> None:
             copy_book(database, arguments.policies, arguments.drivers)
         numbers = list(range(1, arguments.drivers + 1))
         desk = sessions(database, "underwriter", [0] * SESSIONS)
-        own = sessions(database, "policyholder", numbers[:400])
+        own = sessions(database, "policyholder", numbers)
         begin = perf_counter()
         for number in numbers:
             kept = month_of(database, f"B-{number}", PERIOD, None)
@@ -167,10 +168,11 @@ def main() -> None:
 
             bare = run("bare row", desk, [f"/bare/B-{n}" for n in range(1, arguments.policies, 17)])
             rates = {
-                "menu of 6": run("whole menu, 6 ways", desk, menu_of(numbers[1::2])),
-                "menu of 704": run("whole menu, 704 ways", desk, menu_of(numbers[::2])),
-                "score": run("score", own, [f"/api/v1/policies/B-{n}/score" for n in numbers[:400]]),
-                "home": run("page of the score", own, [f"/home?policy=B-{n}" for n in numbers[:400]]),
+                "menu of 6": run("whole menu, 6 ways", own[1::2], menu_of(numbers[1::2])),
+                "menu of 704": run("whole menu, 704 ways", own[::2], menu_of(numbers[::2])),
+                "menu of 6 by staff": run("by staff, noted", desk, menu_of(numbers[1::2])),
+                "score": run("score", own[:400], [f"/api/v1/policies/B-{n}/score" for n in numbers[:400]]),
+                "home": run("page of the score", own[:400], [f"/home?policy=B-{n}" for n in numbers[:400]]),
             }
             bare = max(bare, run("bare row again", desk, [f"/bare/B-{n}" for n in range(1, arguments.policies, 17)]))
         print(", ".join(f"{name} {rate / bare:.2f} of the bare row" for name, rate in rates.items()))

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import HTMLResponse, Response
 
 from api.access import looked, noted_filter
-from api.contest_routes import zone_of
+from api.contest_routes import LIST_OPENED, zone_of
 from api.contest_view import contest_view, credits_of
 from api.languages import say
 from api.rendering import page
@@ -56,9 +56,10 @@ Filter = Annotated[Asked, Depends(asked_filter)]
 
 @router.get("/contests", response_class=HTMLResponse)
 def show_contests(
-    request: Request, reader: Underwriter, database: Store, asked: Filter, number: PageNumber = 1
+    request: Request, reader: Underwriter, database: Store, now: Now, asked: Filter, number: PageNumber = 1
 ) -> Response:
-    """Contests, 50 a page, each with what was decided and credited."""
+    """Contests, 50 a page, each with what was decided and credited; that they were looked at is noted."""
+    looked(database, reader, LIST_OPENED, now, object_id=noted_filter(asked.query))
     with database.role("link") as conn:
         found, count = fetch_page(conn, CONTESTS, asked.which, number, PAGE_ROWS)
     return page(

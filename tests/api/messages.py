@@ -99,8 +99,8 @@ CODES = (
 # Of the staff's pages: what tables of logs name by code.
 ACTIONS = (
     "audit_exported", "audit_read", "book_exported", "card_opened", "care_said", "consents_read", "contest_decided",
-    "contests_exported",
-    "device_code_made", "device_ended", "device_linked", "device_unlinked", "erasure_asked",
+    "contest_list_opened", "contests_exported", "contact_list_opened", "evidence_opened", "menu_read",
+    "trip_relabelled", "device_code_made", "device_ended", "device_linked", "device_unlinked", "erasure_asked",
     "erasure_completed", "erasure_granted",
     "erasure_refused", "identity_erased", "location_read", "plan_published", "plan_refused", "plan_submitted",
     "policy_bind", "policy_cancel", "policy_endorse", "policy_read", "policy_renew", "quarantine_exported",

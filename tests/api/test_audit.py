@@ -89,6 +89,11 @@ def test_whatever_of_somebody_staff_look_at_is_noted(own_world: World) -> None:
         ("support", support, "card_opened"),
         ("privacy_officer", f"/locations?policy={POLICY_OF[ANNA]}", "policy_read"),
         ("admin", "/api/v1/audit", "audit_read"),
+        ("underwriter", f"{path}/menu", "menu_read"),
+        ("support", f"{path}/menu", "menu_read"),
+        ("underwriter", f"/policies/{POLICY_OF[ANNA]}/menu?pay_plan=flat", "menu_read"),
+        ("underwriter", "/contests", "contest_list_opened"),
+        ("underwriter", "/api/v1/contest-queue", "contest_list_opened"),
     ):
         staff = TestClient(app, base_url="http://127.0.0.1")
         staff.cookies.set(SESSION_COOKIE, session_of(own_world.database, f"{role}@x.org", role, None)[0])
@@ -96,6 +101,24 @@ def test_whatever_of_somebody_staff_look_at_is_noted(own_world: World) -> None:
         assert staff.get(address).status_code in (200, 422), address  # nothing to offer: looked at all the same
         added = noted(own_world)[len(before) :]
         assert [(one.action, one.role) for one in added] == [(action, role)], address
+
+
+def test_a_menu_that_staff_look_at_is_told_to_the_person_and_their_own_look_writes_nothing(
+    client: TestClient, own_world: World
+) -> None:
+    menus = (f"/api/v1/policies/{POLICY_OF[ANNA]}/menu", f"/policies/{POLICY_OF[ANNA]}/menu")
+    sign_in(client, ANNA)
+    before = noted(own_world)
+    assert [client.get(menu).status_code for menu in menus] == [200, 200]
+    assert noted(own_world) == before
+    assert "What your policy could be and cost" not in client.get("/privacy").text
+    sign_in(client, DESK)
+    assert client.get(menus[0]).status_code == 200
+    assert client.get(menus[0].replace(POLICY_OF[ANNA], "none")).status_code == 404
+    (added,) = noted(own_world)[len(before) :]
+    sign_in(client, ANNA)
+    assert client.get("/api/v1/access-log").json()[0]["action"] == added.action == "menu_read"
+    assert "What your policy could be and cost" in client.get("/privacy").text
 
 
 def test_a_relabelled_trip_is_noted_once(own_world: World) -> None:
