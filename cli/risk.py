@@ -70,11 +70,11 @@ def evaluate(
     if folds:
         told = judging.out_of_fold(fitted, learn, lambda step: messages.print(f"{step} ..."))
         found["out_of_fold"] = {name: judging.judged(learn, rate) for name, rate in told.items()}
+    typer.echo(json.dumps(found, indent=2))
     if report is not None:
         from pricing.risk.report import report as blocks
 
         write_document(report, fitted.contract.name, blocks(fitted, digest, unseen, rates, found))
-    typer.echo(json.dumps(found, indent=2))
 
 
 def monitor(
@@ -107,8 +107,8 @@ def monitor(
     unseen = whole.only(is_test) if seen and is_test.any() else whole
     rate = next(iter(judging.frequency_rates(fitted, unseen).values()))
     found = monitoring.monitor(fitted, digest, unseen, rate, by)
+    typer.echo(json.dumps(msgspec.to_builtins(found), indent=2))
     if report is not None:
         from pricing.risk.monitoring_page import report as blocks
 
         write_document(report, f"Monitoring: {fitted.contract.name}", blocks(fitted.contract.name, found))
-    typer.echo(json.dumps(msgspec.to_builtins(found), indent=2))

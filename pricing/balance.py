@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from pricing.book_rating import CompiledPlan, RatingBook, check_predicted, compile_plan, rate_book
+from pricing.book_rating import CompiledPlan, RatingBook, check_comparable, compile_plan, rate_book
 from pricing.errors import NoBalance
 from pricing.plan import RatePlan, parse_plan
 from pricing.plan_text import toml_text
@@ -31,11 +31,11 @@ def balanced(old: RatePlan, plan: RatePlan, book_of: BookOf, version: str) -> Ba
     """`plan` with every rate of its covers scaled, so that the book brings in what it does by `old`.
 
     Fees, minimum and caps do not scale along, so the scale is found step by step. `book_of` reads the book by a plan,
-    for levels may differ. Raises NoBalance where no scale does it, BadRatingBook of `check_predicted`.
+    for levels may differ. Raises NoBalance where no scale does it, BadRatingBook of `check_comparable`.
     """
     before, after = compile_plan(old), compile_plan(plan)
     held = book_of(before)
-    check_predicted(before, held, after, book_of(after))
+    check_comparable(before, held, after, book_of(after))
     wanted = int(rate_book(before, held).amount.sum())
     scale = 1.0
     for _ in range(MOST_STEPS):

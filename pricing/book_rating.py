@@ -169,8 +169,13 @@ def rate_book(compiled_plan: CompiledPlan, book: RatingBook) -> BookPremiums:
     return found
 
 
-def check_predicted(old: CompiledPlan, old_book: RatingBook, new: CompiledPlan, new_book: RatingBook) -> None:
-    """Raises BadRatingBook where a frequency of the book cannot be that of both plans' models."""
+def check_comparable(old: CompiledPlan, old_book: RatingBook, new: CompiledPlan, new_book: RatingBook) -> None:
+    """Raises BadRatingBook where amounts of the two plans do not compare: in two currencies, or where a frequency of
+    the book cannot be that of both plans' models.
+    """
+    if old.plan.currency != new.plan.currency:
+        problem = f"{old.plan.name} charges {old.plan.currency}, {new.plan.name} {new.plan.currency}: neither is more"
+        raise BadRatingBook("the plans", None, "", "currency", problem)
     models = [plan.plan.score_model.version for plan in (old, new)]
     given = any(any(book.frequency) and not book.is_predicted for book in (old_book, new_book))
     if models[0] != models[1] and given:

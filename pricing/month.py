@@ -133,7 +133,7 @@ def expiring_of(before: Sequence[RatePlan], inputs: Inputs) -> dict[str, Decimal
     A cover that a plan did not know has no such amount; one of levels that it did not know begins anew.
     """
     was: dict[str, Decimal] = {}
-    for plan in before:
+    for plan in before:  # all in one currency: no version of a plan is published in another
         covers = tuple(cover for cover in inputs.terms.covers if cover in plan.covers)
         asked = replace(inputs, terms=replace(inputs.terms, covers=covers), expiring=was)
         try:

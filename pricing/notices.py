@@ -6,7 +6,8 @@ from datetime import date, timedelta
 import numpy as np
 from numpy.typing import NDArray
 
-from pricing.book_rating import CompiledPlan, RatingBook, check_predicted, rate_book, relativity_of
+from pricing.book_rating import CompiledPlan, RatingBook, check_comparable, rate_book, relativity_of
+from pricing.plan import RatePlan, Smoothing
 from pricing.profile import profile_named
 
 type Ints = NDArray[np.int64]
@@ -28,7 +29,7 @@ def notices(old: CompiledPlan, old_book: RatingBook, new: CompiledPlan, new_book
 
     Raises BadRatingBook where the plans predict by two models and the book holds what one of them, or neither, did.
     """
-    check_predicted(old, old_book, new, new_book)
+    check_comparable(old, old_book, new, new_book)
     before, after = (rate_book(plan, book).amount for plan, book in ((old, old_book), (new, new_book)))
     rows = np.flatnonzero(after > before)
     profile = None if new.plan.jurisdiction is None else profile_named(new.plan.jurisdiction)
@@ -59,7 +60,9 @@ def _reasons(
         if after > before:
             found[place].append((after / before, f"behaviour: x {before:g} -> x {after:g}"))
     common = tuple(_raised_for_everybody(old, new))
-    return tuple(tuple(text for _, text in sorted(one, reverse=True)) + common for one in found)
+    told = (tuple(text for _, text in sorted(one, reverse=True)) + common for one in found)
+    whole = f"what changed from version {old.plan.version} to {new.plan.version} taken together: nothing rose by itself"
+    return tuple(one or (whole,) for one in told)
 
 
 def _behaviour(plan: CompiledPlan, book: RatingBook, row: int) -> float:
@@ -87,7 +90,7 @@ def _relativities(
 
 
 def _raised_for_everybody(old: CompiledPlan, new: CompiledPlan) -> list[str]:
-    """Rates, fee, minimum and tax that rose: one line each."""
+    """Rates, fee, minimum and tax that rose, and rules that charge more: one line each."""
     pairs = [(f"{field}", getattr(old.plan, field), getattr(new.plan, field)) for field in
              ("minimum_premium", "fee", "tax_rate")]  # fmt: skip
     for name, cover in new.plan.covers.items():
@@ -97,9 +100,37 @@ def _raised_for_everybody(old: CompiledPlan, new: CompiledPlan) -> list[str]:
                 (f"{name}: a day", held.per_day, cover.per_day),
                 (f"{name}: a minute", held.per_minute, cover.per_minute),
                 (f"{name}: a km", held.standard_per_km, cover.standard_per_km),
-                (f"{name}: km by road and hour", sum(held.per_km.values()), sum(cover.per_km.values())),
+            ]
+            pairs += [
+                (f"{name}: a km on {road}, {hour}", held.per_km[road, hour], rate)
+                for (road, hour), rate in cover.per_km.items()
             ]
     for name, pay_plan in new.plan.pay_plans.items():
         if name in old.plan.pay_plans:
             pairs.append((f"{name}: days", old.plan.pay_plans[name].daily_multiple, pay_plan.daily_multiple))
-    return [f"{name}: {was} -> {now}" for name, was, now in pairs if now > was]
+    raised = [f"{name}: {was} -> {now}" for name, was, now in pairs if now > was]
+    return [*raised, *_rules_changed(old.plan, new.plan), *_smoothed_less(old.plan.smoothing, new.plan.smoothing)]
+
+
+def _rules_changed(old: RatePlan, new: RatePlan) -> list[str]:
+    """Rules and what pay plans read, where they now charge what they did not."""
+    rules = [
+        f"rules.{rule}: {old.rules[rule]} -> {now}"
+        for rule, now in new.rules.items()
+        if now != old.rules[rule] and now in ("standard_rate", "declared_km")
+    ]
+    return rules + [
+        f"{name} reads: {', '.join(sorted(old.pay_plans[name].uses))} -> {', '.join(sorted(pay_plan.uses))}"
+        for name, pay_plan in new.pay_plans.items()
+        if name in old.pay_plans and pay_plan.uses != old.pay_plans[name].uses
+    ]
+
+
+def _smoothed_less(old: Smoothing | None, new: Smoothing | None) -> list[str]:
+    """Where renewals may now rise more, or fall less."""
+    found = []
+    if old is not None and (new is None or new.highest > old.highest):
+        found.append(f"smoothing.highest: {old.highest} -> {'none' if new is None else new.highest}")
+    if new is not None and new.lowest > (0 if old is None else old.lowest):
+        found.append(f"smoothing.lowest: {'none' if old is None else old.lowest} -> {new.lowest}")
+    return found

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pricing.book_rating import CompiledPlan, RatingBook, check_predicted, rate_book
+from pricing.book_rating import CompiledPlan, RatingBook, check_comparable, rate_book
 from pricing.money import MINOR_DIGITS
 from pricing.plan import RatePlan
 
@@ -56,7 +56,7 @@ def impact(old: CompiledPlan, old_book: RatingBook, new: CompiledPlan, new_book:
     `off_balance` is what all new amounts must be multiplied by to bring in as much as the old ones. Raises
     BadRatingBook where the plans predict by two models and the book holds what one of them, or neither, predicted.
     """
-    check_predicted(old, old_book, new, new_book)
+    check_comparable(old, old_book, new, new_book)
     before, after = (rate_book(plan, book).amount for plan, book in ((old, old_book), (new, new_book)))
     digits = MINOR_DIGITS[new.plan.currency]
     change = after / np.maximum(before, 1) - 1

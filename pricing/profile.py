@@ -4,7 +4,9 @@ A profile is data (pricing/profiles/*.toml) with its sources named; the checks a
 public texts and not legal advice.
 """
 
+import re
 import tomllib
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -13,19 +15,6 @@ from importlib.resources import files
 
 from pricing.claim_rule import ClaimRule, read_claim_rule
 from pricing.plan_reader import Reader
-
-# A factor is one of these by its name, or by its levels, whatever it is called.
-CHARACTERISTICS: Mapping[str, tuple[frozenset[str], frozenset[str]]] = {
-    "sex": (frozenset({"sex", "gender"}), frozenset({"male", "female", "man", "woman", "men", "women"})),
-    "tenure": (
-        frozenset({"tenure", "loyalty", "years_insured", "years_with_us", "renewals", "customer_since", "renewal"}),
-        frozenset({"new_business", "renewing"}),
-    ),
-    "ethnic_origin": (frozenset({"ethnicity", "ethnic", "race", "nationality", "colour", "color"}), frozenset()),
-    "religion": (frozenset({"religion", "faith"}), frozenset({"christian", "muslim", "jewish", "hindu"})),
-    "own_claims": (frozenset({"own_claims"}), frozenset()),
-    "disability": (frozenset({"disability", "disabled"}), frozenset({"disabled"})),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,10 +113,48 @@ def _refused_factors(profile: Profile, plan: PlanReads) -> Iterator[tuple[str, s
 
 
 def is_characteristic(characteristic: str, factor: str, levels: Sequence[str]) -> bool:
-    """Whether a factor is that characteristic of a person, by its name or by two of its levels."""
-    names, telling = CHARACTERISTICS[characteristic]
-    words = f"_{factor.lower().replace('-', '_')}_"
-    return any(f"_{name}_" in words for name in names) or len(telling & {level.lower() for level in levels}) >= 2
+    """Whether a factor is that characteristic of a person, by its name or by its levels."""
+    words = characteristics()[characteristic]
+    name, held = f"_{_folded(factor)}_", {_folded(level) for level in levels}
+    told = held - words.others
+    return (
+        any(f"_{one}_" in name for one in words.names)
+        or len(held & words.levels) >= 2
+        or any(told == set(pair) for pair in words.short)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """By which words a factor is a characteristic: of its name, two of its levels, or all of them but others."""
+
+    names: frozenset[str]
+    levels: frozenset[str]
+    short: tuple[tuple[str, str], ...]
+    others: frozenset[str]
+
+
+@cache
+def characteristics() -> Mapping[str, Words]:
+    """The words of every characteristic."""
+    table = tomllib.loads((files("pricing") / "characteristics.toml").read_text("utf-8"))
+    return {
+        name: Words(
+            frozenset(part["names"]),
+            frozenset(part["levels"]),
+            tuple((first, second) for first, second in part.get("short", ())),
+            frozenset(part.get("others", ())),
+        )
+        for name, part in table.items()
+    }
+
+
+def _folded(text: str) -> str:
+    """In small letters without diacritics, its words joined by `_`."""
+    split = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", text)  # driverGender
+    plain = unicodedata.normalize("NFKD", split.casefold().replace("ø", "o").replace("ł", "l"))
+    letters = "".join(one for one in plain if not unicodedata.combining(one))
+    return re.sub(r"[^a-z0-9]+", "_", letters).strip("_")
 
 
 def profile_names() -> tuple[str, ...]:

@@ -19,6 +19,7 @@ from pricing.risk.errors import BadBook
 type Levels = dict[str, tuple[str, ...]]
 NO_LEVEL = ""
 DAY = np.dtype("datetime64[D]")
+DAYS_OF_A_YEAR, ONE_DAY_OVER = 365, 1  # an exposure is counted in years of 365 days or 365.25, and may be rounded
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +69,14 @@ def read_book(folder: Path, contract: Contract, levels: Levels | None = None) ->
     policy_path = folder if folder.is_file() else folder / contract.policies.file
     source, digest = _source(policy_path)
     policy = source.policies(contract.policies.policy)
-    exposure, claims = _exposure_and_claims(source, contract.policies, policy)
+    exposure, counted = _exposure_and_claims(source, contract.policies, policy)
     starts_on, ends_on = _periods(source, contract.policies, policy)
-    values, found, keep = _factors(source, contract, policy, exposure, levels or {})
+    if starts_on is not None:
+        days = (ends_on - starts_on).astype(np.int64)
+        over = exposure > (days + ONE_DAY_OVER) / DAYS_OF_A_YEAR
+        _refuse_first(source, policy, over, contract.policies.exposure_years, "is more than the days of the period")
+    exposure = np.minimum(exposure, contract.policies.exposure_at_most or np.inf)
+    values, levels_found, keep = _factors(source, contract, policy, exposure, levels or {})
     amounts = None
     if contract.claims is not None:
         path = policy_path.parent / contract.claims.file
@@ -78,8 +84,12 @@ def read_book(folder: Path, contract: Contract, levels: Levels | None = None) ->
             claim_source, claim_digest = _source(path)
             digest = hashlib.sha256((digest + claim_digest).encode()).hexdigest()
             amounts = _claims(claim_source, contract.claims, policy, starts_on, ends_on)
+            found = np.bincount(amounts.row, minlength=len(policy))
+            problem = f"says fewer claims than {claim_source.name} has of the row"
+            _refuse_first(source, policy, found > counted, contract.policies.claims, problem)
     km = _distance(source, contract.policies, policy)
-    book = Book(policy, exposure, claims, starts_on, values, found, amounts, digest, ends_on, km)
+    claims = np.minimum(counted, contract.policies.claims_at_most or np.inf)
+    book = Book(policy, exposure, claims, starts_on, values, levels_found, amounts, digest, ends_on, km)
     return book if keep.all() else book.only(keep)
 
 
@@ -113,10 +123,7 @@ def _exposure_and_claims(
     _refuse_first(source, policy, exposure == 0, declared.exposure_years, "is zero")
     whole = np.isfinite(claims) & (claims >= 0) & (claims == np.floor(np.nan_to_num(claims)))
     _refuse_first(source, policy, ~whole, declared.claims, "is no whole number of claims")
-    return (
-        np.minimum(exposure, declared.exposure_at_most or np.inf),
-        np.minimum(claims, declared.claims_at_most or np.inf),
-    )
+    return exposure, claims
 
 
 def _distance(source: Source, declared: PolicyFile, policy: NDArray[np.int64]) -> NDArray[np.float64] | None:
@@ -209,6 +216,11 @@ def _claims(source: Source, declared: ClaimFile, policy: NDArray[np.int64], star
         matches = pc.equal(source.column(field).cast(pa.string()), wanted)
         source = Source(source.name, source.table.filter(matches))
     of_policy = source.policies(declared.policy)
+    if declared.claim is not None:
+        first = np.unique(np.array(source.column(declared.claim).to_pylist(), dtype=str), return_index=True)[1]
+        again = np.ones(len(of_policy), dtype=bool)
+        again[first] = False
+        _refuse_first(source, of_policy, again, declared.claim, "stands in a row before: one row a claim")
     amount = source.numbers(declared.amount) * declared.amount_unit
     _refuse_first(source, of_policy, amount < 0, declared.amount, "is negative")
     order = np.argsort(policy, kind="stable") if starts_on is None else np.lexsort((starts_on, policy))

@@ -27,12 +27,13 @@ class PolicyFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ClaimFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The file with one row a claim; an amount may be unknown (null)."""
+    """The file with one row a claim; an amount may be unknown (null). `claim`: its number, which stands once."""
 
     file: str
     policy: str
     amount: str
     amount_unit: float = 1.0  # 0.01 when amounts are in cents
+    claim: str | None = None
     occurred_on: str | None = None
     only: dict[str, str] = {}  # column = value: the claims that count
     large_above: float | None = None  # what is above goes to a loading, not to the severity model

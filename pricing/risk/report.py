@@ -52,8 +52,8 @@ def report(
     yield from _relativities(model)
     if model.joint is not None:
         yield from _joint(model.joint, found["joint"], one_row(model))
-    if found["severity"] is not None:
-        yield from _severity(found["severity"])
+    yield Heading(2, "Severity")
+    yield from _severity(found["severity"])
     if "out_of_fold" in found:
         yield Heading(2, "Out of fold on the learn part")
         yield _metrics(found["out_of_fold"])
@@ -132,13 +132,18 @@ def _ratio(value: float | None) -> str:
     return "" if value is None else f"x {value:.3f}"
 
 
-def _severity(found: dict[str, Any]) -> Iterator[Block]:
-    yield Heading(2, "Severity")
+def _severity(found: dict[str, Any] | None) -> Iterator[Block]:
+    if found is None:
+        yield Text("None of these rows has a claim with an amount: what a claim costs is not judged.")
+        return
     yield Text(
         f"{found['claims']:,} claims with an amount, large ones capped ({found['large_claims']:,}); "
         f"{found['claims_without_amount']:,} without. Gamma deviance of one mean {found['null_deviance']:.5f}."
     )
-    yield _metrics(found["models"])
+    if found["models"]:
+        yield _metrics(found["models"])
+    else:
+        yield Text("No model of what a claim costs was fitted: too few of the claims learned from have an amount.")
 
 
 def by_factor(model: RiskModel, book: Book, expected: Floats) -> dict[str, tuple[Group, ...]]:

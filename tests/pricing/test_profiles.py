@@ -1,5 +1,7 @@
 """Jurisdiction profiles, each both ways: a plan that keeps it loads, a plan that breaks it does not."""
 
+import json
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal as D  # noqa: N817
 from pathlib import Path
@@ -103,7 +105,77 @@ def test_sex_is_refused_as_a_factor_whatever_it_is_called(profile: str) -> None:
         SEX.replace("[factors.sex]", "[factors.f1]"),
     ):
         assert refusal(text_for(profile) + factor).place.startswith("factors.")
-    assert not is_characteristic("sex", "essex_district", ("north", "south"))
+
+
+@pytest.mark.parametrize(
+    ("name", "levels"),
+    [
+        ("geschlecht", "ab"),
+        ("GeschlechtFahrer", "ab"),
+        ("Sexe du conducteur", "ab"),
+        ("civilité", "ab"),
+        ("género", "ab"),
+        ("sesso-assicurato", "ab"),
+        ("kön", "ab"),
+        ("køn", "ab"),
+        ("płeć", "ab"),
+        ("sukupuoli", "ab"),
+        ("driverGender", "ab"),
+        ("f1", ("männlich", "weiblich")),
+        ("f1", ("maennlich", "weiblich", "divers")),
+        ("f1", ("Homme", "Femme")),
+        ("f1", ("hombre", "mujer")),
+        ("f1", ("uomo", "donna")),
+        ("f1", ("Mężczyzna", "Kobieta")),
+        ("f1", ("mies", "nainen")),
+        ("f1", ("m", "f")),
+        ("f1", ("M", "W", "D")),
+        ("f1", ("F", "H", "unknown")),
+        ("f1", ("M", "K")),
+        ("f1", ("Herr", "Frau")),
+    ],
+)
+def test_sex_is_recognised_in_the_languages_of_europe(name: str, levels: Sequence[str]) -> None:
+    assert is_characteristic("sex", name, tuple(levels))
+    factor = f"[factors.{json.dumps(name)}]\nlevels = {{ {', '.join(f'{json.dumps(one)} = 1' for one in levels)} }}\n"
+    assert refusal(text_for("eu-score-only") + factor).problem == "eu-score-only does not let a plan rate by sex"
+
+
+@pytest.mark.parametrize(
+    ("name", "levels"),
+    [
+        ("essex_district", ("north", "south")),
+        ("genre_vehicule", ("VP", "CTTE")),
+        ("size", ("s", "m", "l")),
+        ("fuel", ("d", "e", "h")),
+        ("risk", ("h", "l", "m")),
+        ("garage", ("yes", "no")),
+        ("bonus_malus", ("a", "b")),
+        ("mode", ("m",)),
+        ("brand", ("man", "daf")),
+        ("region", ("mannheim", "frauenfeld")),
+        ("unknown", ("x", "u")),
+    ],
+)
+def test_what_is_no_sex_is_not_taken_for_it(name: str, levels: Sequence[str]) -> None:
+    assert not is_characteristic("sex", name, levels)
+
+
+@pytest.mark.parametrize(
+    ("characteristic", "name", "levels"),
+    [
+        ("religion", "Konfession", "ab"),
+        ("religion", "f1", ("katholisch", "evangelisch")),
+        ("disability", "Behinderung", "ab"),
+        ("ethnic_origin", "Staatsangehörigkeit", "ab"),
+        ("ethnic_origin", "origine_ethnique", "ab"),
+        ("tenure", "Kunde seit", "ab"),
+        ("tenure", "f1", ("Neukunde", "Bestandskunde")),
+        ("tenure", "ancienneté", "ab"),
+    ],
+)
+def test_other_characteristics_are_recognised_too(characteristic: str, name: str, levels: Sequence[str]) -> None:
+    assert is_characteristic(characteristic, name, levels)
 
 
 def test_tenure_is_refused_in_the_united_kingdom_and_may_be_read_elsewhere() -> None:

@@ -27,6 +27,7 @@ def changed(field: str, value: object, row: int = 3) -> dict[str, np.ndarray]:
         ("years", -0.5, "negative"),
         ("years", np.nan, "missing"),
         ("years", 0.0, "zero"),
+        ("years", 1.01, "more than the days of the period"),
         ("claims", 0.5, "whole number"),
         ("claims", -1.0, "whole number"),
         ("km", 0.0, "logarithm"),
@@ -64,6 +65,35 @@ def test_a_claim_that_cannot_be_is_named(tmp_path: Path, field: str, value: obje
     with pytest.raises(BadBook, match=problem) as refused:
         read_book(tmp_path, contract)
     assert refused.value.source == "claims.parquet"
+
+
+def test_a_claim_stands_once_and_a_policy_counts_all_of_its_claims(tmp_path: Path) -> None:
+    policies = columns(rows=200)
+    rows = claims_of(policies) | {"number": np.array([f"C-{one}" for one in range(int(policies["claims"].sum()))])}
+    write(tmp_path, policies, rows)
+    (tmp_path / "contract.toml").write_text(
+        CONTRACT.replace('amount = "amount"', 'amount = "amount"\nclaim = "number"')
+    )
+    contract = read_contract(tmp_path / "contract.toml")
+    whole = read_book(tmp_path, contract)
+    assert whole.amounts is not None
+    assert len(whole.amounts.amount) == policies["claims"].sum()
+    twice = {name: np.append(values, values[-1]) for name, values in rows.items()}
+    write(tmp_path, policies, twice)
+    with pytest.raises(BadBook, match="stands in a row before") as refused:
+        read_book(tmp_path, contract)
+    last = str(rows["policy"][-1])
+    assert (refused.value.source, refused.value.field, refused.value.policy) == ("claims.parquet", "number", last)
+    without = read_contract(write_contract(tmp_path))
+    with pytest.raises(BadBook, match=r"says fewer claims than claims.parquet has of the row") as refused:
+        read_book(tmp_path, without)
+    assert (refused.value.source, refused.value.field, refused.value.policy) == ("policies.parquet", "claims", last)
+
+
+def write_contract(folder: Path) -> Path:
+    """The contract as it is, whose claims have no numbers."""
+    (folder / "contract.toml").write_text(CONTRACT)
+    return folder / "contract.toml"
 
 
 def test_a_column_that_is_not_there_is_named_with_those_that_are(tmp_path: Path) -> None:

@@ -169,6 +169,30 @@ def test_the_commands_fit_and_judge_and_draw(tmp_path: Path) -> None:
     assert re.findall(r'(?:src|href)="(?!#)', text) == []
 
 
+def test_a_report_says_what_it_cannot_judge_and_the_figures_are_printed_in_any_case(tmp_path: Path) -> None:
+    few = columns(3000)
+    rows = claims_of(few)
+    for number, (known, said) in enumerate(
+        ((20, "No model of what a claim costs was fitted"), (0, "None of these rows has a claim with an amount"))
+    ):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        of_test = np.flatnonzero(rows["policy"] % 5 == 0)[:known]
+        amount = np.full(len(rows["amount"]), np.nan)
+        amount[of_test] = rows["amount"][of_test]
+        write(folder, few, rows | {"amount": amount})
+        model, page = folder / "model", folder / "report.html"
+        words = ["--contract", str(folder / "contract.toml"), "--out", str(model), "--glm-only"]
+        assert CliRunner().invoke(app, ["fit", str(folder), *words]).exit_code == 0
+        judged = CliRunner().invoke(app, ["evaluate", str(model), str(folder), "--report", str(page)])
+        assert judged.exit_code == 0, judged.exception
+        assert json.loads(judged.stdout)["rows"] == 600
+        assert said in page.read_text()
+    lost = CliRunner().invoke(app, ["evaluate", str(model), str(folder), "--report", str(folder / "no" / "where.html")])
+    assert lost.exit_code != 0
+    assert json.loads(lost.stdout)["rows"] == 600
+
+
 def test_rows_alike_a_row_that_was_learned_from_are_judged_apart() -> None:
     def rows(town: list[float], age: list[float], claims: list[float]) -> Book:
         columns = {"town": np.array(town), "age": np.array(age)}
