@@ -174,7 +174,7 @@ def feature_amount(feature: str, value: float) -> str:
     unit = BY_NAME[feature].unit
     if unit == "1":
         share = wording.percent(value, 1)
-        return say("{share} of time", share=share) if "time" in feature else say("{share} of km", share=share)
+        return say("{share} of time", share=share) if "time" in feature else say("{share} of the way", share=share)
     if unit == "1/100 km":
         rate = value * wording.METRES[wording.unit()] / 1000
         return say("{rate} per 100 {unit}", rate=wording.number(rate, 1), unit=wording.unit())

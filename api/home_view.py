@@ -94,9 +94,9 @@ def month_view(trips: Sequence[Trip | MonthTrip], period: str) -> MonthView:
         Fact(
             say("Over the limit"),
             say("not known") if over is None else wording.percent(over, 1),
-            say("of km with a known limit"),
+            say("of the way with a known limit"),
         ),
-        Fact(say("Certified"), _share(certified, distance_m), say("of the kilometres")),
+        Fact(say("Certified"), _share(certified, distance_m), say("of the way")),
     ]
     if totals.get("gap_m", 0) >= LEAST_SHOWN_M:
         facts.append(Fact(say("Not measured"), wording.km(totals["gap_m"]), say("estimated, shown apart")))
@@ -115,12 +115,12 @@ def quality_shares(trips: Sequence[Trip]) -> list[QualityShare]:
     """The kilometres by grade, those of trips that do not count, and those that the policyholder relabelled."""
     every = sum(trip.distance_m for trip in trips) or 1
     shares = [
-        (name, sum(trip.distance_m for trip in trips if trip.grade == grade and trip.excluded is None))
+        (say(name), sum(trip.distance_m for trip in trips if trip.grade == grade and trip.excluded is None))
         for grade, name in GRADE_NAMES.items()
     ]
-    shares.append(("Not counted", sum(trip.distance_m for trip in trips if trip.excluded and not trip.label)))
-    shares.append(("Relabelled", sum(trip.distance_m for trip in trips if trip.label)))
-    return [QualityShare(say(name), wording.km(metres), charts.share_bar(metres / every)) for name, metres in shares]
+    shares.append((say("Not counted"), sum(trip.distance_m for trip in trips if trip.excluded and not trip.label)))
+    shares.append((say("Relabelled"), sum(trip.distance_m for trip in trips if trip.label)))
+    return [QualityShare(name, wording.km(metres), charts.share_bar(metres / every)) for name, metres in shares]
 
 
 def greeting(hour: int, name: str) -> str:

@@ -7,13 +7,13 @@ from decimal import ROUND_HALF_UP, Decimal
 from markupsafe import Markup
 
 from api import charts, wording
-from api.languages import say
+from api.languages import UNITS, say
 from api.worksheet_words import label_words, reason_words
 from pricing.money import EXACT, MINOR_DIGITS
 from pricing.rating import SMOOTHING, recompute
 from pricing.statement import PeriodStatement, Posting
 
-DAYS, KILOMETRES, MINUTES = "Cover by the day", "Kilometres", "Minutes of driving"
+DAYS, KILOMETRES, MINUTES = "Cover by the day", UNITS["km"], "Minutes of driving"
 FACTORS, DRIVING, RENEWAL = "Car and driver", "Driving", "Renewal"
 
 
@@ -120,7 +120,7 @@ def receipt(changes: Sequence[Change], period: str, currency: str) -> Receipt:
     highest = max(0.01, *(max(bar.start, bar.end) for bar in bars))
     steps = [
         ReceiptStep(
-            say(change.name),
+            say(UNITS[wording.unit()] if change.name == KILOMETRES else change.name),
             change.why,
             wording.money(amount, currency, signed=index > 0),
             charts.waterfall_row(bar, lowest, highest),
@@ -208,27 +208,34 @@ def _why(name: str, reason: str, worksheet: Sequence[Mapping[str, str]]) -> str:
     steps = [step for step in worksheet if step["section"] == worksheet[0]["section"] and step["kind"] != "round"]
     if name == KILOMETRES:
         adds = [step for step in steps if _heading(step)[0] == name]
-        km = sum((Decimal(step["quantity"]) for step in adds), Decimal(0))
-        gap_km = sum((Decimal(step["quantity"]) for step in adds if step["label"].startswith("estimated")), Decimal(0))
-        declared_km = sum(
-            (Decimal(step["quantity"]) for step in adds if step["label"].startswith("declared")), Decimal(0)
+        gaps, declared = (
+            [step for step in adds if step["label"].startswith(kind)] for kind in ("estimated", "declared")
         )
-        driven, estimated = wording.number(km, 1), wording.number(gap_km, 1)
-        if declared_km:
+        driven = _distance(adds)
+        if declared:
             return say(
-                "{driven} km at the plan’s rates, {declared} km of it declared, for days without readings",
+                "{driven} at the plan’s rates, {declared} of it declared, for days without readings",
                 driven=driven,
-                declared=wording.number(declared_km, 1),
+                declared=_distance(declared),
             )
-        if gap_km < Decimal("0.05"):
-            return say("{driven} km at the plan’s rates", driven=driven)
+        if _km(gaps) < Decimal("0.05"):
+            return say("{driven} at the plan’s rates", driven=driven)
         return say(
-            "{driven} km at the plan’s rates, {estimated} km of it estimated", driven=driven, estimated=estimated
+            "{driven} at the plan’s rates, {estimated} of it estimated", driven=driven, estimated=_distance(gaps)
         )
     if name == FACTORS:
         factors = [step for step in steps if _heading(step)[0] == name]
         return ", ".join(f"{wording.inside(label_words(step['label']))} × {plain(step['rate'])}" for step in factors)
     return reason
+
+
+def _km(adds: Sequence[Mapping[str, str]]) -> Decimal:
+    return sum((Decimal(step["quantity"]) for step in adds), Decimal(0))
+
+
+def _distance(adds: Sequence[Mapping[str, str]]) -> str:
+    """What steps count in kilometres, as the reader counts."""
+    return wording.km(float(1000 * _km(adds)), 1)
 
 
 def _is_charge(name: str, worksheet: Sequence[Mapping[str, str]]) -> bool:

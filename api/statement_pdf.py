@@ -51,6 +51,8 @@ def statement_pdf(policy: PolicyView, statement: StatementView) -> bytes:
     if statement.inputs:
         facts = [[fact.name, fact.note, fact.value] for fact in statement.inputs]
         parts += _section(say("What it was computed from"), facts)
+    if statement.counts_in_km:
+        parts += [Spacer(1, 5 * mm), _text(statement.counts_in_km)]
     for sheet in statement.worksheets:
         rows = [[line.name, line.factor, line.amount] for line in sheet.lines]
         parts += _section(say("Worksheet: {section}", section=sheet.name), rows, last_is_sum=True)

@@ -74,6 +74,7 @@ class StatementView:
     inputs: list[Fact]
     events: list[EventRow]
     worksheets: list[Sheet]
+    counts_in_km: str  # empty for who reads kilometres
     versions: str
 
 
@@ -107,6 +108,7 @@ def statement_view(
             for one in events
         ],
         worksheets=sheets_of(latest),
+        counts_in_km=_counts_in_km(),
         versions=say(
             "Computed with plan {plan}, inputs {inputs}.",
             plan=latest.plan_hash[:12],
@@ -169,6 +171,16 @@ def _sentence(statement: PeriodStatement) -> str:
     return say("for {month}, with fee and tax; {change} less than first posted.", month=month, change=change)
 
 
+def _counts_in_km() -> str:
+    """What a reader of miles must know to follow the worksheet: it multiplies exactly, and that only in kilometres."""
+    if wording.unit() == "km":
+        return ""
+    return say(
+        "The worksheet counts in kilometres, as the rates of the plan do: one mile is {km} km.",
+        km=wording.exact(str(wording.METRES_PER_MILE / 1000)),
+    )
+
+
 def _summed_lines(statement: PeriodStatement) -> list[Amount]:
     """Each line over all postings: statement plus adjustments."""
     sums: dict[str, Decimal] = {}
@@ -191,10 +203,10 @@ def _inputs(inputs: Mapping[str, object]) -> list[Fact]:
     behaviour = inputs.get("behaviour")
     if isinstance(behaviour, Mapping):
         window = say(
-            "{first} to {last}, {km} km",
+            "{first} to {last}, {distance}",
             first=behaviour["from_month"],
             last=behaviour["to_month"],
-            km=wording.number(Decimal(str(behaviour["km"]))),
+            distance=wording.km(1000 * float(str(behaviour["km"])), 0),
         )
         claims, mean = (wording.exact(str(behaviour[name])) for name in ("claims_per_100000_km", "class_mean"))
         facts.append(Fact(say("Claims per 100,000 km"), claims, window))

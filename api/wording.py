@@ -104,11 +104,12 @@ def _separators(locale: Locale) -> tuple[str, str]:
     return get_group_symbol(locale), get_decimal_symbol(locale)
 
 
-def km(metres: float) -> str:
-    """`12.3 km` below 100 km, whole ones above; miles for who reads miles."""
+def km(metres: float, decimals: int | None = None) -> str:
+    """`12.3 km` on one line, unless told otherwise with a decimal below 100 km; miles for who reads miles."""
     units = current().units
     distance = metres / METRES[units]
-    return f"{number(distance, 0 if distance >= 100 else 1)} {units}"
+    usual = 0 if distance >= 100 else 1
+    return f"{number(distance, usual if decimals is None else decimals)}\xa0{units}"
 
 
 def unit() -> str:
@@ -119,7 +120,7 @@ def unit() -> str:
 def speed(kmh: float) -> str:
     """`50 km/h` or `31 mph`, whole."""
     units = current().units
-    return f"{number(kmh * 1000 / METRES[units])} {SPEED_UNITS[units]}"
+    return f"{number(kmh * 1000 / METRES[units])}\xa0{SPEED_UNITS[units]}"
 
 
 def speed_unit() -> str:

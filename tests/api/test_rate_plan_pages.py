@@ -165,7 +165,7 @@ def test_dislocation_is_on_the_book_as_it_was_posted(client: TestClient, databas
     assert MODEL.version in page
     assert "is charged by the rates" not in page
     shown = client.get(f"/score-model?plan={own.plan_hash}").text
-    assert (MODEL.version in shown, "200 km" in shown, "stated priors with the interval" in shown) == (
+    assert (MODEL.version in shown, "200\xa0km" in shown, "stated priors with the interval" in shown) == (
         True,
         True,
         False,

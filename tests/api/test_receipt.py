@@ -9,7 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import pricing
-from api.receipt import cents_that_add_up, changes_of, plain, receipt_of, sheets_of
+from api.languages import reading, reads
+from api.receipt import KILOMETRES, cents_that_add_up, changes_of, plain, receipt_of, sheets_of
+from api.statement_view import statement_view
 from pricing.plan import parse_plan
 from pricing.rating import BehaviourInput, DrivenTrip, Inputs, Premium, Terms, rate_period
 from pricing.statement import PeriodStatement, Posting
@@ -66,7 +68,7 @@ def test_the_receipt_gathers_both_covers_in_the_worksheets_order() -> None:
     # 31 days x (0.42 + 0.31), and 412.3 km x (0.0210 + 0.0140) on primary roads in the morning.
     assert changes[0].amount == Decimal("22.63")
     assert changes[1].amount == Decimal("14.4305")
-    assert changes[1].why == "412.3 km at the plan’s rates"
+    assert changes[1].why == "412.3\xa0km at the plan’s rates"
     assert changes[2].why == "vehicle class: suv × 1.12, territory: urban × 1.1, driver age: 25 to under 35 × 1.08"
     assert changes[4].amount == Decimal("1.50")
     assert changes[5].why == "24 % of covers, minimum and fee"
@@ -94,7 +96,36 @@ def test_an_adjusted_period_shows_the_new_worksheet() -> None:
     postings = (posting(first, first.amount), posting(corrected, corrected.amount - first.amount, 1))
     made = receipt_of(PeriodStatement("P-1", "2026-10", "EUR", postings))
     assert shown_sum([made.total]) == corrected.amount
-    assert made.steps[1].why == "150.0 km at the plan’s rates"
+    assert made.steps[1].why == "150.0\xa0km at the plan’s rates"
+
+
+def test_a_reader_of_miles_has_a_receipt_in_miles_and_a_worksheet_in_km_that_says_so_and_multiplies_out() -> None:
+    premium = premium_of(412_300)
+    statement = PeriodStatement("P-1", "2026-10", "EUR", (posting(premium, premium.amount),))
+    assert statement_view(statement, "UTC").counts_in_km == ""
+    with reads(reading("en", "GB", "mi")):
+        shown = statement_view(statement, "UTC")
+    way = shown.receipt.steps[1]
+    assert (way.name, way.why) == ("Miles", "256.2\xa0mi at the plan’s rates")
+    assert "one mile is 1.609344 km" in shown.counts_in_km
+    line = shown.worksheets[0].lines[1]
+    assert line.name == "km on primary roads, morning"
+    kilometres, rate = (Decimal(part) for part in line.factor.split(" × "))
+    assert Decimal(shown.worksheets[0].lines[0].amount) + kilometres * rate == Decimal(line.amount)
+    assert f"{float(kilometres) / 1.609344:.1f}" == "256.2"
+
+
+def test_the_distance_of_a_receipt_is_in_the_readers_unit_whatever_of_it_is_estimated_or_declared() -> None:
+    trip = DrivenTrip("t", 400_000, 16_093, None, (("primary", "morning", 400_000),))
+    factors = {"vehicle_class": "suv", "vehicle_age": 4, "driver_age": 19}
+    terms = Terms("autograph", ("liability",), factors, 12_000)
+    for unmeasured, said in ((0, "258.5\xa0mi at the plan’s rates, 10.0\xa0mi of it estimated"), (3, "declared")):
+        inputs = Inputs("P-1", "2026-10", 31, terms, (trip,), None, unmeasured)
+        worksheet = [step.as_json() for step in rate_period(EVERYTHING, inputs).worksheet]
+        with reads(reading("en", "GB", "mi")):
+            why = next(change.why for change in changes_of(worksheet) if change.name == KILOMETRES)
+        assert said in why
+        assert "km" not in why
 
 
 @given(st.lists(st.decimals("-100", "100", places=5), min_size=1, max_size=12))

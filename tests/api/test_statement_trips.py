@@ -84,13 +84,13 @@ def test_a_row_has_the_start_in_the_policys_zone_the_km_and_the_cost() -> None:
     factor = Decimal("1.12") * Decimal("1.10") * Decimal("1.08") * Decimal("1.1421")  # suv, urban, age, 0.9137 / 0.8
     commute = 8 * Decimal("0.0350") * factor
     assert [(row.name, row.distance, row.href) for row in rows] == [
-        ("Mon 5 Oct, 08:40", "8.0 km", "/trips/a"),
-        ("Wed 7 Oct, 08:40", "2.3 km", "/trips/c"),
-        ("Sun 1 Nov, 00:10", "30.0 km", "/trips/b"),
+        ("Mon 5 Oct, 08:40", "8.0\xa0km", "/trips/a"),
+        ("Wed 7 Oct, 08:40", "2.3\xa0km", "/trips/c"),
+        ("Sun 1 Nov, 00:10", "30.0\xa0km", "/trips/b"),
     ]
     assert abs(shown_sum([rows[0].amount]) - commute) < Decimal("0.0001")
     assert (rows[1].amount, rows[1].remarks) == ("€0.0000", ["not charged: the car was moved without being driven"])
-    assert rows[2].remarks == ["and 1.2 km estimated in gaps"]
+    assert rows[2].remarks == ["and 1.2\xa0km estimated in gaps"]
 
 
 @pytest.mark.parametrize(
@@ -120,14 +120,14 @@ def test_an_adjustment_marks_what_it_added_changed_and_took_out() -> None:
     rows = rows_of(shown)
     was = Decimal(dict(first.inputs["trip_costs"])["a"])  # type: ignore[call-overload]
     assert [(row.mark, row.distance) for row in rows] == [
-        ("measured anew", "9.5 km"),
-        ("taken out", "2.3 km"),
-        ("added later", "30.0 km"),
-        ("", "8.0 km"),
+        ("measured anew", "9.5\xa0km"),
+        ("taken out", "2.3\xa0km"),
+        ("added later", "30.0\xa0km"),
+        ("", "8.0\xa0km"),
     ]
     assert shown.summary == "4 trips with their cost, 1 measured anew, 1 taken out, 1 added later"
     assert [len(group.rows) for group in shown.groups] == [3, 1]
-    assert rows[0].remarks == [f"at first 8.0 km and 0.6 km estimated, €{was:.4f}"]
+    assert rows[0].remarks == [f"at first 8.0\xa0km and 0.6\xa0km estimated, €{was:.4f}"]
     assert (rows[1].href, rows[1].amount) == ("", "€0.0000")
     assert shown.note == ""
     assert [row.mark for row in rows_of(view(first))] == ["", "", ""]
@@ -142,5 +142,5 @@ def test_an_underwriter_sees_neither_when_nor_a_way_to_where() -> None:
     made = posted(COMMUTE, NIGHT)
     person, desk = rows_of(view(made)), rows_of(view(made, own=None))
     assert [row.amount for row in desk] == [row.amount for row in person]
-    assert [row.distance for row in desk] == ["8.0 km", "30.0 km"]
+    assert [row.distance for row in desk] == ["8.0\xa0km", "30.0\xa0km"]
     assert [(row.name, row.href) for row in desk] == [("Trip 1", ""), ("Trip 2", "")]

@@ -145,3 +145,38 @@ def test_browser_a_statement_prints_without_what_only_a_screen_needs(browser: Br
         assert not page.locator(hidden).first.is_visible(), hidden
     expect(page.locator(".trip-parts tr").first).to_be_visible()
     assert page.pdf()[:5] == b"%PDF-"
+
+
+LINES = """(node, words) => {
+  const range = document.createRange()
+  const tops = new Set()
+  for (const text of [...node.childNodes].filter(one => one.nodeType === Node.TEXT_NODE)) {
+    const found = text.data.match(new RegExp(words))
+    if (!found) continue
+    range.setStart(text, found.index)
+    range.setEnd(text, found.index + found[0].length)
+    for (const box of range.getClientRects()) tops.add(Math.round(box.top))
+  }
+  return tops.size
+}"""
+
+
+@pytest.mark.parametrize("locale", ["en-FI", "de-DE", "en-GB"])
+@pytest.mark.parametrize("width", [360, 390, 1280])
+def test_browser_no_line_breaks_within_a_word_or_between_a_number_and_its_unit(
+    browser: Browser, address: str, width: int, locale: str
+) -> None:
+    page = open_page(browser, {"width": width, "height": 844}, locale=locale).page
+    sign_in(page, address, ANNA, PASSWORD)
+    row = page.locator(".with-file .under").first
+    assert row.evaluate(LINES, r"[\d.,]+\s(km|mi)") == 1
+    box, words = row.bounding_box(), row.inner_text()
+    assert box is not None
+    assert box["height"] < 50, words  # two lines at most
+    page.context.close()
+    page = open_page(browser, {"width": width, "height": 844}, locale=locale).page
+    sign_in(page, address, DESK, PASSWORD)
+    page.goto(address + BOOK)
+    zone = page.locator(".facts dd", has_text="Europe").first
+    assert zone.evaluate(LINES, "Helsinki") == zone.evaluate(LINES, "Europe/") == 1
+    page.context.close()

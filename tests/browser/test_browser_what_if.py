@@ -34,7 +34,7 @@ def test_browser_a_slider_moved_by_key_changes_the_receipt(browser: Browser, add
     assert re.search(r"distance=\d+&night=\d+&over=\d+", page.url)
     asked = float(page.locator("#distance").input_value())
     told = page.locator("#steps tr", has_text="Kilometres").locator(".why").first.inner_text()
-    assert told.startswith(f"{asked:.1f} km")
+    assert told.startswith(f"{asked:.1f}\xa0km")
     page.get_by_role("link", name="Back to how it is").click()
     expect(amount).to_have_text(before)
     assert watched.complaints == []
