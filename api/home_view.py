@@ -11,6 +11,7 @@ from api.languages import say
 from api.store import MonthTrip, Trip
 from api.trip_view import Fact, day_bars, over_limit_share
 from pricing.plan import RatePlan
+from pricing.products import catalogue_of
 from pricing.store import Policy
 from scoring.features import sum_totals
 
@@ -25,12 +26,13 @@ GRADE_NAMES = {
 
 @dataclass(frozen=True, slots=True)
 class PolicyView:
-    """A policy's head."""
+    """A policy's head; `has_menu`: its plan has something to configure."""
 
     policy_id: str
     policyholder: str
     pay_plan: str
     term: str
+    has_menu: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,9 @@ def policy_view(policy: Policy, plan: RatePlan) -> PolicyView:
     """The policy's head under the title of its pay plan."""
     last_day = policy.ends_on - timedelta(days=1)
     term = say("{first} to {last}", first=wording.long_day(policy.starts_on), last=wording.long_day(last_day))
-    return PolicyView(policy.policy_id, policy.name, pay_plan_name(plan, policy.pay_plan), term)
+    return PolicyView(
+        policy.policy_id, policy.name, pay_plan_name(plan, policy.pay_plan), term, catalogue_of(plan) is not None
+    )
 
 
 def pay_plan_name(plan: RatePlan, pay_plan: str) -> str:

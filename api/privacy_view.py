@@ -22,6 +22,7 @@ from portfolio.erasure_store import fetch_locked, fetch_requests
 from portfolio.location_store import LOOK_REASONS, fetch_looks
 from pricing.driving import driving_of
 from pricing.plan import RatePlan
+from pricing.products import catalogue_of
 from pricing.rating import Inputs, rate_period
 from storage.audit import fetch_of_person
 from storage.pool import Database
@@ -61,6 +62,7 @@ class Reads:
     least: str  # empty: this one reads the least
     least_reads: str
     difference: str
+    has_menu: bool
 
 
 def act_rows(database: Database, reader: Account, zone: str) -> list[dict[str, str]]:
@@ -120,14 +122,15 @@ def reads_of(database: Database, file: PolicyFile) -> Reads:
     name = min(plan.pay_plans, key=lambda one: len(plan.pay_plans[one].uses))
     least = plan.pay_plans[name]
     if len(least.uses) == len(own.uses):
-        return Reads(policy.policy_id, _short(own.title), _uses(own.uses), "", "", "")
+        return Reads(policy.policy_id, _short(own.title), _uses(own.uses), "", "", "", has_menu=False)
     with database.role("policy") as conn:
         inputs = driving_of(conn, policy, plan, file.period)
     amounts = [_amount(plan, inputs, pay_plan) for pay_plan in (name, policy.pay_plan)]
     difference = money(amounts[0] - amounts[1], plan.currency, signed=True)
     return Reads(
-        policy.policy_id, _short(own.title), _uses(own.uses), _short(least.title), _uses(least.uses), difference
-    )
+        policy.policy_id, _short(own.title), _uses(own.uses), _short(least.title), _uses(least.uses), difference,
+        has_menu=catalogue_of(plan) is not None,
+    )  # fmt: skip
 
 
 def driver_rows(database: Database, files: Sequence[PolicyFile]) -> list[dict[str, object]]:

@@ -14,12 +14,12 @@ from api.app import create_api
 from api.contest_view import HIDDEN_M, trimmed
 from pricing.close import post_adjustments
 from pricing.plan import parse_plan
-from pricing.policies import packaged_plan, publish
+from pricing.policies import PolicyDocument, add_policy, packaged_plan, publish
 from scoring.geodesy import haversine_m
 from scoring.store import fetch_track
 from tests.api.conftest import copied, sign_in
 from tests.api.unmarked import english_in
-from tests.api.world import ANNA, BEN, DESK, NOW, POLICY_OF, World
+from tests.api.world import ANNA, BEN, DESK, NOW, POLICY_OF, World, policy_document
 
 POLICY = f"/api/v1/policies/{POLICY_OF[ANNA]}"
 
@@ -101,6 +101,21 @@ def test_pages_hold_while_a_renewal_by_another_version_with_another_pay_plan_wai
     for path in (f"/book/{POLICY_OF[ANNA]}", "/book", f"/api/v1/book/{POLICY_OF[ANNA]}/statements"):
         assert desk.get(path).status_code == 200, path
     assert anna.get(f"{POLICY}/score").json()["score"]["model"] == packaged_plan().score_model.version
+
+
+def test_a_policy_of_a_plan_without_a_menu_is_shown_no_way_to_one(own_world: World) -> None:
+    anna = visitor(own_world, ANNA)
+    pages = ("/home", f"/policies/{POLICY_OF[ANNA]}/score", "/privacy")
+    assert all(f"/policies/{POLICY_OF[ANNA]}/menu" in anna.get(page).text for page in pages)
+    plain = parse_plan(packaged_plan().content.replace("wayrate-2026", "plain-2026"), "plain")
+    with own_world.database.role("owner") as conn:
+        publish(conn, plain, NOW)
+    bound = dict(policy_document(ANNA, "car-none").fields) | {"policy": "T-9", "plan": plain.name, "devices": []}
+    add_policy(own_world.database, PolicyDocument("plain.toml", bound), NOW)
+    for page in ("/home?policy=T-9", "/policies/T-9/score", "/privacy"):
+        found = anna.get(page)
+        assert (found.status_code, "/policies/T-9/menu" in found.text) == (200, False), page
+    assert anna.get("/policies/T-9/menu").status_code == 404
 
 
 def test_whose_policy_it_is_not_finds_none_and_a_request_without_a_key_is_refused(own_world: World) -> None:
