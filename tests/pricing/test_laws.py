@@ -21,7 +21,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from psycopg import conninfo, errors, sql
 
-from pricing.agreements import Asked, cancel, endorse
+from pricing.agreements import Asked, cancel, endorse, renew
 from pricing.close import close_period, post_adjustments
 from pricing.contests import Dispute, contest, decide, look_at_evidence
 from pricing.month import Month, rate_month
@@ -96,11 +96,24 @@ def stop(database: Database) -> None:
 
 @dataclass(frozen=True)
 class Form:
-    """How a policy is charged: a plan (None: the one that ships), what it declares, and the pay plan it changes to."""
+    """How a policy is charged: a plan (None: the one that ships), what it declares, and the pay plan it changes to;
+    `second`: the plan of a term that follows from RENEWED_FROM on.
+    """
 
     plan: RatePlan | None
     terms: dict[str, object]
     then: str
+    second: RatePlan | None = None
+
+
+RENEWED_FROM = date(2026, 10, 6)
+
+
+def follow_on(database: Database, form: Form) -> None:
+    """The next term, in the middle of a month; of a form of one term nothing."""
+    if form.second is not None:
+        asked = Asked(WHO, "renew", LATER, may_backdate=True)
+        renew(database, "P-1", RENEWED_FROM, date(2027, 10, 6), {}, asked)
 
 
 SHIPPED = Form(None, {}, "per_km")
@@ -109,11 +122,20 @@ DISCOUNT_ONLY = parse_plan(
     + packaged_plan().content.replace('highest = "1.30"', 'highest = "1"').replace('"wayrate-2026"', '"discount-only"'),
     "discount-only",
 )
+# Dearer by the day and the km, over another window, more for a brake, and held to 1.15 times what the first would cost.
+DEARER = parse_plan(
+    EVERYTHING.content.replace('version = "1"', 'version = "2"').replace("2019-01-01", RENEWED_FROM.isoformat())
+    .replace('per_year = "153.30"', 'per_year = "170.00"').replace('fee = "1.50"', 'fee = "1.75"')
+    .replace("window_months = 3", "window_months = 1").replace('beta = "0.03"', 'beta = "0.08"')
+    .replace('residential = { night = "0.0', 'residential = { night = "0.1'),
+    "dearer",
+)  # fmt: skip
 OTHER_FORMS = {
     "per km, then Autograph": Form(None, {"pay_plan": "per_km"}, "autograph"),
     "flat, then Autograph": Form(None, {"pay_plan": "flat"}, "autograph"),
     "discount-only, then flat": Form(DISCOUNT_ONLY, {"plan": DISCOUNT_ONLY.name}, "flat"),
     "everything, then per km": Form(EVERYTHING, TERMS, "per_km"),
+    "renewed within a month by another version": Form(EVERYTHING, TERMS | {"ends_on": RENEWED_FROM}, "per_km", DEARER),
 }
 
 # Every fact of a history. What needs its trip to be there comes after it; else any order is allowed.
@@ -126,8 +148,9 @@ FACTS: dict[str, tuple[Callable[[Database, Form], object], tuple[str, ...]]] = {
     "van from 10 September": (
         lambda database, _: agree(database, date(2026, 9, 10), {"factors": {"vehicle_class": "van"}}), (),
     ),
+    "the next term": (follow_on, ()),
     "other pay plan from 15 October": (
-        lambda database, form: agree(database, date(2026, 10, 15), {"pay_plan": form.then}), (),
+        lambda database, form: agree(database, date(2026, 10, 15), {"pay_plan": form.then}), ("the next term",),
     ),
     "cancelled on 25 October": (
         lambda database, _: stop(database), ("other pay plan from 15 October", "van from 10 September"),
@@ -179,7 +202,7 @@ def live(dsn: str, template: str, steps: Sequence[str], follow: Sequence[bool], 
         try:
             with Database(conninfo.make_conninfo(dsn, dbname=name)) as database:
                 if form.plan is not None:
-                    put_into_the_book(database, form.plan)
+                    put_into_the_book(database, form.plan, *([form.second] if form.second else []))
                 add_with_device(database, **form.terms)
                 for step, followed in zip(steps, follow, strict=True):
                     FACTS[step][0](database, form)
@@ -256,12 +279,31 @@ def lived_by_everything(server_dsn: str, _template: str) -> Life:
     return lambda steps, follow: live(server_dsn, _template, steps, follow, OTHER_FORMS["everything, then per km"])
 
 
+@pytest.fixture(scope="module")
+def lived_renewed(server_dsn: str, _template: str) -> Life:
+    """As `lived`, with another term by another version from the sixth of October on."""
+    form = OTHER_FORMS["renewed within a month by another version"]
+    return lambda steps, follow: live(server_dsn, _template, steps, follow, form)
+
+
 def test_p8_holds_by_a_plan_of_tiers_and_days_without_readings(lived_by_everything: Life) -> None:
     """Everything is late, and followed one by one: a trip of a day that was charged by declared km measures it."""
     on_time = lived_by_everything(in_order(ON_TIME), [False] * len(FACTS))
     assert any("declared km" in step["label"] for posting in on_time for step in posting.worksheet)
     late = lived_by_everything(in_order([*FACTS][::-1]), [True] * len(FACTS))
     assert len(late) > len(on_time)
+    assert lines_of(late) == lines_of(on_time)
+
+
+def test_p8_holds_of_a_month_in_which_another_term_by_another_plan_begins(lived_renewed: Life) -> None:
+    """October is posted for five days, then renewed from the sixth on, and everything else comes later still."""
+    on_time = lived_renewed(in_order(ON_TIME), [False] * len(FACTS))
+    parts = on_time[-1].inputs["parts"]
+    assert isinstance(parts, list)
+    assert [part.get("plan_hash") for part in parts] == [EVERYTHING.plan_hash, None, None]
+    assert parts[1]["expiring"] != parts[0]["expiring"] == {}
+    late = lived_renewed(in_order([*FACTS][::-1]), [True] * len(FACTS))
+    assert late[-1].kind == "adjustment"
     assert lines_of(late) == lines_of(on_time)
 
 
