@@ -24,7 +24,7 @@ from api.store import Account, Trip, fetch_drives
 from api.texts import Line
 from api.trip_file import known_trip
 from portfolio.consent_store import purpose_named
-from portfolio.driver_store import MAP, claim, end_driver, fetch_drivers, name_driver
+from portfolio.driver_store import MAP, claim, end_driver, fetch_drivers, fetch_named_by, name_driver
 from pricing.policies import plan_of_month
 from scoring.features import sum_totals
 from scoring.score import Score, score_totals
@@ -69,6 +69,8 @@ def show_drives(request: Request, reader: Policyholder, database: Store) -> Resp
     own = [trip for trip in trips if trip.driver is not None]
     counted = [trip for trip in own if trip.excluded is None and trip.grade != "uncertified"]
     score = _score_of(database, counted) if counted else None
+    person_key = reader.person_key
+    named_by = [] if person_key is None else database.read("policy", lambda conn: fetch_named_by(conn, person_key))
     return page(
         request,
         "drives.html",
@@ -77,6 +79,7 @@ def show_drives(request: Request, reader: Policyholder, database: Store) -> Resp
         unclaimed=[trip_view.trip_row(trip, sight=Sight.NUMBERS) for trip in trips if trip.driver is None],
         km=wording.km(sum(trip.totals["distance_m"] for trip in counted)),
         score=None if score is None else wording.number(score.value),
+        named_by=", ".join(named_by),
     )
 
 

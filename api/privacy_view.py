@@ -16,7 +16,7 @@ from api.store import Account
 from api.wording import clock, day, local, long_day, money, words
 from api.zones import zones_of
 from portfolio.consent_store import purpose_named, standings
-from portfolio.driver_store import MAP, fetch_drivers
+from portfolio.driver_store import MAP, fetch_drivers, fetch_named_by
 from portfolio.erasure import waits_for
 from portfolio.erasure_store import fetch_locked, fetch_requests
 from portfolio.location_store import LOOK_REASONS, fetch_looks
@@ -97,11 +97,12 @@ def location_rows(database: Database, policy_keys: Sequence[UUID], zone: str) ->
 
 
 def consent_rows(database: Database, reader: Account, zone: str) -> list[dict[str, object]]:
-    """Every purpose with its words and where the person stands."""
+    """Every purpose with its words and where the person stands; beside what drivers agree to, who named them."""
     if reader.person_key is None:
         return []
     with database.role("policy") as conn:
         found = standings(conn, reader.person_key)
+        named_by = ", ".join(fetch_named_by(conn, reader.person_key))
     return [
         {
             "purpose": one.purpose.name,
@@ -109,6 +110,7 @@ def consent_rows(database: Database, reader: Account, zone: str) -> list[dict[st
             "words": one.purpose.words,
             "text_hash": one.purpose.text_hash,
             "granted": one.granted,
+            "named_by": named_by if one.purpose.name == MAP else "",
             "said": say("since {day}", day=day(local(one.said.said_at, zone))) if one.said else "",
         }
         for one in found

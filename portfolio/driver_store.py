@@ -26,6 +26,12 @@ _END_DRIVER = """
     update policy.policy_driver set until = greatest(since, %(as_of)s)
      where policy_key = %(policy_key)s and person_key = %(person_key)s and until is null
 """
+# Who is erased has no address, and no name to show.
+_NAMED_BY = """
+    select distinct p.name from policy.policy_driver d join policy.policy o using (policy_key)
+      join policy.person p on p.person_key = o.person_key
+     where d.person_key = %s and p.email is not null order by p.name
+"""
 _WAS_NAMED = "select exists (select from policy.policy_driver where policy_key = %s and person_key = %s)"
 _DRIVES = "select exists (select from policy.policy_driver where person_key = %s)"
 _TRIP = "select device_key, started_at, ended_at from telemetry.trip where trip_id = %s"
@@ -75,6 +81,11 @@ def end_driver(conn: Conn, policy_key: UUID, person_key: UUID, as_of: datetime) 
         return True
     row = conn.execute(_WAS_NAMED, (policy_key, person_key)).fetchone()
     return bool(row and row[0])
+
+
+def fetch_named_by(conn: Conn, person_key: UUID) -> list[str]:
+    """The names of the policyholders who named this person as a driver, now or before."""
+    return [str(row[0]) for row in conn.execute(_NAMED_BY, (person_key,)).fetchall()]
 
 
 def is_named_driver(conn: Conn, person_key: UUID) -> bool:

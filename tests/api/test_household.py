@@ -1,5 +1,6 @@
 """Two people, one car: a trip is whose who says so, and only they decide who sees its way. Zones, places, looks."""
 
+import re
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -130,6 +131,24 @@ def test_a_driver_who_is_taken_off_keeps_what_they_claimed_and_sees_nothing_afte
     assert household.anna.get(f"/api/v1/trips/{other}/track").json()["features"]  # hers alone again
     named = household.anna.post(drivers, json={"name": "Kim", "email": KIM}).json()
     assert [one["driver_id"] for one in named] == [kim["driver_id"]]
+
+
+def test_a_driver_sees_who_named_them_by_name_and_nothing_else(household: Household) -> None:
+    said, pages = "Named you as a driver: Anna Example.", ("/drives", "/privacy")
+    for page in pages:
+        text = household.kim.get(page).text
+        assert said in text
+        assert not {ANNA, POLICY_OF[ANNA]} & set(re.findall(r"[\w.@-]+", text))
+        assert "Named you as a driver" not in household.ben.get(page).text + household.anna.get(page).text
+    household.ben.post(f"/api/v1/policies/{POLICY_OF[BEN]}/drivers", json={"name": "Kim", "email": KIM})
+    (kim,) = household.anna.get(f"/api/v1/policies/{POLICY_OF[ANNA]}/drivers").json()
+    household.anna.delete(f"/api/v1/policies/{POLICY_OF[ANNA]}/drivers/{kim['driver_id']}")
+    for page in pages:  # whose car they drove before sees of it what they agree to
+        assert "Named you as a driver: Anna Example, Ben Example." in household.kim.get(page).text
+    with household.database.role("owner") as conn:
+        conn.execute("update policy.person set name = 'erased', email = null where email = %s", (ANNA,))
+    for page in pages:
+        assert "Named you as a driver: Ben Example." in household.kim.get(page).text
 
 
 def test_the_policyholder_sees_anothers_kilometres_and_score_and_a_map_by_their_consent(household: Household) -> None:
