@@ -52,8 +52,8 @@ def inside(text: str) -> str:
 
 
 def percent(share: float | Decimal, decimals: int = 0) -> str:
-    """A share (0 to 1) as `12 %`."""
-    return f"{number(100 * share, decimals)} %"
+    """A share (0 to 1) as `12 %`, on one line."""
+    return f"{number(100 * share, decimals)}\xa0%"
 
 
 def estimate(value: float, low: float, high: float, decimals: int = 0) -> str:

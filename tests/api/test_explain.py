@@ -31,7 +31,7 @@ def test_points_lead_from_a_typical_drivers_score_to_this_one() -> None:
     score = score_totals(TOTALS, PRIOR_MODEL)
     view = score_view(score, 10)
     assert view.reasons[0].name == "More than 20 km/h over the limit"
-    assert view.reasons[0].value == "10.0 % of the way"
+    assert view.reasons[0].value == "10.0\xa0% of the way"
     typical = score_of_frequency(PRIOR_MODEL.base_claims_per_100000_km, PRIOR_MODEL)
     speeding = next(reason for reason in score.reasons if reason.feature == "over_20_km_share")
     assert view.reasons[0].points == f"−{typical - typical * math.exp(-speeding.effect):.1f}"

@@ -269,7 +269,7 @@ def test_a_person_relabels_an_own_trip_by_page_and_by_api(world: World, client: 
     assert line["relabelled_m"] == trip["distance_m"]
     share = 100 * line["relabelled_m"] / line["driven_m"]
     assert share > 0
-    assert f'<td class="n">{share:.0f} %</td></tr>' in desk.get(f"/book?period={month}").text
+    assert f'<td class="n">{share:.0f}\xa0%</td></tr>' in desk.get(f"/book?period={month}").text
     back = client.put(f"/api/v1{address}/label", json={"label": "driver"}).json()
     assert (back["label"], back["excluded"]) == ("driver", None)
     assert client.get(f"/api/v1{address}").json() == trip

@@ -121,9 +121,9 @@ def test_numbers_money_dates_and_distances_follow_the_locale() -> None:
                 ]
             )
     assert said == [
-        ["−€1,234.50", "12.3\xa0km", "Sat 3 Oct", "3 October 2026", "17:05", "50\xa0km/h", "12.3 %"],
-        ["−1.234,50\xa0€", "12,3\xa0km", "Sa., 3. Okt.", "3. Oktober 2026", "17:05", "50\xa0km/h", "12,3 %"],
-        ["−€1,234.50", "7.7\xa0mi", "Sat, Oct 3", "October 3, 2026", "5:05\xa0PM", "31\xa0mph", "12.3 %"],
+        ["−€1,234.50", "12.3\xa0km", "Sat 3 Oct", "3 October 2026", "17:05", "50\xa0km/h", "12.3\xa0%"],
+        ["−1.234,50\xa0€", "12,3\xa0km", "Sa., 3. Okt.", "3. Oktober 2026", "17:05", "50\xa0km/h", "12,3\xa0%"],
+        ["−€1,234.50", "7.7\xa0mi", "Sat, Oct 3", "October 3, 2026", "5:05\xa0PM", "31\xa0mph", "12.3\xa0%"],
     ]
 
 

@@ -69,7 +69,7 @@ def test_the_figures_are_those_of_the_statements_and_claims(client: TestClient, 
     assert (month["claims"], month["assessed"], month["incurred"]) == ("2", "1", "120.00")
     assert month["driven_m"] == "40000"
     text = client.get("/portfolio").text
-    assert f"{100 * 120 / float(str(row[0])):.0f} %" in text
+    assert f"{100 * 120 / float(str(row[0])):.0f}\xa0%" in text
     years = 7 * 31 / 365
     assert f"{2 / years * 1000:,.0f} (" in text
     assert ">Urban<" in text
