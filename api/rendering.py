@@ -19,7 +19,7 @@ HERE = Path(__file__).parent
 STATIC = HERE / "static"
 SAID = (
     "money", "number", "percent", "km", "duration", "day", "long_day", "moment", "clock", "month", "words", "inside",
-    "event_name", "peak",
+    "at_start", "event_name", "peak",
 )  # fmt: skip
 
 

@@ -51,6 +51,11 @@ def inside(text: str) -> str:
     return text[:1].lower() + text[1:] if current().language == "en" else text
 
 
+def at_start(text: str) -> str:
+    """A name at the start of a line: its first letter large, the others as they are, for German nouns stay large."""
+    return text[:1].upper() + text[1:]
+
+
 def percent(share: float | Decimal, decimals: int = 0) -> str:
     """A share (0 to 1) as `12 %`, on one line."""
     return f"{number(100 * share, decimals)}\xa0%"

@@ -15,7 +15,7 @@ from api.worksheet_words import label_words, reason_words
 from tests.api.conftest import begin_session, sign_in
 from tests.api.messages import every_message, missing, unused
 from tests.api.unmarked import english_in, unmarked
-from tests.api.world import ANNA, BEN, POLICY_OF, World
+from tests.api.world import ANNA, BEN, DESK, POLICY_OF, World
 
 TEMPLATES = HERE / "templates"
 BOOK = f"/book/{POLICY_OF[ANNA]}"
@@ -125,6 +125,12 @@ def test_numbers_money_dates_and_distances_follow_the_locale() -> None:
         ["−1.234,50\xa0€", "12,3\xa0km", "Sa., 3. Okt.", "3. Oktober 2026", "17:05", "50\xa0km/h", "12,3\xa0%"],
         ["−€1,234.50", "7.7\xa0mi", "Sat, Oct 3", "October 3, 2026", "5:05\xa0PM", "31\xa0mph", "12.3\xa0%"],
     ]
+
+
+def test_a_name_at_the_start_of_a_line_keeps_its_nouns(client: TestClient) -> None:
+    sign_in(client, DESK)
+    client.cookies.set("wayrate_language", "de")
+    assert '<h2 id="contests">Wartet auf Entscheidung</h2>' in client.get("/contests").text
 
 
 def test_a_rate_a_mile_is_the_same_money() -> None:
