@@ -40,6 +40,7 @@ def test_browser_a_trip_of_nobody_is_claimed_and_its_begin_hidden(
     expect(page.get_by_text("Nobody has said yet who drove")).to_be_visible()
     assert drawn(page) == 0
     page.get_by_role("button", name="I drove").click()
+    page.get_by_role("button", name="It was not me").wait_for()
     whole = drawn(page)
     assert whole > 0
     trip = page.url
@@ -56,6 +57,7 @@ def test_browser_a_trip_of_nobody_is_claimed_and_its_begin_hidden(
     page.goto(trip)
     assert drawn(page) == whole
     page.get_by_role("button", name="It was not me: take it back").click()
+    expect(page.get_by_text("Nobody has said yet who drove")).to_be_visible()
     assert drawn(page) == 0  # of the time when two drove, and nobody's again
     assert watched.elsewhere() == []
 
