@@ -13,8 +13,9 @@ from api.device_errors import CodesWait, CoverOver, DeviceEnded, DeviceInUse, Un
 from api.device_link_store import DeviceLink, fetch_last_uploads, fetch_links
 from api.errors import NotFound
 from api.forms import check_session_form
+from api.home_view import policy_view
 from api.paging import Page, by
-from api.policy_file import own_policy
+from api.policy_file import own_policy, shown_of
 from api.problems import PROBLEMS
 from api.rendering import page
 from api.roles import Now, PolicyOwner, Store
@@ -90,12 +91,13 @@ def show_links(request: Request, policy_id: str, reader: PolicyOwner, database: 
     """The links of the policy, with the forms that make and end one."""
     with database.role("policy") as conn:
         policy = own_policy(conn, reader, policy_id)
+        plan = shown_of(conn, policy, now).plan
     links, heard = _links(database, policy)
     return page(
         request,
         "device_links.html",
         reader,
-        policy=policy,
+        policy=policy_view(policy, plan),
         links=[_shown(one, heard.get(one.device_key), policy.time_zone, now) for one in links],
         is_over=cover_span(policy)[1] <= now,
     )
