@@ -7,6 +7,7 @@ from pydantic import AfterValidator
 from pydantic_core import PydanticCustomError
 
 BREAKS = "\t\n\r"
+PASTED = "\u00ad\u200b\ufeff"  # where a word may break, and a mark of byte order: they come along with pasted prose
 JOINERS = "\u200c\u200d"  # Persian, the scripts of India and emoji are not written without them
 UNSHOWN = {"Cc", "Cf", "Co", "Cs", "Zl", "Zp"}  # controls, what turns or hides the text beside it, private signs
 
@@ -16,14 +17,16 @@ def unshown(text: str) -> str | None:
     if text.isprintable():
         return None
     hidden = (one for one in sorted(set(text)) if unicodedata.category(one) in UNSHOWN)
-    return next((one for one in hidden if one not in BREAKS + JOINERS), None)
+    return next((one for one in hidden if one not in BREAKS + PASTED + JOINERS), None)
 
 
 def _one_line(text: str) -> str:
-    if any(one in BREAKS for one in text):
-        raise PydanticCustomError("one_line", "Is one line: leave out the tab or line break")
+    if any(one in BREAKS + PASTED for one in text):
+        raise PydanticCustomError("one_line", "Is one line: leave out the tab, the line break or the hidden mark")
     return text
 
 
 Line = Annotated[str, AfterValidator(_one_line)]
-"""A name or a short reason: no line break, for it stands in a row of a table."""
+"""A name or a short reason: no line break, for it stands in a row of a table, and no mark that tells two names apart
+which look the same.
+"""

@@ -19,7 +19,7 @@ NAMES = [
     "Юлия", "نیما می\u200cخواهد", "שָׁלוֹם", "क्\u200dष", "张伟", "\u3000山田", "김민수", "Nguyễn Thị Ánh",
     "👩\u200d🔧", "\U0002ebf0",
 ]  # fmt: skip
-HIDDEN = ["\x00", "\x07", "\x1b[31m", "\x7f", "\x85", "\u202e", "\u2066", "\u200b", "\ufeff", "\u2028", "\ue000"]
+HIDDEN = ["\x00", "\x07", "\x1b[31m", "\x7f", "\x85", "\u202e", "\u2066", "\u2028", "\ue000"]
 DAY = {"effective_on": "2026-12-01", "pay_plan": "flat"}
 TYPED = [
     (ANNA, f"{POLICY}/drivers", {"email": "kim@example.org"}, "name"),
@@ -60,6 +60,7 @@ def answer(client: TestClient, path: str, sent: dict[str, object]) -> tuple[int,
 def test_names_of_any_script_are_shown(name: str) -> None:
     assert unshown(name) is None
     assert unshown(f"{name}\r\n\t{name}") is None
+    assert unshown(f"\ufeffIt was a pas\u00adsen\u00adger,\u200b {name}.") is None
 
 
 @pytest.mark.parametrize("sign", HIDDEN)
@@ -81,7 +82,7 @@ def test_a_name_and_a_short_reason_are_one_line(
     client: TestClient, own_world: World, email: str, path: str, sent: dict[str, object], field: str
 ) -> None:
     begin_session(client, own_world.database, email, ROLES[email])
-    for blank in ("\n", "\r", "\t"):
+    for blank in ("\n", "\r", "\t", "\u00ad", "\u200b", "\ufeff"):
         assert answer(client, path, sent | {field: f"Kim{blank}Example"}) == (422, field)
 
 
