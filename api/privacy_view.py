@@ -108,6 +108,7 @@ def consent_rows(database: Database, reader: Account, zone: str) -> list[dict[st
             "purpose": one.purpose.name,
             "title": say(one.purpose.title),
             "words": one.purpose.words,
+            "read_as": say(one.purpose.words),
             "text_hash": one.purpose.text_hash,
             "granted": one.granted,
             "named_by": named_by if one.purpose.name == MAP else "",

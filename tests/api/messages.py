@@ -70,7 +70,7 @@ TABLES: tuple[dict[str, str], ...] = (
     languages.UNITS, SHARING_TITLES, REASONS, dict(enumerate(contest_view.STATES.values())),
     problems.HTTP_TITLES, problems.HTTP_ADVICE, privacy_view.ACTS, privacy_view.READS, LOOK_REASONS,
     {str(key): text for key, text in erasure_routes.WAITS.items()},
-    {name: one.title for name, one in purposes().items()},
+    {name: one.title for name, one in purposes().items()}, {name: one.words for name, one in purposes().items()},
     dict(enumerate(erasure_routes.STATES.values())),
     book_view.COLUMNS, book_view.SCORES, book_view.QUALITIES, book_view.CHANGES, portfolio_routes.SEGMENT_NAMES,
     system_pages.STATE_NAMES, system_pages.COLUMNS, customer_view.CARE_WORDS, experiment_pages.DONE,

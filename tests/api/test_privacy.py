@@ -12,8 +12,10 @@ import pytest
 from fastapi.testclient import TestClient
 
 from api.app import create_api
+from portfolio.consent_store import purposes
 from pricing.agreements import assess_claim, keep_claim
 from tests.api.conftest import copied, sign_in
+from tests.api.unmarked import english_in
 from tests.api.world import ANNA, BEN, DESK, NOW, POLICY_OF, World
 from tests.storage.engine import week_of
 
@@ -111,3 +113,16 @@ def test_the_page_counts_down(client: TestClient) -> None:
     # Of 5 October, a Monday; the week's end is the 12th and 90 days later is 10 January. It is 3 November, 17:30.
     gone_on = week_of(datetime(2026, 10, 5, tzinfo=UTC)) + timedelta(days=7 + 90)
     assert f"in {(gone_on - datetime(2026, 11, 3, 17, 30, tzinfo=UTC)).days} days" in text
+
+
+def test_what_is_agreed_to_is_read_in_the_language_of_the_page_and_kept_in_its_own_words(client: TestClient) -> None:
+    sign_in(client, ANNA)
+    english = client.get("/privacy").text
+    german = client.get("/privacy", headers={"accept-language": "de"}).text
+    for purpose in purposes().values():
+        assert purpose.words in english
+        assert f'<span lang="en">{purpose.words}</span>' in german
+        assert german.count(f'value="{purpose.text_hash}"') == english.count(f'value="{purpose.text_hash}"') == 1
+    assert "Der Wortlaut, wie er festgehalten wird" in german
+    assert "Wir dürfen Ihnen zu Produkten, die Sie nicht haben, schreiben oder Sie anrufen." in german
+    assert english_in(german) == []
