@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cli.errors import NotFound, WrongLine
+from cli.errors import CannotWrite, NotFound, WrongLine
 
 if TYPE_CHECKING:
     from pricing.document import Block
@@ -13,15 +13,21 @@ if TYPE_CHECKING:
 
 
 def write_document(path: Path, title: str, blocks: Iterable["Block"]) -> None:
-    """Write `blocks` as HTML or PDF. Raises NotFound for any other kind of file."""
+    """Write `blocks` as HTML or PDF. Raises NotFound for any other kind of file, CannotWrite."""
     from pricing.document import as_html, as_pdf
 
-    if path.suffix == ".pdf":
-        path.write_bytes(as_pdf(title, blocks))
-    elif path.suffix == ".html":
-        path.write_text(as_html(title, blocks), "utf-8")
-    else:
+    if path.suffix not in (".pdf", ".html"):
         raise NotFound("kind of document", path.name, "its name must end with .html or .pdf")
+    content = as_pdf(title, blocks) if path.suffix == ".pdf" else as_html(title, blocks).encode()
+    write_file(path, content)
+
+
+def write_file(path: Path, content: bytes) -> None:
+    """Write what a command was asked for. Raises CannotWrite."""
+    try:
+        path.write_bytes(content)
+    except OSError as error:
+        raise CannotWrite(path, error.strerror or str(error)) from None
 
 
 def read_evaluation(path: Path, model: "tuple[RiskModel, str] | None") -> dict[str, Any]:

@@ -242,15 +242,21 @@ def _show_audit(found: dict[str, Any]) -> None:
 
 
 def _show(found: dict[str, Any]) -> None:
+    off = "-" if found["off_balance"] is None else f"{found['off_balance']:.4f}"
     typer.echo(
         f"{found['policies']:,} policies: {found['old_amount']} -> {found['new_amount']} {found['currency']} "
-        f"({found['change']:+.2%}); off-balance {found['off_balance']:.4f}"
+        f"({_percent(found['change'])}); off-balance {off}"
     )
     typer.echo(f"{found['pay_less']:,} pay less, {found['pay_the_same']:,} the same, {found['pay_more']:,} more")
     typer.echo("change at " + ", ".join(f"{at} %: {change:+.1%}" for at, change in found["change_quantiles"].items()))
     for name, rows in found["segments"].items():
         for row in rows:
-            sums = f"{row['policies']:>9,} {row['old_amount']:>16} {row['new_amount']:>16} {row['change']:>+8.2%}"
+            sums = f"{row['policies']:>9,} {row['old_amount']:>16} {row['new_amount']:>16} {_percent(row['change']):>8}"
             typer.echo(
                 f"{name + ': ' + row['level']:<36} {sums}  less {row['pay_less']:>8,}  more {row['pay_more']:>8,}"
             )
+
+
+def _percent(change: float | None) -> str:
+    """A change as text; there is none of nothing."""
+    return "-" if change is None else f"{change:+.2%}"

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from cli.documents import write_file
 from cli.errors import BadTime, NotFound
 from cli.options import AsOf, DataDir, database_of, messages, moment
 from cli.rate import plan_named
@@ -52,7 +53,7 @@ def fitted(
         loaded, digest, begun, version, _day(effective_from), own_claims=own_claims, surrogate=tables,
         score_model=weights,
     )  # fmt: skip
-    out.write_text(found.plan.content, "utf-8")
+    write_file(out, found.plan.content.encode())
     kept = f"; still the base plan's: {', '.join(found.kept)}" if found.kept else ""
     messages.print(f"Fitted: {', '.join(found.fitted)}{kept}. Rates are not fitted: `wayrate plan balance`. The hash:")
     if weights is not None:
@@ -92,7 +93,7 @@ def balance(
     from pricing.rating_book import read_rating_book
 
     found = balanced(plan_named(old), plan_named(plan), lambda compiled: read_rating_book(book, compiled), version)
-    out.write_text(found.plan.content, "utf-8")
+    write_file(out, found.plan.content.encode())
     messages.print(f"Rates times {found.scale:.6f}; off-balance {found.off_balance:.6f}. The hash:")
     typer.echo(found.plan.plan_hash)
 

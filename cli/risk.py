@@ -1,10 +1,10 @@
 """`wayrate fit`, `wayrate evaluate`, `wayrate monitor`: risk models of a book by its data contract."""
 
-import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 
 from cli.documents import write_document
 from cli.errors import NotFound
@@ -43,7 +43,7 @@ def fit(
     wanted: frozenset[fitting.Model] = frozenset({"glm"} if glm_only else {"glm", "boosted", "tables"})
     model = fitting.fit(read, learn, seed, wanted, lambda step: messages.print(f"{step} ..."))
     digest = artefact.save(model, out)
-    typer.echo(json.dumps(judging.described(model, digest), indent=2))
+    _print_json(judging.described(model, digest))
 
 
 def evaluate(
@@ -57,6 +57,7 @@ def evaluate(
     """Judge a model on the part of the book that it has not seen; print the figures as JSON."""
     from pricing.risk import artefact, fitting, judging
     from pricing.risk.book import read_book
+    from pricing.risk.errors import NothingToFit
 
     fitted, digest = artefact.load(model)
     whole = read_book(book, fitted.contract, fitted.levels)
@@ -68,9 +69,12 @@ def evaluate(
     if is_test.any():
         found["by_likeness"] = judging.by_likeness(learn, unseen, rates)
     if folds:
-        told = judging.out_of_fold(fitted, learn, lambda step: messages.print(f"{step} ..."))
-        found["out_of_fold"] = {name: judging.judged(learn, rate) for name, rate in told.items()}
-    typer.echo(json.dumps(found, indent=2))
+        try:
+            told = judging.out_of_fold(fitted, learn, lambda step: messages.print(f"{step} ..."))
+            found["out_of_fold"] = {name: judging.judged(learn, rate) for name, rate in told.items()}
+        except NothingToFit as refusal:
+            messages.print(f"Not judged out of fold: {escape(str(refusal))}.")
+    _print_json(found)
     if report is not None:
         from pricing.risk.report import report as blocks
 
@@ -90,8 +94,6 @@ def monitor(
     report: Report = None,
 ) -> None:
     """Follow a model over time on a book: A/E, calibration, drift by period; print the series as JSON."""
-    import msgspec
-
     from pricing.risk import artefact, fitting, judging, monitoring
     from pricing.risk.book import read_book
     from pricing.risk.contract import read_contract_for
@@ -107,8 +109,15 @@ def monitor(
     unseen = whole.only(is_test) if seen and is_test.any() else whole
     rate = next(iter(judging.frequency_rates(fitted, unseen).values()))
     found = monitoring.monitor(fitted, digest, unseen, rate, by)
-    typer.echo(json.dumps(msgspec.to_builtins(found), indent=2))
+    _print_json(found)
     if report is not None:
         from pricing.risk.monitoring_page import report as blocks
 
         write_document(report, f"Monitoring: {fitted.contract.name}", blocks(fitted.contract.name, found))
+
+
+def _print_json(found: Any) -> None:
+    """What is not known, and no number, is null."""
+    import msgspec
+
+    typer.echo(msgspec.json.format(msgspec.json.encode(found), indent=2).decode())

@@ -240,6 +240,9 @@ def _lift(found: dict[str, Any]) -> Iterator[Block]:
         f"On {found['rows']:,} rows and {found['claims']:,.0f} claims that the model has not seen (data "
         f"{found['data_digest'][:16]}); deviance of one mean rate {found['null_deviance']:.5f}."
     )
+    if not found["claims"]:
+        yield Text("None of these rows has a claim: how the model ranks and whether it is balanced is not judged.")
+        return
     for name, one in found["models"].items():
         yield Heading(3, name)
         yield Text(

@@ -38,14 +38,17 @@ def read_rating_book(path: Path, compiled_plan: CompiledPlan) -> RatingBook:
     `unmeasured_days`, `claims_per_100000_km` with `_low` and `_high`, or the `totals` from which the plan's own model
     predicts them, `tier`; of renewals `expiring_COVER`. Raises BadRatingBook.
     """
-    try:
-        table = pq.read_table(path)
-    except (pa.ArrowInvalid, OSError) as error:
-        raise BadRatingBook(path.name, None, "", "file", f"cannot be read as Parquet: {error}") from None
-    reader = _Reader(path.name, table, compiled_plan)
+    reader = _Reader(path.name, _table(path), compiled_plan)
     book = reader.book()
     reader.refuse_free_metres(book)
     return book
+
+
+def _table(path: Path) -> pa.Table:
+    try:
+        return pq.read_table(path)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise BadRatingBook(path.name, None, "", "file", f"cannot be read as Parquet: {error}") from None
 
 
 def rating_book_of(table: pa.Table, name: str, compiled_plan: CompiledPlan) -> RatingBook:
@@ -55,10 +58,10 @@ def rating_book_of(table: pa.Table, name: str, compiled_plan: CompiledPlan) -> R
 
 def read_groups(path: Path, column: str) -> NDArray[np.object_]:
     """The labels of a column, as text, one a policy. Raises BadRatingBook where it is not there or has holes."""
-    names = pq.read_schema(path).names
-    if column not in names:
-        raise BadRatingBook(path.name, None, "", column, f"no such column (it has {', '.join(names)})")
-    labels = pq.read_table(path, columns=[column]).column(column)
+    table = _table(path)
+    if column not in table.column_names:
+        raise BadRatingBook(path.name, None, "", column, f"no such column (it has {', '.join(table.column_names)})")
+    labels = table.column(column)
     if labels.null_count:
         raise BadRatingBook(path.name, None, "", column, f"is missing in {labels.null_count:,} rows")
     return np.array([str(one) for one in labels.to_pylist()], dtype=np.object_)

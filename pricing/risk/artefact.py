@@ -58,12 +58,15 @@ class _Envelope(msgspec.Struct, frozen=True):
 
 
 def save(model: RiskModel, path: Path) -> str:
-    """Write the model; returns its content hash."""
+    """Write the model; returns its content hash. Raises WrongArtefact where the file cannot be written."""
     content = msgspec.json.encode(model, order="deterministic")
     digest = hashlib.sha256(content).hexdigest()
     part = path.with_name(path.name + ".part")
-    part.write_bytes(msgspec.json.encode(_Envelope(FORMAT, digest, msgspec.Raw(content))))
-    part.replace(path)
+    try:
+        part.write_bytes(msgspec.json.encode(_Envelope(FORMAT, digest, msgspec.Raw(content))))
+        part.replace(path)
+    except OSError as error:
+        raise WrongArtefact(path, f"cannot be written: {error.strerror or error}") from None
     return digest
 
 

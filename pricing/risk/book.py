@@ -13,12 +13,13 @@ import pyarrow.parquet
 from numpy.typing import NDArray
 
 from pricing.risk.columns import Book, Claims
-from pricing.risk.contract import ClaimFile, Contract, Factor, PolicyFile
+from pricing.risk.contract import MOST, ClaimFile, Contract, Factor, PolicyFile
 from pricing.risk.errors import BadBook
 
 type Levels = dict[str, tuple[str, ...]]
 NO_LEVEL = ""
 DAY = np.dtype("datetime64[D]")
+MOST_POLICY = 2**53  # beyond it a double skips numbers
 DAYS_OF_A_YEAR, ONE_DAY_OVER = 365, 1  # an exposure is counted in years of 365 days or 365.25, and may be rounded
 
 
@@ -38,24 +39,27 @@ class Source:
 
     def numbers(self, field: str) -> NDArray[np.float64]:
         """A column as floats; null is NaN."""
-        try:
-            column = self.column(field).cast(pa.float64())
-        except pa.ArrowInvalid as error:
-            raise BadBook(self.name, "", field, f"holds no numbers: {error}") from None
+        column = self._cast(field, pa.float64(), "numbers")
         return np.asarray(column.to_numpy(zero_copy_only=False), dtype=np.float64)
+
+    def texts(self, field: str) -> Any:
+        """A column as texts; null stays null."""
+        return self._cast(field, pa.string(), "texts")
 
     def days(self, field: str) -> NDArray[np.datetime64]:
         """A column as days; null is NaT."""
+        return np.asarray(self._cast(field, pa.date32(), "days").to_numpy(zero_copy_only=False)).astype(DAY)
+
+    def _cast(self, field: str, wanted: pa.DataType, what: str) -> Any:
         try:
-            column = self.column(field).cast(pa.date32())
+            return self.column(field).cast(wanted)
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-            raise BadBook(self.name, "", field, f"holds no days: {error}") from None
-        return np.asarray(column.to_numpy(zero_copy_only=False)).astype(DAY)
+            raise BadBook(self.name, "", field, f"holds no {what}: {error}") from None
 
     def policies(self, field: str) -> NDArray[np.int64]:
         """Policy numbers: whole, and none missing."""
         numbers = self.numbers(field)
-        bad = np.flatnonzero(~np.isfinite(numbers) | (numbers != np.floor(numbers)))
+        bad = np.flatnonzero(~(np.abs(numbers) <= MOST_POLICY) | (numbers != np.floor(numbers)))
         if len(bad):
             raise BadBook(self.name, "", field, f"row {bad[0] + 1}: {numbers[bad[0]]} is no policy number")
         return numbers.astype(np.int64)
@@ -69,6 +73,8 @@ def read_book(folder: Path, contract: Contract, levels: Levels | None = None) ->
     policy_path = folder if folder.is_file() else folder / contract.policies.file
     source, digest = _source(policy_path)
     policy = source.policies(contract.policies.policy)
+    if not len(policy):
+        raise BadBook(source.name, "", contract.policies.policy, "the file has no row")
     exposure, counted = _exposure_and_claims(source, contract.policies, policy)
     starts_on, ends_on = _periods(source, contract.policies, policy)
     if starts_on is not None:
@@ -88,6 +94,8 @@ def read_book(folder: Path, contract: Contract, levels: Levels | None = None) ->
             problem = f"says fewer claims than {claim_source.name} has of the row"
             _refuse_first(source, policy, found > counted, contract.policies.claims, problem)
     km = _distance(source, contract.policies, policy)
+    if not keep.any():
+        raise BadBook(source.name, "", "factor", "every row is left out: each lacks the value of a factor")
     claims = np.minimum(counted, contract.policies.claims_at_most or np.inf)
     book = Book(policy, exposure, claims, starts_on, values, levels_found, amounts, digest, ends_on, km)
     return book if keep.all() else book.only(keep)
@@ -178,7 +186,7 @@ def _number(
     value = source.numbers(field)
     if factor.per_year:
         value = value / exposure
-    _refuse_first(source, policy, np.isinf(value), field, "is infinite")
+    _refuse_first(source, policy, np.abs(value) > MOST, field, f"is infinite, or beyond {MOST:,.0f}")
     if factor.lowest is not None:
         _refuse_first(source, policy, value < factor.lowest, field, f"is below {factor.lowest}")
     if factor.highest is not None:
@@ -192,7 +200,7 @@ def _number(
 def _coded(
     source: Source, factor: Factor, field: str, policy: NDArray[np.int64], known: tuple[str, ...]
 ) -> tuple[NDArray[np.float64], tuple[str, ...]]:
-    encoded = pc.dictionary_encode(source.column(field).cast(pa.string()))
+    encoded = pc.dictionary_encode(source.texts(field))
     names = encoded.dictionary.to_pylist()
     codes = np.asarray(encoded.indices.cast(pa.float64()).to_numpy(zero_copy_only=False))
     levels = known or tuple(sorted(name for name in names if name != NO_LEVEL))
@@ -213,16 +221,19 @@ def _coded(
 def _claims(source: Source, declared: ClaimFile, policy: NDArray[np.int64], starts_on: Any, ends_on: Any) -> Claims:
     """Each claim's row in the book and amount (NaN: unknown); refused without its policy or outside its cover."""
     for field, wanted in declared.only.items():
-        matches = pc.equal(source.column(field).cast(pa.string()), wanted)
+        matches = pc.equal(source.texts(field), wanted)
         source = Source(source.name, source.table.filter(matches))
     of_policy = source.policies(declared.policy)
     if declared.claim is not None:
-        first = np.unique(np.array(source.column(declared.claim).to_pylist(), dtype=str), return_index=True)[1]
+        number = source.texts(declared.claim)
+        _refuse_first(source, of_policy, np.asarray(number.is_null()), declared.claim, "is missing")
+        first = np.unique(np.array(number.to_pylist(), dtype=str), return_index=True)[1]
         again = np.ones(len(of_policy), dtype=bool)
         again[first] = False
         _refuse_first(source, of_policy, again, declared.claim, "stands in a row before: one row a claim")
     amount = source.numbers(declared.amount) * declared.amount_unit
     _refuse_first(source, of_policy, amount < 0, declared.amount, "is negative")
+    _refuse_first(source, of_policy, amount > MOST, declared.amount, f"is infinite, or beyond {MOST:,.0f}")
     order = np.argsort(policy, kind="stable") if starts_on is None else np.lexsort((starts_on, policy))
     ordered = policy[order]
     first = np.searchsorted(ordered, of_policy)

@@ -13,6 +13,7 @@ import numpy as np
 
 from pricing.risk.columns import Book, Floats, Ints, Mask, folds_of
 from pricing.risk.contract import Boosting, Contract
+from pricing.risk.errors import NothingToFit
 from pricing.risk.recalibration import Curve, recalibrated
 
 type Objective = Literal["poisson", "gamma", "tweedie"]
@@ -59,7 +60,12 @@ def fit_with_rates(
     seed: int,
     offset: Floats | None = None,
 ) -> tuple[Boosted, Floats]:
-    """The bag, and what `rate` gives of the rows that it was fitted on: they are predicted to balance it."""
+    """The bag, and what `rate` gives of the rows that it was fitted on: they are predicted to balance it.
+
+    Raises NothingToFit where nothing happened in these rows.
+    """
+    if not response.any():
+        raise NothingToFit(f"{objective} trees", "no claim in the rows that they, or one of their folds, learn from")
     settings = contract.boosting
     factors = tuple(factor.name for factor in contract.factors)
     columns = matrix(factors, book)
@@ -129,7 +135,7 @@ def _rounds(parameters: dict[str, Any], rows: _Rows, fold: Ints, settings: Boost
     import lightgbm  # noqa: PLC0415
 
     found = []
-    for number in range(min(settings.folds, 2)):  # two of the folds: rounds are no fine matter
+    for number in folds_held(fold)[:2]:  # two of the folds: rounds are no fine matter
         learn = rows.dataset(fold != number)
         trained = lightgbm.train(
             {**parameters, "seed": seed},
@@ -140,6 +146,14 @@ def _rounds(parameters: dict[str, Any], rows: _Rows, fold: Ints, settings: Boost
         )
         found.append(trained.best_iteration)
     return max(1, round(float(np.mean(found))))
+
+
+def folds_held(fold: Ints) -> Ints:
+    """The folds that hold a row. Raises NothingToFit where all rows are in one."""
+    held = np.unique(fold)
+    if len(held) < 2:
+        raise NothingToFit("folds", "all rows fall into one fold: there are too few policies to learn from the others")
+    return held
 
 
 def _predict(model: Boosted, columns: Floats) -> Floats:
@@ -166,7 +180,7 @@ def fit_folds(model: Boosted, contract: Contract, book: Book, seed: int) -> Iter
     settings = msgspec.structs.replace(contract.boosting, rounds=model.rounds, bag=1)
     once = msgspec.structs.replace(contract, boosting=settings)
     fold = folds_of(book.policy, settings.folds, seed)
-    for number in range(settings.folds):
+    for number in folds_held(fold):
         rest = book.only(fold != number)
         observed = rest.claims / rest.exposure_years
         yield fold == number, fit_boosted(model.objective, once, rest, observed, rest.exposure_years, seed)

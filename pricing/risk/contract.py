@@ -1,15 +1,24 @@
 """The data contract: which columns of an insurer's files are exposure, claims and factors, and what they may hold."""
 
 from datetime import date
+from math import isfinite
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
+from msgspec import Meta
 
 from pricing.risk.errors import BadContract
 
 type Kind = Literal["numeric", "categorical"]
 type Missing = Literal["refuse", "level", "leave_out"]
+MOST = 1e15  # of any number: infinity would be lost where a model is kept
+type Positive = Annotated[float, Meta(gt=0, le=MOST)]
+type NotNegative = Annotated[float, Meta(ge=0, le=MOST)]
+type Share = Annotated[float, Meta(gt=0, le=1)]
+type Whole = Annotated[int, Meta(ge=0)]
+type AtLeastOne = Annotated[int, Meta(ge=1)]
+type AtLeastTwo = Annotated[int, Meta(ge=2)]
 
 
 class PolicyFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -21,8 +30,8 @@ class PolicyFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     claims: str
     starts_on: str | None = None
     ends_on: str | None = None
-    claims_at_most: float | None = None  # more are counted as this many
-    exposure_at_most: float | None = None
+    claims_at_most: Positive | None = None  # more are counted as this many
+    exposure_at_most: Positive | None = None
     distance_km: str | None = None  # measured in the row: how much is known of how it was driven
 
 
@@ -32,11 +41,11 @@ class ClaimFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     file: str
     policy: str
     amount: str
-    amount_unit: float = 1.0  # 0.01 when amounts are in cents
+    amount_unit: Positive = 1.0  # 0.01 when amounts are in cents
     claim: str | None = None
     occurred_on: str | None = None
     only: dict[str, str] = {}  # column = value: the claims that count
-    large_above: float | None = None  # what is above goes to a loading, not to the severity model
+    large_above: Positive | None = None  # what is above goes to a loading, not to the severity model
 
 
 class Factor(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -54,7 +63,7 @@ class Factor(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     highest: float | None = None
     log: bool = False
     per_year: bool = False  # the column is divided by exposure
-    knots: int = 0
+    knots: Whole = 0
     bands: tuple[float, ...] = ()
     monotone: Literal["rising", "falling"] | None = None
     missing: Missing = "refuse"
@@ -75,25 +84,25 @@ class Split(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Boosting(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Settings of LightGBM; `rounds` 0 are found by folds of the learn part."""
 
-    learning_rate: float = 0.05
-    leaves: int = 32
-    least_rows: int = 200
-    rows_share: float = 0.75
-    factors_share: float = 0.7
-    ridge: float = 1.0
-    rounds: int = 0
-    most_rounds: int = 2000
-    bag: int = 1  # models of different seeds whose rates are averaged
-    folds: int = 4
+    learning_rate: Positive = 0.05
+    leaves: AtLeastTwo = 32
+    least_rows: Whole = 200
+    rows_share: Share = 0.75
+    factors_share: Share = 0.7
+    ridge: NotNegative = 1.0
+    rounds: Whole = 0
+    most_rounds: AtLeastOne = 2000
+    bag: AtLeastOne = 1  # models of different seeds whose rates are averaged
+    folds: AtLeastTwo = 4
 
 
 class Tables(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Settings of the surrogate tariff."""
 
-    bands: int = 24  # at most, of a numeric factor alone
-    pair_bands: int = 10  # at most, of a numeric factor in a table of two
-    pairs: int = 8  # at most, tables of two factors
-    prior_claims: float = 2.0  # expected claims at which a cell is believed by half
+    bands: AtLeastOne = 24  # at most, of a numeric factor alone
+    pair_bands: AtLeastOne = 10  # at most, of a numeric factor in a table of two
+    pairs: Whole = 8  # at most, tables of two factors
+    prior_claims: Positive = 2.0  # expected claims at which a cell is believed by half
 
 
 class Contract(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -104,7 +113,7 @@ class Contract(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     factors: tuple[Factor, ...] = msgspec.field(name="factor")
     claims: ClaimFile | None = None
     interactions: tuple[tuple[str, str], ...] = ()
-    pool_below_years: float = 0.0  # levels of less exposure share one coefficient
+    pool_below_years: NotNegative = 0.0  # levels of less exposure share one coefficient
     test: Split | None = None
     boosting: Boosting = Boosting()
     tables: Tables = Tables()
@@ -143,9 +152,12 @@ def _problem(contract: Contract) -> str | None:
     names = [factor.name for factor in contract.factors]
     unknown = {name for pair in contract.interactions for name in pair} - set(names)
     test = contract.test
+    pairs = [frozenset(pair) for pair in contract.interactions]
     broken = {
         "factor: there must be at least one, and each name once": not names or len(set(names)) < len(names),
         f"interactions: no factor {', '.join(sorted(unknown))}": bool(unknown),
+        "interactions: each is of two factors, and stands once": len(set(pairs)) < len(pairs)
+        or any(len(pair) < 2 for pair in pairs),
         "policies: starts_on and ends_on go together": bool(contract.policies.starts_on)
         != bool(contract.policies.ends_on),
         "test: the remainder must be from 0 to below the modulus": test is not None
@@ -164,7 +176,13 @@ def _problem(contract: Contract) -> str | None:
 def _factor_problem(factor: Factor) -> str | None:
     shaped = factor.bands or factor.knots or factor.log or factor.monotone
     broken = {
-        "bands must rise": list(factor.bands) != sorted(set(factor.bands)),
+        "it has no name": not factor.name,
+        "bands must rise, and be numbers": list(factor.bands) != sorted(set(factor.bands))
+        or not all(map(isfinite, factor.bands)),
+        "lowest must not be above highest": factor.lowest is not None
+        and factor.highest is not None
+        and not factor.lowest <= factor.highest,
+        "levels must be texts, each once": "" in factor.levels or len(set(factor.levels)) < len(factor.levels),
         "bands, knots, log and monotone are for numeric factors": factor.kind == "categorical" and bool(shaped),
         "bands or knots, not both": bool(factor.bands) and bool(factor.knots),
     }

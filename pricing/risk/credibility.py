@@ -87,9 +87,12 @@ class BuhlmannStraub(msgspec.Struct, frozen=True):
 def fit_buhlmann_straub(policy: Ints, value: Floats, weight: Floats) -> BuhlmannStraub:
     """The unbiased estimators (Buhlmann and Gisler 2005, 4.8) of `value` per period with its weight, several a policy.
 
-    Rows without a value (NaN) or weight are left out. The mean is the credibility-weighted one.
+    Rows without a value (NaN) or weight are left out. The mean is the credibility-weighted one; NaN where nothing was
+    seen, as the variance within is where no policy has two periods.
     """
     seen = ~np.isnan(value) & (weight > 0)
+    if not seen.any():
+        return BuhlmannStraub(float("nan"), float("nan"), 0.0)
     _, number = np.unique(policy[seen], return_inverse=True)
     x, w = value[seen], weight[seen]
     total, periods = np.bincount(number, weights=w), np.bincount(number)

@@ -93,7 +93,7 @@ def fit(contract: Contract, learn: Book, seed: int, wanted: frozenset[Model], sa
             metrics |= _learned("tables", learn, tables.rate(tariff, learn))
     say("severity, credibility")
     of_claims = amounts(contract, learn)
-    severity, severity_trees = _severity(contract, of_claims, seed, trees=boosted is not None)
+    severity, severity_trees = _severity(contract, of_claims, seed, say, trees=boosted is not None)
     return RiskModel(
         contract,
         learn.levels,
@@ -145,13 +145,17 @@ def _unseen(name: str, book: Book, rate: Floats) -> dict[str, float]:
 
 
 def _severity(
-    contract: Contract, of_claims: Severity | None, seed: int, *, trees: bool
+    contract: Contract, of_claims: Severity | None, seed: int, say: Say, *, trees: bool
 ) -> tuple[glm.Glm | None, Boosted | None]:
-    """Gamma models of the capped amounts; None where they are too few."""
+    """Gamma models of the capped amounts; None where they are too few, and, said why, where they are all alike."""
     if of_claims is None or len(of_claims.amount) < FEWEST_AMOUNTS:
         return None, None
     book, each = of_claims.book, np.ones(len(of_claims.amount))
-    model = glm.select("gamma", terms_of(contract, book), book, of_claims.amount, each)
+    try:
+        model = glm.select("gamma", terms_of(contract, book), book, of_claims.amount, each)
+    except NothingToFit as refusal:
+        say(str(refusal))
+        return None, None
     if not trees:
         return model, None
     own_rounds = msgspec.structs.replace(contract, boosting=msgspec.structs.replace(contract.boosting, rounds=0))

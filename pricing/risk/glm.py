@@ -76,6 +76,8 @@ def fit_glm(
             model.fit(matrix, response, sample_weight=weight, offset=offset)
         except glum_convergence() as warning:
             raise NothingToFit(f"{family} model", f"did not converge: {warning}") from None
+        except (ValueError, np.linalg.LinAlgError) as error:  # responses all alike, columns that say the same
+            raise NothingToFit(f"{family} model", f"cannot be estimated: {error}") from None
     linear = model.intercept_ + matrix @ model.coef_ + (0 if offset is None else offset)
     covariance = sandwich(
         family, matrix, response, np.exp(linear), weight, book.policy if clusters is None else clusters

@@ -36,7 +36,8 @@ def out_of_fold(model: RiskModel, learn: Book, say: Say) -> dict[str, Floats]:
     """Rates of the learn part by models that have not seen the policy: each fold by a fit on the others.
 
     With the model's own rounds and factors of the GLM, and one model a fold instead of a bag; whether a curve
-    recalibrates a fold, and which, is learned on the other folds' rates alone.
+    recalibrates a fold, and which, is learned on the other folds' rates alone. Raises NothingToFit where a fold leaves
+    too few claims.
     """
     result: dict[str, Floats] = {}
     if model.boosted is not None:
@@ -44,7 +45,7 @@ def out_of_fold(model: RiskModel, learn: Book, say: Say) -> dict[str, Floats]:
     if model.glm is not None:
         result["glm"] = np.empty(len(learn))
         fold = folds_of(learn.policy, model.contract.boosting.folds, model.card.seed)
-        for number in np.unique(fold):
+        for number in boosting.folds_held(fold):
             rest = learn.only(fold != number)
             observed = rest.claims / rest.exposure_years
             refitted = glm.fit_glm("poisson", model.glm.terms, rest, observed, rest.exposure_years)

@@ -48,11 +48,13 @@ def gamma_deviance(actual: Floats, expected: Floats, weight: Floats) -> float:
 
 
 def lorenz(rank_by: Floats, actual: Floats, weight: Floats) -> Curve:
-    """The Lorenz curve: rows from the lowest predicted rate to the highest; ties go together."""
+    """The Lorenz curve: rows from the lowest predicted rate to the highest; ties go together. NaN where nothing
+    happened.
+    """
     order = np.argsort(rank_by, kind="stable")
     last = np.append(np.flatnonzero(np.diff(rank_by[order])), len(order) - 1)
     x, y = np.cumsum(weight[order])[last], np.cumsum(actual[order])[last]
-    return Curve(np.append(0.0, x / x[-1]), np.append(0.0, y / y[-1]))
+    return Curve(np.append(0.0, x / x[-1]), np.append(0.0, y / (y[-1] or np.nan)))
 
 
 def gini(rank_by: Floats, actual: Floats, weight: Floats) -> float:
@@ -96,11 +98,15 @@ def deciles(actual: Floats, expected: Floats, weight: Floats) -> tuple[Group, ..
 
 
 def double_lift(actual: Floats, ours: Floats, theirs: Floats, weight: Floats) -> list[dict[str, float]]:
-    """Tenths of the exposure by ours / theirs: the actual rate, and what each of the two says of it."""
+    """Tenths of the exposure by ours / theirs: the actual rate, and what each of the two says of it. One that ties left
+    empty is not there.
+    """
     group = quantile_groups(ours / theirs, weight, 10)
     sums = [np.bincount(group, weights=column) for column in (actual, ours, theirs, weight)]
     return [
-        {"actual": float(a / w), "ours": float(o / w), "theirs": float(t / w)} for a, o, t, w in zip(*sums, strict=True)
+        {"actual": float(a / w), "ours": float(o / w), "theirs": float(t / w)}
+        for a, o, t, w in zip(*sums, strict=True)
+        if w > 0
     ]
 
 
@@ -134,12 +140,13 @@ def calibration(actual: Floats, expected: Floats, weight: Floats) -> Calibration
 
 
 def recalibration_slope(actual: Floats, expected: Floats, log_rate: Floats) -> tuple[float, float]:
-    """b of log mu = a + b log(rate) + log(exposure) and its standard error, by Newton; nan where all rates are one.
+    """b of log mu = a + b log(rate) + log(exposure) and its standard error, by Newton; nan where all rates are one, or
+    nothing happened.
 
     `expected` holds exposure and rate, so b = 1 where it is right.
     """
     centred = log_rate - log_rate.mean()
-    if not np.any(np.abs(centred) > 1e-12):
+    if not np.any(np.abs(centred) > 1e-12) or not actual.any():
         return float("nan"), float("nan")
     step, information = np.zeros(2), np.eye(2)
     for _ in range(12):

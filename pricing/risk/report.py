@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from functools import partial
+from math import isnan
 from typing import Any
 
 import msgspec
@@ -26,13 +27,17 @@ def report(
     """The report on rows of `book` with their `rates`, the preferred first; `found` is `judging.evaluation`'s."""
     preferred = next(iter(rates))
     expected = rates[preferred] * book.exposure_years
+    learned = "by_likeness" not in found and book.digest == model.card.data_digest
+    whose = "learned from, for the contract keeps no test part" if learned else "did not see"
     yield Heading(1, model.contract.name)
     yield Text(
         f"Model {digest[:16]}, fitted on data {model.card.data_digest[:16]} with seed "
         f"{model.card.seed}; measured on {len(book):,} rows, {book.exposure_years.sum():,.0f} years, "
-        f"{book.claims.sum():,.0f} claims that it did not see. One mean rate has a deviance of "
+        f"{book.claims.sum():,.0f} claims that it {whose}. One mean rate has a deviance of "
         f"{found['null_deviance']:.5f}."
     )
+    if not found["claims"]:
+        yield Text("None of these rows has a claim: how the rates rank them, and what they are off by, is not judged.")
     yield _metrics(found["models"])
     yield from _likeness(found.get("by_likeness"))
     yield figure("Lorenz curves", lambda axes: _lorenz(axes, book, rates))
@@ -81,10 +86,11 @@ def _likeness(found: dict[str, Any] | None) -> Iterator[Block]:
 
 def _calibration(found: dict[str, Any], name: str) -> Iterator[Block]:
     one = found["calibration"]
+    slope = "not known: nothing happened, or all rates are one" if isnan(one["slope"]) else f"{one['slope']:.3f}"
     yield Heading(2, f"Calibration: {name}")
     yield Text(
         f"Whole: actual over expected {one['balance']['ratio']:.4f} ({one['balance']['low']:.4f} to "
-        f"{one['balance']['high']:.4f}). Slope of the logarithm of the rate {one['slope']:.3f} (1: neither too spread "
+        f"{one['balance']['high']:.4f}). Slope of the logarithm of the rate {slope} (1: neither too spread "
         f"nor too flat). An isotonic recalibration would win {one['miscalibration']:.5f} of deviance, some of it by "
         f"chance; the rates win {one['discrimination']:.5f} over one mean rate."
     )
@@ -143,7 +149,8 @@ def _severity(found: dict[str, Any] | None) -> Iterator[Block]:
     if found["models"]:
         yield _metrics(found["models"])
     else:
-        yield Text("No model of what a claim costs was fitted: too few of the claims learned from have an amount.")
+        why = "too few of the claims learned from have an amount, or all have the same"
+        yield Text(f"No model of what a claim costs was fitted: {why}.")
 
 
 def by_factor(model: RiskModel, book: Book, expected: Floats) -> dict[str, tuple[Group, ...]]:
@@ -220,6 +227,9 @@ def _dependence(model: RiskModel, book: Book) -> Iterator[Block]:
     yield figure("What moves the rate", bars)
     sample = few.take(np.linspace(0, len(few) - 1, min(len(few), 2000)).astype(np.intp))
     for name in names:
+        if np.isnan(sample.values[name]).all():
+            yield Text(f"{name}: no row has a value, so there is no curve.")
+            continue
         yield figure(name, partial(_curve, model=model, sample=sample, name=name))
 
 
@@ -242,7 +252,10 @@ def _metrics(found: dict[str, dict[str, Any]]) -> Rows:
     names = [name for name, value in next(iter(found.values())).items() if isinstance(value, float)]
     return Rows(
         ["model", *(name.replace("_", " ") for name in names)],
-        [[name, *(f"{values[one]:.5g}" for one in names)] for name, values in found.items()],
+        [
+            [name, *("-" if isnan(values[one]) else f"{values[one]:.5g}" for one in names)]
+            for name, values in found.items()
+        ],
     )
 
 

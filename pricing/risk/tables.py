@@ -129,6 +129,8 @@ def _axis(name: str, book: Book, most: int) -> Axis:
         return Axis(name, levels=book.levels[name])
     value = book.values[name]
     known = ~np.isnan(value)
+    if not known.any():
+        return Axis(name)
     order = np.argsort(value[known], kind="stable")
     share = np.cumsum(book.exposure_years[known][order])
     cuts = value[known][order][np.searchsorted(share, share[-1] * np.arange(1, most) / most)]

@@ -1,6 +1,7 @@
 """What a change of plan is, and what it does to a book."""
 
 import json
+import tomllib
 from decimal import Decimal as D  # noqa: N817
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from typer.testing import CliRunner
 
 from cli.main import app
 from pricing.plan_change import Difference, differences
+from pricing.plan_text import toml_text
 from pricing.policies import packaged_plan
 from tests.pricing.rating_books import write_book
 
@@ -74,6 +76,30 @@ def test_the_impact_adds_up_and_names_who_pays(tmp_path: Path) -> None:
         assert rated.exit_code == 0
         assert sum(pq.read_table(out).column("amount").to_pylist()) == D(found[name])
     assert "off-balance" in run("impact", "wayrate-2026", tmp_path / "new.toml", tmp_path / "book.parquet")[1]
+
+
+def test_the_impact_of_a_change_from_nothing_or_to_it_is_shown(tmp_path: Path) -> None:
+    book = tmp_path / "book.parquet"
+    write_book(book, packaged_plan(), 50, 8)
+    content = tomllib.loads(SHIPPED) | {"minimum_premium": "0", "fee": "0"}
+    for cover in content["covers"].values():
+        cover |= {"per_day": "0", "standard_per_km": "0"}
+        for road in cover["per_km"].values():
+            road.update(dict.fromkeys(road, "0"))
+    (tmp_path / "free.toml").write_text(toml_text(content))
+    for old, new in (("wayrate-2026", tmp_path / "free.toml"), (tmp_path / "free.toml", "wayrate-2026")):
+        code, said = run("impact", old, new, book)
+        assert code == 0, said
+        assert "off-balance -" in said or "(-); off-balance 0.0000" in said
+
+
+def test_a_page_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    write_book(tmp_path / "book.parquet", packaged_plan(), 9, 8)
+    nowhere = tmp_path / "none" / "file"
+    words = ("--old", "wayrate-2026", "--book", tmp_path / "book.parquet", "--version", "3")
+    assert "cannot write" in run("balance", "wayrate-2026", *words, "-o", nowhere)[1]
+    book = tmp_path / "book.parquet"
+    assert "cannot write" in run("impact", "wayrate-2026", "wayrate-2026", book, "--out", f"{nowhere}.html")[1]
 
 
 def test_a_name_that_is_no_plan_says_which_there_are() -> None:

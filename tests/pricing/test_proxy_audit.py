@@ -89,3 +89,6 @@ def test_labels_and_claims_are_refused_by_field(tmp_path: Path) -> None:
         read_claims(path, "claims")
     with pytest.raises(BadRatingBook, match="no such column"):
         read_groups(path, "religion")
+    path.write_text("group,claims")
+    with pytest.raises(BadRatingBook, match="cannot be read as Parquet"):
+        read_groups(path, "group")

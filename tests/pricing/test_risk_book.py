@@ -1,8 +1,11 @@
 """A book that breaks its contract is refused with file, policy and field; nothing is fitted."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from pricing.risk import artefact
@@ -111,6 +114,13 @@ def test_a_column_that_is_not_there_is_named_with_those_that_are(tmp_path: Path)
         ('[[factor]]\nname = "a"\nbands = [1]\nknots = 2', "bands or knots"),
         ('[[factor]]\nname = "a"\nkind = "categorical"\nknots = 2', "numeric factors"),
         ('[[factor]]\nname = "a"\nknot = 2', "knot"),
+        ('[[factor]]\nname = "a"\nbands = [nan]', "factor a: bands must rise, and be numbers"),
+        ('[[factor]]\nname = "a"\nlowest = 2.0\nhighest = 1.0', "factor a: lowest must not be above highest"),
+        ('[[factor]]\nname = "a"\nkind = "categorical"\nlevels = ["x", "x"]', "factor a: levels must be texts"),
+        ('[[factor]]\nname = ""', "it has no name"),
+        ('[[factor]]\nname = "a"\nknots = -1', r"knots"),
+        ("[tables]\nprior_claims = 0.0", r"> 0.0 - at `\$.tables.prior_claims`"),
+        ("[tables]\nprior_claims = inf", r"\$.tables.prior_claims"),
     ],
 )
 def test_a_contract_that_cannot_be_names_its_place(tmp_path: Path, line: str, problem: str) -> None:
@@ -118,6 +128,73 @@ def test_a_contract_that_cannot_be_names_its_place(tmp_path: Path, line: str, pr
     path.write_text(CONTRACT.replace("[boosting]", f"{line}\n[boosting]"))
     with pytest.raises(BadContract, match=problem):
         read_contract(path)
+
+
+@pytest.mark.parametrize(
+    ("line", "instead", "place"),
+    [
+        ("folds = 2", "folds = 1", "boosting.folds"),
+        ("rounds = 40", "rounds = -3", "boosting.rounds"),
+        ("leaves = 6", "leaves = 1", "boosting.leaves"),
+        ("leaves = 6", "bag = 0", "boosting.bag"),
+        ("leaves = 6", "rows_share = 1.5", "boosting.rows_share"),
+        ("leaves = 6", "ridge = -1.0", "boosting.ridge"),
+        ("leaves = 6", "learning_rate = 0.0", "boosting.learning_rate"),
+        ("large_above = 50000", "large_above = -5", "claims.large_above"),
+        ("large_above = 50000", "amount_unit = nan", "claims.amount_unit"),
+        ('claims = "claims"', 'claims = "claims"\nexposure_at_most = -1.0', "policies.exposure_at_most"),
+        ('name = "test"', 'name = "test"\ninteractions = [["km", "town"], ["town", "km"]]', "interactions: each"),
+        ('name = "test"', 'name = "test"\ninteractions = [["km", "km"]]', "interactions: each"),
+    ],
+)
+def test_a_setting_out_of_its_bounds_names_its_place(tmp_path: Path, line: str, instead: str, place: str) -> None:
+    path = tmp_path / "contract.toml"
+    assert line in CONTRACT
+    path.write_text(CONTRACT.replace(line, instead, 1))
+    with pytest.raises(BadContract, match=place):
+        read_contract(path)
+
+
+@pytest.mark.parametrize(
+    ("file", "field", "value", "problem"),
+    [
+        ("policies", "years", [1.0], "holds no numbers"),
+        ("policies", "years", datetime(2025, 1, 1, tzinfo=UTC), "holds no numbers"),
+        ("policies", "town", ["city"], "holds no texts"),
+        ("policies", "policy", 1e300, "is no policy number"),
+        ("policies", "km", 1e300, "beyond"),
+        ("claims", "amount", [1.0], "holds no numbers"),
+        ("claims", "amount", float("inf"), "is infinite"),
+        ("claims", "number", None, "is missing"),
+        ("claims", "number", ["C"], "holds no texts"),
+    ],
+)
+def test_a_column_of_an_odd_type_or_size_is_named(
+    tmp_path: Path, file: str, field: str, value: object, problem: str
+) -> None:
+    policies = columns(rows=200)
+    claims = claims_of(policies)
+    write(tmp_path, policies, claims | {"number": np.arange(len(claims["policy"]))})
+    (tmp_path / "contract.toml").write_text(
+        CONTRACT.replace('amount = "amount"', 'amount = "amount"\nclaim = "number"')
+    )
+    path = tmp_path / f"{file}.parquet"
+    table = pq.read_table(path)
+    pq.write_table(table.set_column(table.column_names.index(field), field, pa.array([value] * len(table))), path)
+    with pytest.raises(BadBook, match=problem) as refused:
+        read_book(tmp_path, read_contract(tmp_path / "contract.toml"))
+    assert (refused.value.source, refused.value.field) == (path.name, field)
+
+
+def test_a_book_without_a_row_is_refused(tmp_path: Path) -> None:
+    policies = columns(rows=20)
+    contract = write(tmp_path, {name: column[:0] for name, column in policies.items()}, claims_of(policies))
+    with pytest.raises(BadBook, match="the file has no row"):
+        read_book(tmp_path, contract)
+    write(tmp_path, policies | {"noise": np.full(20, np.nan)})
+    (tmp_path / "contract.toml").write_text(CONTRACT.replace('name = "noise"', 'name = "noise"\nmissing = "leave_out"'))
+    with pytest.raises(BadBook, match="every row is left out"):
+        read_book(tmp_path, read_contract(tmp_path / "contract.toml"))
 
 
 def test_a_model_is_what_its_hash_says(tmp_path: Path) -> None:
