@@ -16,6 +16,8 @@ from importlib.resources import files
 from pricing.claim_rule import ClaimRule, read_claim_rule
 from pricing.plan_reader import Reader
 
+NOT_COMPOSED = str.maketrans({"ø": "o", "ł": "l", "æ": "ae", "œ": "oe", "đ": "d"})  # letters, not signs on letters
+
 
 @dataclass(frozen=True, slots=True)
 class Profile:
@@ -119,6 +121,7 @@ def is_characteristic(characteristic: str, factor: str, levels: Sequence[str]) -
     told = held - words.others
     return (
         any(f"_{one}_" in name for one in words.names)
+        or any(one in name for one in words.stems)
         or len(held & words.levels) >= 2
         or any(told == set(pair) for pair in words.short)
     )
@@ -126,9 +129,10 @@ def is_characteristic(characteristic: str, factor: str, levels: Sequence[str]) -
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """By which words a factor is a characteristic: of its name, two of its levels, or all of them but others."""
+    """By which words a factor is a characteristic: of its name, within it, two of its levels, or all but others."""
 
     names: frozenset[str]
+    stems: frozenset[str]
     levels: frozenset[str]
     short: tuple[tuple[str, str], ...]
     others: frozenset[str]
@@ -141,6 +145,7 @@ def characteristics() -> Mapping[str, Words]:
     return {
         name: Words(
             frozenset(part["names"]),
+            frozenset(part.get("stems", ())),
             frozenset(part["levels"]),
             tuple((first, second) for first, second in part.get("short", ())),
             frozenset(part.get("others", ())),
@@ -151,8 +156,8 @@ def characteristics() -> Mapping[str, Words]:
 
 def _folded(text: str) -> str:
     """In small letters without diacritics, its words joined by `_`."""
-    split = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", text)  # driverGender
-    plain = unicodedata.normalize("NFKD", split.casefold().replace("ø", "o").replace("ł", "l"))
+    split = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Za-z])(?=[0-9])", "_", text)  # driverGender, sex1
+    plain = unicodedata.normalize("NFKD", split.casefold().translate(NOT_COMPOSED))
     letters = "".join(one for one in plain if not unicodedata.combining(one))
     return re.sub(r"[^a-z0-9]+", "_", letters).strip("_")
 
