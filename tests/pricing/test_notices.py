@@ -122,6 +122,43 @@ def test_a_rate_that_rises_while_others_fall_is_named(tmp_path: Path) -> None:
     assert all("a km on motorway, night" in " ".join(one) for one in found)
 
 
+def test_a_policy_is_told_only_what_it_is_charged_by(tmp_path: Path) -> None:
+    shipped = packaged_plan().content
+    changes = {
+        'urban = "1.10"': 'urban = "1.32"',
+        'per_day = "0.31"': 'per_day = "0.33"',  # collision
+        'minimum_premium = "3.00"': 'minimum_premium = "20.00"',
+        'daily_multiple = "2.1"': 'daily_multiple = "2.2"',  # flat
+        'motorway    = { night = "0.0190"': 'motorway    = { night = "0.0200"',  # liability
+        "2019-01-01": "2027-03-01",
+    }
+    new = shipped
+    for found, instead in changes.items():
+        assert found in new
+        new = new.replace(found, instead, 1)
+    old_plan, new_plan = (compile_plan(parse_plan(text, "plan")) for text in (shipped, new))
+    path = tmp_path / "book.parquet"
+    write_book(path, old_plan.plan, 600, 8)
+    books = [read_rating_book(path, plan) for plan in (old_plan, new_plan)]
+    told = notices(old_plan, books[0], new_plan, books[1])
+    table, rated = pq.read_table(path).to_pylist(), rate_book(new_plan, books[1])
+    bears = {
+        "territory": lambda row, _: row["territory"] == "urban",
+        "collision: a day": lambda row, _: "collision" in row["covers"] and row["days"] > 0,
+        "minimum_premium": lambda _, place: rated.minimum[place] > 0,
+        "flat: days": lambda row, _: row["pay_plan"] == "flat" and row["days"] > 0,
+        "liability: a km on motorway, night": lambda row, _: (
+            row["pay_plan"] == "autograph" and "liability" in row["covers"] and row["m_motorway_night"] > 0
+        ),
+    }
+    seen = set()
+    for place, reasons_of in zip(told.rows.tolist(), told.reasons, strict=True):
+        names = {one.rpartition(": ")[0] for one in reasons_of}
+        assert names == {name for name, holds in bears.items() if holds(table[place], place)}
+        seen |= names
+    assert seen == set(bears)
+
+
 def test_plans_of_two_currencies_are_not_compared(tmp_path: Path) -> None:
     text = packaged_plan().content.replace('currency = "EUR"', 'currency = "USD"')
     (tmp_path / "usd.toml").write_text(text)
