@@ -31,9 +31,11 @@ class Source:
     table: pa.Table
 
     def column(self, field: str) -> Any:
-        """One column; refused when the file has none of this name."""
+        """One column; refused when the file has none of this name, or several."""
         if field not in self.table.column_names:
             raise BadBook(self.name, "", field, f"no such column (it has {', '.join(self.table.column_names)})")
+        if self.table.column_names.count(field) > 1:
+            raise BadBook(self.name, "", field, "several columns have this name")
         column = self.table.column(field).combine_chunks()
         return column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 
@@ -184,6 +185,15 @@ def test_a_column_of_an_odd_type_or_size_is_named(
     with pytest.raises(BadBook, match=problem) as refused:
         read_book(tmp_path, read_contract(tmp_path / "contract.toml"))
     assert (refused.value.source, refused.value.field) == (path.name, field)
+
+
+def test_a_column_that_stands_twice_is_named(tmp_path: Path) -> None:
+    contract = write(tmp_path, columns(rows=20))
+    pa.csv.write_csv(pq.read_table(tmp_path / "policies.parquet"), tmp_path / "policies.csv")
+    path = tmp_path / "policies.csv"
+    path.write_text(path.read_text().replace('"noise"', '"km"'))
+    with pytest.raises(BadBook, match="km: several columns have this name"):
+        read_book(path, contract)
 
 
 def test_a_book_without_a_row_is_refused(tmp_path: Path) -> None:
